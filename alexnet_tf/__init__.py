@@ -1,0 +1,1 @@
+"""AlexNet in TensorFlow: network, training, evaluation, export."""

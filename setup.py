@@ -1,0 +1,40 @@
+"""Packaging of alexnet_tf; also what Beam's --setup_file installs on cluster workers."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+setup(
+    name="alexnet_tf",
+    version="0.1.0",
+    description="AlexNet in TensorFlow, from the raw ImageNet archives to a served model",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11,<3.14",
+    packages=find_packages(include=["alexnet_tf", "alexnet_tf.*", "preprocessing"]),
+    install_requires=[
+        "apache-beam>=2.60",
+        "google-crc32c>=1.5",
+        "keras>=2.15,<4",
+        "numpy>=1.26",
+        "pillow>=10.1",
+        "protobuf>=4.25",
+        "pydantic>=2.6",
+        "PyYAML>=6.0",
+        "scipy>=1.11",
+        "tensorboard>=2.15,<2.22",
+        "tensorflow>=2.15,<2.22",
+        "tqdm>=4.66",
+    ],
+    extras_require={
+        "dev": ["hypothesis>=6.100", "pytest>=8", "ruff>=0.6"],
+        "cuda": ["tensorflow[and-cuda]>=2.15,<2.22"],
+        # TensorFlow Addons ended with 0.23.0, which imports only with TensorFlow 2.15 / Keras 2.15.
+        "addons": [
+            "tensorflow==2.15.1 ; python_version < '3.12'",
+            "keras==2.15.0 ; python_version < '3.12'",
+            "tensorflow-addons==0.23.0 ; python_version < '3.12'",
+        ],
+    },
+)
