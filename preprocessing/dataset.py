@@ -1,0 +1,407 @@
+"""The dataset format: feature names, records, shard names, dataset_info.json, the mean image.
+
+A dataset is a directory of TFRecord shards (``records.py``) holding ``tf.train.Example`` messages, with
+``dataset_info.json`` written last: its presence means that the dataset is complete. This module owns the
+format for writer and reader alike and needs neither TensorFlow nor Beam.
+"""
+
+import dataclasses
+import hashlib
+import json
+import math
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import DecodeError
+
+FORMAT_VERSION = 1
+INFO_FILE = "dataset_info.json"
+MEAN_FILE = "mean_image.npy"
+REJECTS_FILE = "rejects.jsonl"
+SPLITS = ("train", "validation", "test")
+ENCODINGS = ("jpeg", "raw")
+UNLABELLED = -1
+
+FEATURES = {
+    "encoded": "image/encoded",
+    "format": "image/format",
+    "height": "image/height",
+    "width": "image/width",
+    "label": "image/class/label",
+    "synset": "image/class/synset",
+    "text": "image/class/text",
+    "filename": "image/filename",
+}
+
+_MAX_INFO_BYTES = 256 << 20
+_MAX_IMAGE_SIZE = 65_536
+_SHARD_NAME = re.compile(r"(train|validation|test)-(\d{5,})-of-(\d{5,})", re.ASCII)
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class DatasetError(Exception):
+    """A user's mistake about a dataset or its input; ``str()`` is the one line to show."""
+
+
+# --- records ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Record:
+    """One picture as it stands in a shard.
+
+    Attributes:
+        encoded: the JPEG file, or ``height * width * 3`` bytes of uint8 RGB in row-major order.
+        format: "jpeg" or "raw".
+        height, width: in pixels.
+        label: 0-based class number; -1 where the source has no label.
+        synset, text: the class's identifier and its readable name; empty where unlabelled.
+        filename: the picture's name within its class or archive.
+    """
+
+    encoded: bytes
+    format: str
+    height: int
+    width: int
+    label: int
+    synset: str
+    text: str
+    filename: str
+
+
+def _declare_example() -> type:
+    """Declares messages wire-compatible with tf.train.Example in a pool of their own.
+
+    Generated code would pin one major version of protobuf, and TensorFlow 2.15 and 2.21 bring two.
+    """
+    kinds = descriptor_pb2.FieldDescriptorProto
+    file = descriptor_pb2.FileDescriptorProto(
+        name="preprocessing/example.proto", package="preprocessing", syntax="proto3"
+    )
+
+    def message(name: str) -> descriptor_pb2.DescriptorProto:
+        return file.message_type.add(name=name)
+
+    def add(parent, name, number, kind, repeated=False, type_name=None, **more) -> None:
+        label = kinds.LABEL_REPEATED if repeated else kinds.LABEL_OPTIONAL
+        parent.field.add(
+            name=name, number=number, type=kind, label=label, type_name=type_name, **more
+        )
+
+    for name, kind in (
+        ("BytesList", kinds.TYPE_BYTES),
+        ("FloatList", kinds.TYPE_FLOAT),
+        ("Int64List", kinds.TYPE_INT64),
+    ):
+        add(message(name), "value", 1, kind, repeated=True)  # proto3 packs numbers
+    feature = message("Feature")
+    feature.oneof_decl.add(name="kind")
+    for number, name in enumerate(("BytesList", "FloatList", "Int64List"), start=1):
+        field_name = name.replace("List", "_list").lower()
+        type_name = f".preprocessing.{name}"
+        add(feature, field_name, number, kinds.TYPE_MESSAGE, type_name=type_name, oneof_index=0)
+    features = message("Features")
+    entry = features.nested_type.add(name="FeatureEntry")
+    entry.options.map_entry = True
+    add(entry, "key", 1, kinds.TYPE_STRING)
+    add(entry, "value", 2, kinds.TYPE_MESSAGE, type_name=".preprocessing.Feature")
+    entry_type = ".preprocessing.Features.FeatureEntry"
+    add(features, "feature", 1, kinds.TYPE_MESSAGE, repeated=True, type_name=entry_type)
+    add(message("Example"), "features", 1, kinds.TYPE_MESSAGE, type_name=".preprocessing.Features")
+
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("preprocessing.Example"))
+
+
+_Example = _declare_example()
+
+
+def encode_example(record: Record) -> bytes:
+    """Serializes a record as a tf.train.Example; equal records give equal bytes."""
+    example = _Example()
+    feature = example.features.feature
+    for name, key in FEATURES.items():
+        value = getattr(record, name)
+        if isinstance(value, int):
+            feature[key].int64_list.value.append(value)
+        else:
+            data = value.encode() if isinstance(value, str) else value
+            feature[key].bytes_list.value.append(data)
+    return example.SerializeToString(deterministic=True)
+
+
+def decode_example(data: bytes) -> Record:
+    """Parses what encode_example or TensorFlow wrote.
+
+    Raises:
+        ValueError: the bytes are no tf.train.Example, or a feature is missing or of another type.
+    """
+    try:
+        example = _Example.FromString(data)
+    except DecodeError as error:
+        raise ValueError("expected a tf.train.Example, received other bytes") from error
+    feature = example.features.feature
+    values: dict[str, Any] = {}
+    for name, key in FEATURES.items():
+        kind = "int64_list" if name in ("height", "width", "label") else "bytes_list"
+        if key not in feature or len(getattr(feature[key], kind).value) != 1:
+            raise ValueError(f"expected one {kind} value of feature {key!r}, received none")
+        value = getattr(feature[key], kind).value[0]
+        is_text = name in ("format", "synset", "text", "filename")
+        values[name] = value.decode() if is_text else value
+    return Record(**values)
+
+
+# --- names --------------------------------------------------------------------------------------
+
+
+def shard_name(split: str, index: int, count: int) -> str:
+    """The file name of a shard, for instance "train-00000-of-01024"."""
+    if split not in SPLITS or not 0 <= index < count:
+        raise ValueError(
+            f"expected a split of {SPLITS} and 0 <= index < count. "
+            f"Received: split={split!r}, index={index}, count={count}"
+        )
+    return f"{split}-{index:05d}-of-{count:05d}"
+
+
+def parse_shard_name(name: str) -> tuple[str, int, int]:
+    """The inverse of shard_name: (split, index, count). Raises ValueError for any other name."""
+    match = _SHARD_NAME.fullmatch(name)
+    if match:
+        split, index, count = match[1], int(match[2]), int(match[3])
+        if index < count and shard_name(split, index, count) == name:
+            return split, index, count
+    raise ValueError(f"expected a shard's name such as train-00000-of-01024. Received: {name!r}")
+
+
+# --- dataset_info.json --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ClassName:
+    """A class: its identifier (WNID, or the folder's name) and its readable name."""
+
+    synset: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A shard: file name, number of examples, bytes, and the SHA-256 of the file in hex."""
+
+    name: str
+    examples: int
+    bytes: int
+    checksum: str
+
+
+@dataclass(frozen=True)
+class ColorStatistics:
+    """Color statistics of the training split's pixels after preprocessing, in grey levels 0..255.
+
+    Attributes:
+        mean_rgb: channel means.
+        stddevs: square roots of the eigenvalues of the RGB covariance, ascending.
+        eigenvectors: ``eigenvectors[c][j]`` is channel c (R, G, B) of eigenvector j; signs are fixed.
+    """
+
+    mean_rgb: tuple[float, float, float]
+    stddevs: tuple[float, float, float]
+    eigenvectors: tuple[tuple[float, float, float], ...]
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What dataset_info.json says.
+
+    Attributes:
+        format_version: version of the format, FORMAT_VERSION.
+        source: "ilsvrc2012", "folder" or "cifar10".
+        image_size: side of the square pictures, in pixels.
+        encoding: "jpeg" or "raw"; jpeg_quality is None for "raw".
+        resize_filter: "area", "bilinear", "bicubic" or "lanczos".
+        seed: of the global permutation (and of the held-out split).
+        classes: by label.
+        splits: the shards of each split, in order.
+        color: color statistics of the training split.
+        rejects: number of pictures that could not be converted, by reason.
+        tool_versions: of the libraries that determine the bytes.
+        options: further options of the conversion that determine the bytes.
+    """
+
+    source: str
+    image_size: int
+    encoding: str
+    jpeg_quality: int | None
+    resize_filter: str
+    seed: int
+    classes: tuple[ClassName, ...]
+    splits: Mapping[str, tuple[Shard, ...]]
+    color: ColorStatistics
+    rejects: Mapping[str, int] = field(default_factory=dict)
+    tool_versions: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    format_version: int = FORMAT_VERSION
+
+    def num_examples(self, split: str) -> int:
+        """Number of examples of a split; DatasetError if the dataset has no such split."""
+        return sum(shard.examples for shard in self._shards(split))
+
+    def shard_paths(self, directory: str | os.PathLike, split: str) -> list[str]:
+        """Paths of a split's shards below the dataset's directory, in order."""
+        return [os.path.join(os.fspath(directory), shard.name) for shard in self._shards(split)]
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of all that determines what a reader sees: records, order, statistics."""
+        content = {
+            "format_version": self.format_version,
+            "image_size": self.image_size,
+            "encoding": self.encoding,
+            "classes": [(name.synset, name.text) for name in self.classes],
+            "splits": {
+                split: [(shard.name, shard.examples, shard.checksum) for shard in shards]
+                for split, shards in self.splits.items()
+            },
+            "color": dataclasses.astuple(self.color),
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def _shards(self, split: str) -> tuple[Shard, ...]:
+        if split not in self.splits:
+            raise DatasetError(f"expected a split of {', '.join(self.splits)}; received {split!r}")
+        return self.splits[split]
+
+
+def serialize_info(info: DatasetInfo) -> bytes:
+    """dataset_info.json's bytes."""
+    return (json.dumps(dataclasses.asdict(info), indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def parse_info(data: bytes, where: str) -> DatasetInfo:
+    """The inverse of serialize_info; `where` names the file in errors.
+
+    Raises:
+        DatasetError: no JSON, of another format version, or a field is missing or ill-formed.
+    """
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(f"expected JSON in {where}, received: {error}") from error
+    version = content.get("format_version") if isinstance(content, dict) else None
+    if version != FORMAT_VERSION:
+        raise DatasetError(
+            f"expected a dataset of format version {FORMAT_VERSION}, received version "
+            f"{version!r} in {where}; convert it again with this program"
+        )
+    try:
+        return _info_from_json(content)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        problem = f"field {error} is missing" if isinstance(error, KeyError) else str(error)
+        raise DatasetError(f"{where} is damaged: {problem}; convert the dataset again") from error
+
+
+def _info_from_json(content: dict[str, Any]) -> DatasetInfo:
+    color = content["color"]
+    values = dict(content)
+    values["classes"] = tuple(
+        ClassName(str(name["synset"]), str(name["text"])) for name in content["classes"]
+    )
+    values["splits"] = {
+        split: tuple(_checked_shard(split, i, len(shards), shard) for i, shard in enumerate(shards))
+        for split, shards in content["splits"].items()
+    }
+    values["color"] = ColorStatistics(
+        mean_rgb=_triple(color["mean_rgb"]),
+        stddevs=_triple(color["stddevs"]),
+        eigenvectors=_triple(color["eigenvectors"], _triple),
+    )
+    info = DatasetInfo(**values)
+    if info.encoding not in ENCODINGS:
+        raise ValueError(f"expected an encoding of {ENCODINGS}, received {info.encoding!r}")
+    if type(info.image_size) is not int or not 1 <= info.image_size <= _MAX_IMAGE_SIZE:
+        raise ValueError(f"expected an image size in pixels, received {info.image_size!r}")
+    return info
+
+
+def _checked_shard(split: str, index: int, count: int, values: dict[str, Any]) -> Shard:
+    """A shard whose name is the only one it may have: names become paths."""
+    shard = Shard(**values)
+    if shard.name != shard_name(split, index, count):
+        raise ValueError(f"expected shard {shard_name(split, index, count)}, got {shard.name!r}")
+    sizes = (shard.examples, shard.bytes)
+    if any(type(size) is not int or size < 0 for size in sizes):
+        raise ValueError(f"expected counts of {shard.name}, received {sizes}")
+    if not _SHA256.fullmatch(shard.checksum):
+        raise ValueError(f"expected a SHA-256 of {shard.name}, received {shard.checksum!r}")
+    return shard
+
+
+def _triple(values: list, convert=float) -> tuple:
+    result = tuple(convert(value) for value in values)
+    if len(result) != 3 or any(isinstance(v, float) and not math.isfinite(v) for v in result):
+        raise ValueError(f"expected three finite numbers, received {values}")
+    return result
+
+
+def read_info(directory: str | os.PathLike) -> DatasetInfo:
+    """Reads dataset_info.json.
+
+    Raises:
+        DatasetError: the directory is no complete dataset, or of another format version.
+    """
+    path = Path(directory) / INFO_FILE
+    if not path.is_file():
+        raise DatasetError(
+            f"expected {INFO_FILE} in {os.fspath(directory)!r}, found none: it is not a complete "
+            "dataset; make one with: python -m preprocessing convert"
+        )
+    if path.stat().st_size > _MAX_INFO_BYTES:
+        raise DatasetError(f"expected {path} to be at most {_MAX_INFO_BYTES} bytes, it is larger")
+    return parse_info(path.read_bytes(), str(path))
+
+
+def write_info(directory: str | os.PathLike, info: DatasetInfo) -> None:
+    """Writes dataset_info.json under a temporary name, then renames it."""
+    path = Path(directory) / INFO_FILE
+    temporary = path.with_name(f".{INFO_FILE}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(serialize_info(info))
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_mean_image(directory: str | os.PathLike) -> np.ndarray:
+    """Reads the training split's mean image: float32 [N, N, 3], RGB, 0..255.
+
+    Raises:
+        DatasetError: the file is missing, damaged, or does not fit dataset_info.json.
+    """
+    size = read_info(directory).image_size
+    path = Path(directory) / MEAN_FILE
+    try:
+        with path.open("rb") as file:
+            version = np.lib.format.read_magic(file)
+            if version != (1, 0):
+                raise ValueError(f"expected version 1.0 of the format, received {version}")
+            shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+            if shape != (size, size, 3) or dtype != np.float32:
+                raise ValueError(f"expected float32 {(size, size, 3)}, received {dtype} {shape}")
+        mean = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"cannot read the mean image {path}: {error}") from error
+    if not np.isfinite(mean).all() or mean.min() < 0 or mean.max() > 255:
+        raise DatasetError(f"expected values of 0..255 in {path}, received others")
+    return mean
