@@ -1,0 +1,199 @@
+"""The reference networks themselves: counts, gradients, and what the towers see."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tests.reference import network
+from tests.reference.finite_differences import along
+from tests.reference.variants import VARIANTS, Net, parameter_count, weight_shapes
+
+COUNTS = {
+    "paper": 60_965_224,
+    "original": 60_965_224,
+    "one-tower": 59_798_312,
+    "non-overlapping": 60_965_224,
+    "no-norm": 60_965_224,
+    "no-crosstalk": 60_714_408,
+    "caffenet": 60_965_224,
+    "bvlc": 60_965_224,
+    "one-weird-trick": 61_100_840,
+}
+LAYERS_OF_145 = {
+    "conv1": 34_944,
+    "conv2": 307_456,
+    "conv3": 885_120,
+    "conv4": 663_936,
+    "conv5": 442_624,
+    "fc6": 37_752_832,
+    "fc7": 16_781_312,
+    "fc8": 4_097_000,
+}
+LAYERS_OF_145_HALF = {
+    **LAYERS_OF_145,
+    "conv1": 17_472,
+    "conv2": 153_728,
+    "conv3": 221_376,
+    "conv4": 331_968,
+}
+SMALL = {"width": 1 / 24, "num_classes": 7, "size": 64}
+
+
+def small(name: str, seed: int = 0, batch: int = 3, **changes):
+    net = dataclasses.replace(VARIANTS[name], **changes)
+    shapes = weight_shapes(net, **SMALL)
+    weights = network.random_weights(shapes, seed)
+    rng = np.random.default_rng(seed + 1)
+    images = rng.uniform(-120, 130, (batch, SMALL["size"], SMALL["size"], 3))
+    return net, weights, images, rng.integers(0, SMALL["num_classes"], batch)
+
+
+def test_every_variant_is_counted():
+    assert set(COUNTS) == set(VARIANTS)
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_parameters_of_the_whole_network(name):
+    assert parameter_count(VARIANTS[name]) == COUNTS[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("original", LAYERS_OF_145), ("one-tower", LAYERS_OF_145_HALF)]
+)
+def test_parameters_of_every_layer(name, expected):
+    counts = dict.fromkeys(expected, 0)
+    for key, shape in weight_shapes(VARIANTS[name]).items():
+        counts[key.split("/")[0].split("_")[0]] += int(np.prod(shape))
+    assert counts == expected
+
+
+def test_keys_and_shapes():
+    shapes = weight_shapes(VARIANTS["original"], width=0.1, num_classes=10)
+    assert list(shapes)[:4] == ["conv1_a/kernel", "conv1_a/bias", "conv1_b/kernel", "conv1_b/bias"]
+    assert shapes["conv1_a/kernel"] == (11, 11, 3, 5)  # round(4.8)
+    assert shapes["conv2_b/kernel"] == (5, 5, 5, 13)
+    assert shapes["conv3_b/kernel"] == (3, 3, 26, 19)
+    assert shapes["fc6_a/kernel"] == (6 * 6 * 26, 205)
+    assert shapes["fc8/kernel"] == (410, 10)
+    assert shapes["fc8/bias"] == (10,)
+    assert "conv1/kernel" in weight_shapes(VARIANTS["one-tower"])
+
+
+def directional_error(net: Net, weights, images, labels, masks, key: str) -> float:
+    """Relative error of the gradient of one weight, along a random direction."""
+    _, gradients = network.loss_and_gradients(net, weights, images, labels, masks)
+    direction = np.random.default_rng(5).normal(size=weights[key].shape)
+    direction /= np.linalg.norm(direction)
+
+    def loss(t: float) -> float:
+        moved = {**weights, key: weights[key] + t * direction}
+        return network.loss_and_gradients(net, moved, images, labels, masks)[0]
+
+    # Small enough that no ReLU and no maximum changes sides for these weights and images.
+    numeric = along(loss, 1e-6)
+    return abs(numeric - (gradients[key] * direction).sum()) / np.linalg.norm(gradients[key])
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_gradient_of_every_weight_against_finite_differences(name):
+    net, weights, images, labels = small(name)
+    masks = network.dropout_masks(net, weight_shapes(net, **SMALL), len(images), seed=3)
+    errors = {k: directional_error(net, weights, images, labels, masks, k) for k in weights}
+    assert {key: error for key, error in errors.items() if not error < 1e-6} == {}
+
+
+def test_gradient_with_tanh_and_at_test_time():
+    net, weights, images, labels = small("paper", activation="tanh")
+    for key in weights:
+        assert directional_error(net, weights, images / 100, labels, None, key) < 1e-6
+
+
+def in_one_tower(net: Net, weights: dict) -> tuple[Net, dict]:
+    """The same function as one tower: what a tower does not see becomes zeros in its kernel."""
+    merged = {}
+    for layer in net.layers[:-1]:
+        a, b = (weights[f"{layer.name}_{tower}/kernel"] for tower in "ab")
+        if layer.sees == "own":
+            zeros_a, zeros_b = np.zeros_like(a), np.zeros_like(b)
+            a, b = np.concatenate([a, zeros_b], -2), np.concatenate([zeros_a, b], -2)
+        merged[f"{layer.name}/kernel"] = np.concatenate([a, b], -1)
+        merged[f"{layer.name}/bias"] = np.concatenate(
+            [weights[f"{layer.name}_{tower}/bias"] for tower in "ab"]
+        )
+    merged |= {key: weights[key] for key in ("fc8/kernel", "fc8/bias")}
+    return dataclasses.replace(net, towers=("",)), merged
+
+
+@pytest.mark.parametrize("name", ["no-norm", "non-overlapping", "caffenet", "bvlc"])
+def test_two_towers_are_one_with_zeros_where_they_do_not_see(name):
+    """Holds the order a, b everywhere. LRN is off or runs over both towers' maps."""
+    net, weights, images, _ = small(name, lrn_across_towers=True)
+    expected = network.logits(net, weights, images)
+    one, merged = in_one_tower(net, weights)
+    np.testing.assert_allclose(network.logits(one, merged, images), expected, rtol=1e-11)
+
+
+def test_norms_of_2012_do_not_cross_towers():
+    net, weights, images, _ = small("original")
+    alone = network.logits(net, weights, images)
+    across = network.logits(dataclasses.replace(net, lrn_across_towers=True), weights, images)
+    assert np.abs(alone - across).max() > 1e-3 * np.abs(alone).max()
+
+
+@pytest.mark.parametrize(("name", "seen"), [("original", True), ("no-crosstalk", False)])
+def test_only_cross_talk_carries_tower_b_to_tower_a(name, seen):
+    net, weights, images, _ = small(name)
+    changed = {**weights, "conv1_b/kernel": weights["conv1_b/kernel"] * 0.5}
+    hidden = []
+    for version in (weights, changed):
+        _, trace = network.forward(net, version, images)
+        hidden.append(trace[-1][3][0])  # fc8's input, [N, units of a and b]
+    half = hidden[0].shape[1] // 2
+    assert bool((hidden[0][:, :half] != hidden[1][:, :half]).any()) is seen
+    assert (hidden[0][:, half:] != hidden[1][:, half:]).any()
+
+
+def test_relu_before_or_after_a_maximum_is_the_same_but_lrn_on_signed_values_is_not():
+    net, weights, images, _ = small("no-norm")
+    layers = list(net.layers)
+    layers[0] = dataclasses.replace(layers[0], after=("act", "pool"))
+    swapped = dataclasses.replace(net, layers=tuple(layers))
+    expected = network.logits(net, weights, images)
+    np.testing.assert_array_equal(network.logits(swapped, weights, images), expected)
+
+    net, weights, images, _ = small("original")
+    layers = list(net.layers)
+    layers[0] = dataclasses.replace(layers[0], after=("act", "lrn", "pool"))
+    swapped = dataclasses.replace(net, layers=tuple(layers))
+    difference = network.logits(swapped, weights, images) - network.logits(net, weights, images)
+    assert np.abs(difference).max() > 1e-3
+
+
+def test_dropout_of_2012_halves_at_test_time_only():
+    net, weights, images, _ = small("original")
+    none = dataclasses.replace(net, dropout="none")
+    shapes = weight_shapes(net, **SMALL)
+    keep_all = {key: np.ones_like(m) for key, m in network.dropout_masks(net, shapes, 3, 0).items()}
+    assert set(keep_all) == {"fc6_a", "fc6_b", "fc7_a", "fc7_b"}
+    np.testing.assert_array_equal(
+        network.logits(net, weights, images, keep_all), network.logits(none, weights, images)
+    )
+    halved = dict(weights)
+    for key in ("fc7_a/kernel", "fc7_b/kernel", "fc8/kernel"):
+        halved[key] = weights[key] * 0.5
+    np.testing.assert_allclose(
+        network.logits(net, weights, images), network.logits(none, halved, images), rtol=1e-12
+    )
+
+
+def test_full_width_forward_pass():
+    """The whole net 145 on images of 224 x 224; a picture does not depend on its batch."""
+    net = VARIANTS["original"]
+    shapes = weight_shapes(net)
+    weights = network.random_weights(shapes, 0)
+    images = np.random.default_rng(1).uniform(-120, 130, (2, 224, 224, 3))
+    out = network.logits(net, weights, images)
+    assert out.shape == (2, 1000)
+    assert out.std() > 0.1
+    np.testing.assert_allclose(network.logits(net, weights, images[1:]), out[1:], rtol=1e-10)
