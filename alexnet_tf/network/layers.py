@@ -1,0 +1,188 @@
+"""The layers Keras lacks: response normalization over maps, over space, and 2012's dropout."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import zlib
+
+import keras
+import tensorflow as tf
+
+from alexnet_tf.compat import register
+
+
+def _check(condition: bool, expected: str, **received) -> None:
+    if not condition:
+        raise ValueError(
+            f"expected {expected}. Received: "
+            + ", ".join(f"{name}={value!r}" for name, value in received.items())
+        )
+
+
+def _window_sum(x: tf.Tensor, before: int, after: int) -> tf.Tensor:
+    """Σ of x over channels i−before … i+after, clipped at the ends: shifted slices of one padding."""
+    channels = x.shape[-1]
+    padded = tf.pad(x, [[0, 0]] * (x.shape.rank - 1) + [[before, after]])
+    return tf.add_n([padded[..., i : i + channels] for i in range(before + after + 1)])
+
+
+def _powers(d: tf.Tensor, beta: float) -> tuple[tf.Tensor, tf.Tensor]:
+    """d^−beta and 1/d; the usual beta of 3/4 needs only square roots, which are far cheaper."""
+    if beta == 0.75:
+        r = tf.math.rsqrt(d)
+        return r * tf.sqrt(r), r * r
+    return tf.pow(d, -beta), tf.math.reciprocal(d)
+
+
+def local_response_normalization(
+    x: tf.Tensor, size: int, coefficient: float, k: float, beta: float
+) -> tf.Tensor:
+    """y_i = x_i / (k + coefficient · Σ_j x_j²)^beta over the `size` maps around i (last axis).
+
+    The window is i−⌊size/2⌋ … i−⌊size/2⌋+size−1, clipped to the maps there are (2012 paper §3.3;
+    cuda-convnet's cross-map kernel). Half-precision input is computed in float32, where x² cannot
+    overflow and small terms are not lost beside k, and cast back.
+
+    The gradient, with D the base of the power: dx_i = g_i D_i^−beta − 2·coefficient·beta·x_i·Σ_j
+    g_j x_j D_j^(−beta−1) over the j whose windows hold i.
+    """
+    before, after = size // 2, size - 1 - size // 2
+
+    @tf.custom_gradient
+    def normalize(x):
+        d = k + coefficient * _window_sum(x * x, before, after)
+        scale, inverse = _powers(d, beta)
+
+        def gradient(g):
+            direct = g * scale
+            shared = _window_sum(direct * x * inverse, after, before)
+            return direct - (2.0 * coefficient * beta) * x * shared
+
+        return x * scale, gradient
+
+    return tf.cast(normalize(tf.cast(x, tf.float32)), x.dtype) if x.dtype.size < 4 else normalize(x)
+
+
+def spatial_response_normalization(
+    x: tf.Tensor, size: int, alpha: float, k: float, beta: float
+) -> tf.Tensor:
+    """y = x / (k + alpha/size² · Σ x²)^beta over the size×size window of the same map.
+
+    Windows are centered and clipped at the edges; positions outside count as zero, and nothing is
+    renormalized there (net 145's layer `cnorm2`, type rnorm). x: [N, H, W, C].
+    """
+    wide = tf.cast(x, tf.float32) if x.dtype.size < 4 else x
+    before, after = size // 2, size - 1 - size // 2
+    padded = tf.pad(wide * wide, [[0, 0], [before, after], [before, after], [0, 0]])
+    # The mean over the padded window is Σ/size²: the division of alpha comes for free.
+    d = k + alpha * tf.nn.avg_pool2d(padded, size, 1, "VALID")
+    return tf.cast(wide * _powers(d, beta)[0], x.dtype)
+
+
+@register
+class LocalResponseNormalization(keras.layers.Layer):
+    """Cross-map normalization of the paper's §3.3: y_i = x_i / (k + a·Σ_j x_j²)^beta.
+
+    Args:
+        size: n, the number of neighboring maps summed (not a radius).
+        alpha: factor of the sum, or of the mean where `alpha_over_n` (then a = alpha / size, as the
+            2012 parser and Caffe compute it; the paper and TensorFlow do not divide).
+        k, beta: the additive constant and the power.
+
+    Call: x of any rank, maps last; the same shape and dtype comes out.
+    """
+
+    def __init__(self, size=5, alpha=1e-4, alpha_over_n=False, k=2.0, beta=0.75, **kwargs):
+        super().__init__(**kwargs)
+        _check(isinstance(size, int) and size >= 1, "size to be an integer of at least 1", size=size)
+        _check(alpha >= 0 and k > 0, "alpha of at least 0 and k above 0", alpha=alpha, k=k)
+        self.size, self.alpha, self.alpha_over_n = size, alpha, alpha_over_n
+        self.k, self.beta = k, beta
+
+    def call(self, x):
+        coefficient = self.alpha / self.size if self.alpha_over_n else self.alpha
+        return local_response_normalization(x, self.size, coefficient, self.k, self.beta)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        names = ("size", "alpha", "alpha_over_n", "k", "beta")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+@register
+class SpatialResponseNormalization(keras.layers.Layer):
+    """Within-map normalization of net 145: y = x / (k + alpha/size²·Σ x²)^beta, x [N, H, W, C]."""
+
+    def __init__(self, size=5, alpha=1e-3, k=1.0, beta=0.75, **kwargs):
+        super().__init__(**kwargs)
+        _check(isinstance(size, int) and size >= 1, "size to be an integer of at least 1", size=size)
+        _check(alpha >= 0 and k > 0, "alpha of at least 0 and k above 0", alpha=alpha, k=k)
+        self.size, self.alpha, self.k, self.beta = size, alpha, k, beta
+
+    def call(self, x):
+        return spatial_response_normalization(x, self.size, self.alpha, self.k, self.beta)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        names = ("size", "alpha", "k", "beta")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+_step = threading.local()
+
+
+@contextlib.contextmanager
+def dropout_seed(seed: tf.Tensor, rows: tf.Tensor, global_batch_size: int):
+    """Within it, dropout masks depend only on `seed` and on each example's row in the global batch.
+
+    So a step gives the same masks however the batch is spread over replicas, and again after a
+    resume. Args: seed int32 [2]; rows int32 [n], the batch's rows in 0 … global_batch_size − 1.
+    """
+    previous = getattr(_step, "value", None)
+    _step.value = (seed, rows, global_batch_size)
+    try:
+        yield
+    finally:
+        _step.value = previous
+
+
+@register
+class Dropout(keras.layers.Layer):
+    """Dropout as in 2012, or inverted.
+
+    2012 (`src/layer.cu`): in training y = x·mask, unscaled; in any other pass y = x·(1 − rate).
+    Inverted (`inverted=True`): in training y = x·mask/(1 − rate); otherwise y = x. They are not
+    equivalent at equal initial weights, rate and decay. x is [N, units] or [N, H, W, C].
+    """
+
+    def __init__(self, rate=0.5, inverted=False, **kwargs):
+        super().__init__(**kwargs)
+        _check(0 <= rate < 1, "rate within [0, 1)", rate=rate)
+        self.rate, self.inverted = rate, inverted
+
+    def call(self, x, training=False):
+        keep = 1.0 - self.rate
+        if not training:
+            return x if self.inverted else x * tf.cast(keep, x.dtype)
+        mask = tf.cast(self._uniform(x) < keep, x.dtype)
+        return x * mask / tf.cast(keep, x.dtype) if self.inverted else x * mask
+
+    def _uniform(self, x: tf.Tensor) -> tf.Tensor:
+        step = getattr(_step, "value", None)
+        if step is None:
+            return tf.random.uniform(tf.shape(x))
+        seed, rows, global_batch_size = step
+        own = seed + tf.constant([zlib.crc32(self.name.encode()) & 0x7FFFFFFF, 0], tf.int32)
+        drawn = tf.random.stateless_uniform([global_batch_size, *x.shape[1:]], own)
+        return tf.gather(drawn, rows)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "rate": self.rate, "inverted": self.inverted}
