@@ -9,7 +9,7 @@ KERAS_3 = int(keras.__version__.split(".")[0]) >= 3
 
 
 def tf_variable(variable) -> tf.Variable:
-    """The tf.Variable behind a layer's weight: Keras 3 wraps it; Keras 2 may wrap it for autocast."""
+    """The tf.Variable behind a layer's weight: Keras 3 wraps it, Keras 2 for autocast."""
     if KERAS_3:
         return variable.value
     return getattr(variable, "_variable", variable)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from alexnet_tf.network.spec import Layer, NetworkSpec, Pool
+from alexnet_tf.network.spec import VARIANTS, Layer, NetworkSpec, Pool
 
 
 class GeometryError(ValueError):
@@ -55,7 +55,7 @@ def conv_size(size: int, layer: Layer) -> int:
 
 
 def geometry(spec: NetworkSpec) -> tuple[TowerLayer, ...]:
-    """The eight layers of one tower, in order. Raises GeometryError where nothing is left of the input."""
+    """The eight layers of one tower, in order. GeometryError where nothing is left of the input."""
     size, own, rows = spec.input_size, 3, []
     for number, layer in enumerate(spec.layers):
         last = number == len(spec.layers) - 1
@@ -85,8 +85,6 @@ def initial_stds(spec: NetworkSpec) -> dict[str, float]:
 
     keep-variance: the pre-activation variance is fan-in·σ²·E[x²], so σ grows with 1/√fan-in.
     """
-    from alexnet_tf.network.spec import VARIANTS
-
     full = geometry(VARIANTS[spec.variant]) if spec.variant in VARIANTS else geometry(spec)
     fixed = spec.init_scaling == "fixed"
     return {

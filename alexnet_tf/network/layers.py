@@ -21,7 +21,7 @@ def _check(condition: bool, expected: str, **received) -> None:
 
 
 def _window_sum(x: tf.Tensor, before: int, after: int) -> tf.Tensor:
-    """Σ of x over channels i−before … i+after, clipped at the ends: shifted slices of one padding."""
+    """Σ of x over channels i−before … i+after, clipped at the ends, as shifted slices."""
     channels = x.shape[-1]
     padded = tf.pad(x, [[0, 0]] * (x.shape.rank - 1) + [[before, after]])
     return tf.add_n([padded[..., i : i + channels] for i in range(before + after + 1)])
@@ -95,7 +95,9 @@ class LocalResponseNormalization(keras.layers.Layer):
 
     def __init__(self, size=5, alpha=1e-4, alpha_over_n=False, k=2.0, beta=0.75, **kwargs):
         super().__init__(**kwargs)
-        _check(isinstance(size, int) and size >= 1, "size to be an integer of at least 1", size=size)
+        _check(
+            isinstance(size, int) and size >= 1, "size to be an integer of at least 1", size=size
+        )
         _check(alpha >= 0 and k > 0, "alpha of at least 0 and k above 0", alpha=alpha, k=k)
         self.size, self.alpha, self.alpha_over_n = size, alpha, alpha_over_n
         self.k, self.beta = k, beta
@@ -118,7 +120,9 @@ class SpatialResponseNormalization(keras.layers.Layer):
 
     def __init__(self, size=5, alpha=1e-3, k=1.0, beta=0.75, **kwargs):
         super().__init__(**kwargs)
-        _check(isinstance(size, int) and size >= 1, "size to be an integer of at least 1", size=size)
+        _check(
+            isinstance(size, int) and size >= 1, "size to be an integer of at least 1", size=size
+        )
         _check(alpha >= 0 and k > 0, "alpha of at least 0 and k above 0", alpha=alpha, k=k)
         self.size, self.alpha, self.k, self.beta = size, alpha, k, beta
 

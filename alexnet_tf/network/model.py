@@ -46,7 +46,7 @@ class _Builder:
     def model(self) -> keras.Model:
         size = self.spec.input_size
         image = keras.Input((size, size, 3), name="image")
-        maps = {tower: image for tower in self.spec.tower_names}
+        maps = dict.fromkeys(self.spec.tower_names, image)
         for layer in self.spec.layers[:-1]:
             if layer.sees == "both":
                 maps = self.cross_talk(maps, layer)

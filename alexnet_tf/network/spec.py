@@ -38,7 +38,7 @@ class LRN(Frozen):
 
 
 class SpatialNorm(Frozen):
-    """Within-map normalization y = x / (k + alpha/size²·Σ x²)^beta over a size×size window (net 145)."""
+    """Within-map normalization y = x / (k + alpha/size²·Σ x²)^beta over size×size windows (net 145)."""
 
     size: int = Field(5, ge=1)
     alpha: float = Field(1e-3, ge=0)
@@ -63,7 +63,7 @@ class Pool(Frozen):
 
 
 class Dropout(Frozen):
-    """`inverted: false` is 2012's: mask without rescaling in training, ×(1 − rate) in every test pass."""
+    """`inverted: false` is 2012's: mask without rescaling in training, ×(1 − rate) in test passes."""
 
     rate: float = Field(0.5, ge=0, lt=1)
     inverted: bool = False
@@ -138,9 +138,7 @@ def _layers(**changes: dict) -> tuple[Layer, ...]:
         Layer(name="fc7", units=4096, sees="both", ops=("relu", "dropout"), bias=1),
         Layer(name="fc8", units=REFERENCE_CLASSES, sees="both"),
     )
-    return tuple(
-        Layer(**{**layer.model_dump(), **changes.get(layer.name, {})}) for layer in paper
-    )
+    return tuple(Layer(**{**layer.model_dump(), **changes.get(layer.name, {})}) for layer in paper)
 
 
 def _as_run_in_2012(**changes: dict) -> dict:

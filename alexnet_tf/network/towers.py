@@ -47,10 +47,8 @@ class Placement:
         return tf.variable_creator_scope(create)
 
     def operations(self, tower: str):
-        """Inside a replica: a context that puts operations on the tower's device of that replica."""
-        replica = tf.get_static_value(
-            tf.distribute.get_replica_context().replica_id_in_sync_group
-        )
+        """Inside a replica: a context that puts operations on that replica's device."""
+        replica = tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group)
         return tf.device(self._device(tower, replica))
 
     def scope(self, tower: str):

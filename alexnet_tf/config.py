@@ -1,0 +1,174 @@
+"""The configuration of a run: every setting, its type, its default and its source.
+
+`config_file` reads and writes it as YAML.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from alexnet_tf.network.spec import Frozen, NetworkSpec
+
+# (from the start of this epoch, value): epochs count from 0 and ascend.
+Steps = tuple[tuple[int, float], ...]
+OPTIONAL_STEPS = Steps | None
+
+
+class ConfigError(ValueError):
+    """A mistake in a configuration; str() is the one line for its author."""
+
+
+class ColorNoise(Frozen):
+    """x ← x + coefficient·V(s∘n), n ~ N(0, I₃), one draw an image (paper §4.1).
+
+    `divide` is 2012's additional ÷ (1 + coefficient); there, the noise ended at epoch 67.
+    """
+
+    coefficient: float = Field(0.1, ge=0)
+    divide: bool = False
+    until_epoch: int | None = Field(None, ge=0)
+
+
+class DataConfig(Frozen):
+    """Reading and augmentation of the training split."""
+
+    crop_positions: int | None = Field(
+        None, ge=1
+    )  # a side; None: all, S − input_size + 1 (2012: 33)
+    flip: bool = True
+    chunk: int = Field(1, ge=1)  # so many consecutive images share crop and flip (2012: 32)
+    # center: the mean image's center, whatever the crop (2012); crop: the mean under the crop (the
+    # paper's text); channel: three numbers; none.
+    mean: Literal["center", "crop", "channel", "none"] = "center"
+    color_noise: ColorNoise = ColorNoise()
+    order: Literal["shuffled", "fixed"] = "shuffled"  # fixed: 2012, no reshuffling between epochs
+    shuffle_buffer: int = Field(8192, ge=1)  # records, across shards read in a new order each epoch
+
+
+class TrainingConfig(Frozen):
+    epochs: int = Field(90, ge=1)
+    global_batch_size: int = Field(128, ge=1)
+    seed: int = Field(0, ge=0, lt=2**31)
+    precision: Literal["float32", "mixed_bfloat16"] = "float32"
+    deterministic: bool = False
+    checkpoint_every_steps: int | None = Field(None, ge=1)  # besides the end of every epoch
+    keep_checkpoints: int = Field(3, ge=1)
+    log_every_steps: int = Field(20, ge=1)
+
+
+class OptimizerConfig(Frozen):
+    """v ← momentum·v − weight_decay·ε·w − ε·∂L/∂w; w ← w + v (paper §5)."""
+
+    name: Literal["momentum"] = "momentum"
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(0.0005, ge=0)
+    decay_biases: bool = False
+
+
+class _Rates(Frozen):
+    """What every schedule may set besides the weights' rate; the values replace that rate."""
+
+    bias_rate: OPTIONAL_STEPS = None  # 2012: 0.02 throughout; None: as the weights
+    layer_rates: dict[str, Steps] = Field(
+        default_factory=dict
+    )  # both weights and biases of the layer; 0 freezes it
+
+    @field_validator("rate", "bias_rate", "layer_rates", check_fields=False)
+    @classmethod
+    def _ascending(cls, value):
+        for steps in value.values() if isinstance(value, dict) else [value]:
+            if isinstance(steps, tuple):
+                epochs = [epoch for epoch, _ in steps]
+                if epochs != sorted(set(epochs)) or any(e < 0 for e in epochs):
+                    raise ValueError(f"expected ascending epochs from 0, received {epochs}")
+                if any(rate < 0 for _, rate in steps):
+                    raise ValueError("expected rates of at least 0")
+        return value
+
+
+class Piecewise(_Rates):
+    """Constant rates between given epochs, as the 2012 logs record them."""
+
+    name: Literal["piecewise"] = "piecewise"
+    rate: Steps = ((0, 0.01),)
+
+    @field_validator("rate")
+    @classmethod
+    def _from_zero(cls, value: Steps) -> Steps:
+        if not value or value[0][0] != 0:
+            raise ValueError("expected the first step at epoch 0")
+        return value
+
+
+class Plateau(_Rates):
+    """The paper's rule: ÷10 when the validation error stops improving, three times."""
+
+    name: Literal["plateau"] = "plateau"
+    rate: float = Field(0.01, gt=0)
+    factor: float = Field(0.1, gt=0, lt=1)
+    drops: int = Field(3, ge=0)
+    patience: int = Field(5, ge=1)  # epochs without a better top-1 error
+    min_improvement: float = Field(0.0, ge=0)
+
+
+class DExp(_Rates):
+    """The 2012 code's `dexp` (src/lr.cu): n equal steps from `rate` to rate/target_factor."""
+
+    name: Literal["dexp"] = "dexp"
+    rate: float = Field(0.01, gt=0)
+    target_factor: float = Field(1000.0, gt=1)
+    steps: int = Field(4, ge=2)
+
+
+class Cosine(_Rates):
+    """Half a cosine from `rate` to 0 over the run, after a linear warm-up."""
+
+    name: Literal["cosine"] = "cosine"
+    rate: float = Field(0.01, gt=0)
+    warmup_epochs: float = Field(0.0, ge=0)
+
+
+SCHEDULES = {"piecewise": Piecewise, "plateau": Plateau, "dexp": DExp, "cosine": Cosine}
+ScheduleConfig = Annotated[Piecewise | Plateau | DExp | Cosine, Field(discriminator="name")]
+
+
+class StrategyConfig(Frozen):
+    """Where the replicas and the towers run."""
+
+    name: Literal["one-device", "mirrored", "multi-worker"] = "one-device"
+    placement: Literal["single", "two-tower"] = "single"
+
+
+class Config(Frozen):
+    """A whole run. `network` starts from its `variant` and may change any field of NetworkSpec."""
+
+    network: NetworkSpec
+    data: DataConfig = DataConfig()
+    training: TrainingConfig = TrainingConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    schedule: ScheduleConfig = Piecewise()
+    strategy: StrategyConfig = StrategyConfig()
+
+    @model_validator(mode="after")
+    def _known_layers(self) -> Config:
+        names = [layer.name for layer in self.network.layers]
+        for name in self.schedule.layer_rates:
+            if name not in names:
+                raise ValueError(
+                    f"schedule.layer_rates: expected one of {', '.join(names)}, received {name!r}"
+                )
+        return self
+
+    def with_classes(self, count: int) -> Config:
+        """The configuration for a dataset of `count` classes. ConfigError if it says otherwise."""
+        network = self.network
+        if "num_classes" in network.model_fields_set and network.num_classes != count:
+            raise ConfigError(
+                f"network.num_classes: expected {count}, the dataset's classes, received"
+                f" {network.num_classes}"
+            )
+        return self.model_copy(
+            update={"network": network.model_copy(update={"num_classes": count})}
+        )
