@@ -1,0 +1,234 @@
+"""Pictures for trying things out: shapes and textures under as much variety as fits.
+
+Every picture shows one object of its class, at a random place, size and angle, in random colors,
+lit from a random side and throwing a shadow, on a blurred background of gradients, scraps and
+strokes, some of them before the object. Colors, backgrounds and sizes are drawn alike for all
+classes, so that neither color nor any single pixel tells the class: only form does.
+
+The object's plane has the coordinates (u, v), turned and scaled so that its radius is 1. A form is
+a function of them: its signed distance in that unit, negative inside, which gives smooth edges.
+"""
+
+import colorsys
+import math
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter
+
+SHORT_SIDE = (160, 240)  # pixels; the long side is up to 1.5 times as long, at most 320
+LONGEST_SIDE = 320
+TEXTURES_FILL_PICTURE = 0.3  # share of texture pictures that have no outline
+MIN_CONTRAST = 0.2  # of luminance (0..1) between what has to be told apart, also in grey pictures
+
+Color = np.ndarray  # float32 [3], RGB, 0..1
+
+
+def _circle(u: np.ndarray, v: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return np.hypot(u, v * rng.uniform(1, 1.2)) - 0.95
+
+
+def _triangle(u: np.ndarray, v: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    v = v * rng.uniform(0.9, 1.2)
+    sides = [
+        math.cos(a) * u + math.sin(a) * v for a in (math.pi / 2, math.pi * 7 / 6, math.pi * 11 / 6)
+    ]
+    return np.maximum.reduce(sides) - 0.58
+
+
+def _star(u: np.ndarray, v: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    points, inner = 5, rng.uniform(0.4, 0.5)
+    radius, angle = np.hypot(u, v), np.arctan2(v, u)
+    sector = math.pi / points
+    angle = np.abs((angle + sector) % (2 * sector) - sector)  # folded onto half a point
+    x, y = radius * np.cos(angle), radius * np.sin(angle)
+    # The edge runs from the tip (1.1, 0) to the notch at (inner, angle pi / points).
+    dx, dy = inner * math.cos(sector) - 1.1, inner * math.sin(sector)
+    return ((x - 1.1) * -dy + y * dx) / -math.hypot(dx, dy)
+
+
+def _cross(u: np.ndarray, v: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    width = rng.uniform(0.22, 0.34)
+    u, v = np.abs(u), np.abs(v)
+    return np.minimum(np.maximum(u - 1, v - width), np.maximum(u - width, v - 1))
+
+
+def _ring(u: np.ndarray, v: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    width = rng.uniform(0.12, 0.22)
+    return np.abs(np.hypot(u, v * rng.uniform(1, 1.2)) - (1 - width)) - width
+
+
+def _spiral(u: np.ndarray, v: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    turns, hand = rng.uniform(2, 3), 1 if rng.random() < 0.5 else -1
+    radius, angle = np.hypot(u, v), np.arctan2(v, u)
+    across = (radius * turns + hand * angle / (math.tau)) % 1 - 0.5  # 0 along the arm
+    return np.maximum((np.abs(across) - rng.uniform(0.2, 0.28)) / turns, radius - 1)
+
+
+def _band(x: np.ndarray, period: float) -> np.ndarray:
+    """Signed distance to bands half a period wide, square to x."""
+    return (np.abs(x / period % 1 - 0.5) - 0.25) * period
+
+
+def _stripes(u: np.ndarray, v: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return _band(u, rng.uniform(0.3, 0.55))
+
+
+def _waves(u: np.ndarray, v: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    bend = rng.uniform(0.12, 0.2) * np.sin(math.tau * v / rng.uniform(0.6, 0.9))
+    return _band(u + bend, rng.uniform(0.3, 0.5))
+
+
+def _checkerboard(u: np.ndarray, v: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    period = rng.uniform(0.5, 0.8)
+    a, b = _band(u, period), _band(v, period)
+    return np.where(a * b < 0, -1, 1) * np.minimum(np.abs(a), np.abs(b))
+
+
+def _dots(u: np.ndarray, v: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    period = rng.uniform(0.35, 0.55)
+    u, v = ((x / period % 1 - 0.5) * period for x in (u, v))
+    return np.hypot(u, v) - period * rng.uniform(0.27, 0.34)
+
+
+SHAPES = {
+    "circle": _circle,
+    "triangle": _triangle,
+    "star": _star,
+    "cross": _cross,
+    "ring": _ring,
+    "spiral": _spiral,
+}
+TEXTURES = {
+    "stripes": _stripes,
+    "waves": _waves,
+    "checkerboard": _checkerboard,
+    "dots": _dots,
+}
+CLASSES = (*SHAPES, *TEXTURES)
+
+
+def draw(name: str, rng: np.random.Generator) -> Image.Image:
+    """One picture of the class `name` (one of CLASSES), mode RGB or L, all chances from `rng`."""
+    width, height = _size(rng)
+    paper = _color(rng)
+    scene = _background(width, height, paper, rng)
+    u, v, pixel = _object_plane(width, height, rng)
+    ink = _contrasting(paper, rng)
+    if name in SHAPES:
+        mask = _coverage(SHAPES[name](u, v, rng), pixel)
+        colors = np.broadcast_to(ink, (height, width, 3))
+    else:
+        pattern = _coverage(TEXTURES[name](u, v, rng), pixel)[..., None]
+        colors = ink * pattern + _contrasting(ink, rng) * (1 - pattern)
+        filled = rng.random() < TEXTURES_FILL_PICTURE
+        mask = (
+            np.ones((height, width), np.float32)
+            if filled
+            else _coverage(_outline(u, v, rng), pixel)
+        )
+    light = (1 + rng.normal(0, 0.09) * u + rng.normal(0, 0.09) * v)[..., None]
+    scene = _cast_shadow(scene, mask, rng)
+    scene += (colors * light - scene) * mask[..., None]
+    return _photograph(scene, rng)
+
+
+def _size(rng: np.random.Generator) -> tuple[int, int]:
+    short = int(rng.integers(*SHORT_SIDE, endpoint=True))
+    long = min(round(short * rng.uniform(1, 1.5)), LONGEST_SIDE)
+    return (long, short) if rng.random() < 0.7 else (short, long)
+
+
+def _object_plane(
+    width: int, height: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Coordinates (u, v) of every pixel, and the size of a pixel in their unit."""
+    side = min(width, height)
+    radius = side * rng.uniform(0.26, 0.42)
+    room = side / 2 - 0.85 * radius  # the object may stick out of the central square a little
+    x0, y0 = width / 2 + rng.uniform(-room, room), height / 2 + rng.uniform(-room, room)
+    angle = rng.uniform(0, math.tau)
+    x = (np.arange(width, dtype=np.float32) + 0.5 - x0)[None, :] / radius
+    y = (np.arange(height, dtype=np.float32) + 0.5 - y0)[:, None] / radius
+    cos, sin = math.cos(angle), math.sin(angle)
+    return cos * x + sin * y, cos * y - sin * x, 1 / radius
+
+
+def _coverage(distance: np.ndarray, pixel: float) -> np.ndarray:
+    """Signed distance -> share of each pixel that is covered, 0..1."""
+    return np.clip(0.5 - distance / pixel, 0, 1)
+
+
+def _outline(u: np.ndarray, v: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """An irregular patch, round or angular, that resembles none of the shapes."""
+    angle = np.arctan2(v, u)
+    reach = 1 + sum(
+        size * np.sin(lobes * angle + rng.uniform(0, math.tau))
+        for lobes, size in ((2, 0.16), (3, 0.1), (5, 0.05))
+    )
+    return np.hypot(u, v) - reach
+
+
+def _color(rng: np.random.Generator) -> Color:
+    hue, saturation, value = rng.random(), rng.uniform(0.15, 0.85), rng.uniform(0.2, 0.97)
+    return np.array(colorsys.hsv_to_rgb(hue, saturation, value), np.float32)
+
+
+def _contrasting(other: Color, rng: np.random.Generator) -> Color:
+    luminance = np.array([0.299, 0.587, 0.114], np.float32)
+    while True:
+        color = _color(rng)
+        if abs(luminance @ color - luminance @ other) >= MIN_CONTRAST:
+            return color
+
+
+def _background(width: int, height: int, paper: Color, rng: np.random.Generator) -> np.ndarray:
+    """float [height, width, 3], 0..1: a cloudy gradient around `paper` with things on it."""
+    cells = int(rng.integers(2, 6))
+    clouds = paper + rng.normal(0, rng.uniform(0.02, 0.09), (cells, cells, 3))
+    clouds = Image.fromarray((np.clip(clouds, 0, 1) * 255).astype(np.uint8))
+    image = clouds.resize((width, height), Image.Resampling.BICUBIC)
+    pen = ImageDraw.Draw(image)
+    side = min(width, height)
+    for _ in range(rng.integers(2, 14)):
+        near = np.clip(paper + rng.normal(0, 0.13, 3), 0, 1)
+        color = tuple(int(255 * channel) for channel in near)
+        x, y = rng.uniform(0, width), rng.uniform(0, height)
+        if rng.random() < 0.5:  # a stroke
+            dx, dy = rng.normal(0, side / 3, 2)
+            pen.line((x, y, x + dx, y + dy), color, int(rng.integers(1, 8)))
+        else:  # a scrap
+            angles = np.sort(rng.uniform(0, math.tau, rng.integers(4, 8)))
+            reach = side * rng.uniform(0.04, 0.16, len(angles))
+            corners = np.stack([x + reach * np.cos(angles), y + reach * np.sin(angles)], 1)
+            pen.polygon([tuple(corner) for corner in corners], color)
+    image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.5, 2.5)))
+    return np.asarray(image, np.float32) / 255
+
+
+def _cast_shadow(scene: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    shadow = Image.fromarray((mask * 255).astype(np.uint8))
+    shadow = shadow.filter(ImageFilter.GaussianBlur(rng.uniform(2, 6)))
+    shift = tuple(int(step) for step in rng.integers(-7, 8, 2))
+    shadow = np.roll(np.asarray(shadow, np.float32) / 255, shift, (0, 1))
+    return scene * (1 - rng.uniform(0.1, 0.4) * shadow)[..., None]
+
+
+def _photograph(scene: np.ndarray, rng: np.random.Generator) -> Image.Image:
+    """Strokes before the object, vignette, noise, now and then out of focus or without color."""
+    height, width = scene.shape[:2]
+    x = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
+    y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
+    scene *= (1 - rng.uniform(0, 0.2) * (x**2 + y**2))[..., None]
+    noise = rng.standard_normal((height, width), np.float32)
+    scene += (rng.uniform(0.005, 0.03) * noise)[..., None]
+    image = Image.fromarray((np.clip(scene, 0, 1) * 255).astype(np.uint8))
+    pen = ImageDraw.Draw(image)
+    for _ in range(rng.integers(0, 3)):
+        color = tuple(int(255 * channel) for channel in _color(rng))
+        start, end = rng.uniform(0, 1, (2, 2)) * (width, height)
+        pen.line((*start, *end), color, int(rng.integers(1, 4)))
+    if rng.random() < 0.3:
+        image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.4, 1.2)))
+    if rng.random() < 0.05:
+        image = image.convert("L")
+    return image
