@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFilter
 SHORT_SIDE = (160, 240)  # pixels; the long side is up to 1.5 times as long, at most 320
 LONGEST_SIDE = 320
 TEXTURES_FILL_PICTURE = 0.3  # share of texture pictures that have no outline
-MIN_CONTRAST = 0.2  # of luminance (0..1) between what has to be told apart, also in grey pictures
+MIN_CONTRAST = 0.25  # of luminance (0..1) between what has to be told apart, also in grey pictures
 
 Color = np.ndarray  # float32 [3], RGB, 0..1
 
@@ -79,13 +79,13 @@ def _waves(u: np.ndarray, v: np.ndarray, rng: np.random.Generator) -> np.ndarray
 
 
 def _checkerboard(u: np.ndarray, v: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    period = rng.uniform(0.5, 0.8)
+    period = rng.uniform(0.55, 0.9)
     a, b = _band(u, period), _band(v, period)
     return np.where(a * b < 0, -1, 1) * np.minimum(np.abs(a), np.abs(b))
 
 
 def _dots(u: np.ndarray, v: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    period = rng.uniform(0.35, 0.55)
+    period = rng.uniform(0.4, 0.6)
     u, v = ((x / period % 1 - 0.5) * period for x in (u, v))
     return np.hypot(u, v) - period * rng.uniform(0.27, 0.34)
 
@@ -143,7 +143,7 @@ def _object_plane(
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Coordinates (u, v) of every pixel, and the size of a pixel in their unit."""
     side = min(width, height)
-    radius = side * rng.uniform(0.26, 0.42)
+    radius = side * rng.uniform(0.3, 0.45)
     room = side / 2 - 0.85 * radius  # the object may stick out of the central square a little
     x0, y0 = width / 2 + rng.uniform(-room, room), height / 2 + rng.uniform(-room, room)
     angle = rng.uniform(0, math.tau)

@@ -15,25 +15,28 @@ keep their high byte. Color profiles are ignored, as in every published ImageNet
 """
 
 import io
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from PIL import ExifTags, Image, ImageChops, UnidentifiedImageError
 
+from preprocessing.area import shrink_by_area
+
 # Only what these plugins read is ever parsed: Pillow would also start Ghostscript for EPS, ...
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 
 JPEG_FORMATS = ("JPEG", "MPO")  # MPO: a JPEG with further pictures behind the first
 
-# name -> (filter where the picture shrinks, filter where it grows). A box that is narrower than a
-# source pixel only repeats it, so "area" grows by bicubic: the rule of cuda-convnet2's own tool
-# (make-data/pyext/src/pyext.cpp: INTER_AREA if the scale is below 1, INTER_CUBIC above).
+# Where a picture has to grow, there is nothing to average, and "area" means bicubic: the rule of
+# cuda-convnet2's own tool (make-data/pyext/src/pyext.cpp: INTER_AREA if the scale is below 1,
+# INTER_CUBIC above). Pillow's BOX is not used: see area.py.
 FILTERS = {
-    "area": (Image.Resampling.BOX, Image.Resampling.BICUBIC),
-    "bilinear": (Image.Resampling.BILINEAR, Image.Resampling.BILINEAR),
-    "bicubic": (Image.Resampling.BICUBIC, Image.Resampling.BICUBIC),
-    "lanczos": (Image.Resampling.LANCZOS, Image.Resampling.LANCZOS),
+    "area": Image.Resampling.BICUBIC,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
 }
 
 # A picture of Pillow's own warning limit, 1024^3 / 4 / 3 pixels, takes 360 MB once decoded.
@@ -78,7 +81,8 @@ class ImageOptions:
 
     Args:
         size: side of the square result, in pixels.
-        filter: "area", "bilinear", "bicubic" or "lanczos"; all antialiased when shrinking.
+        filter: "area" (mean of the covered area; bicubic where a picture has to grow),
+            "bilinear", "bicubic" or "lanczos" (Pillow's, antialiased).
         encoding: "jpeg", or "raw" for the uint8 pixels themselves, row by row, RGB.
         quality: of the JPEG, 1..100.
         apply_exif: turn the picture as its EXIF orientation says. ImageNet is used without.
@@ -123,13 +127,16 @@ def decode_and_resize(data: bytes, options: ImageOptions) -> np.ndarray:
         options: size, filter, orientation and pixel limit.
 
     Returns:
-        uint8 [size, size, 3], RGB, 0..255, not writable.
+        uint8 [size, size, 3], RGB, 0..255; perhaps not writable.
 
     Raises:
         Reject: the bytes are no picture, or a damaged, unsupported or too large one.
     """
-    image, source_box, orientation = _decode(data, options)
-    return np.asarray(_orient(_resize(image, source_box, options), orientation))
+    image, square, orientation = _decode(data, options)
+    pixels = _resize(image, square, options)
+    if orientation != 1:  # turning the finished square is cheaper, and it is the same square
+        pixels = np.asarray(Image.fromarray(pixels).transpose(ORIENTATIONS[orientation]))
+    return pixels
 
 
 def encode(pixels: np.ndarray, options: ImageOptions) -> bytes:
@@ -152,8 +159,8 @@ def encode(pixels: np.ndarray, options: ImageOptions) -> bytes:
 
 def _decode(
     data: bytes, options: ImageOptions
-) -> tuple[Image.Image, tuple[float, float, float, float], int]:
-    """(decoded RGB or grey image, its central square, EXIF orientation 1..8); raises Reject."""
+) -> tuple[Image.Image, tuple[float, float, float], int]:
+    """(RGB or grey image, (left, top, side) of its square, orientation 1..8); raises Reject."""
     if not data:
         raise Reject("empty", "the file has no bytes")
     try:
@@ -183,7 +190,7 @@ def _decode(
         raise Reject(reason, f"{type(error).__name__}: {error}") from error
     side = min(width, height)
     left, top = (width - side) / 2, (height - side) / 2
-    return image, (left, top, left + side, top + side), orientation
+    return image, (left, top, side), orientation
 
 
 def _to_rgb_or_grey(image: Image.Image) -> Image.Image:
@@ -204,13 +211,20 @@ def _to_rgb_or_grey(image: Image.Image) -> Image.Image:
 
 
 def _resize(
-    image: Image.Image, box: tuple[float, float, float, float], options: ImageOptions
-) -> Image.Image:
-    """The square `box` of an "RGB" or "L" image -> "RGB" of the wanted size."""
-    shrink, grow = FILTERS[options.filter]
-    method = shrink if box[2] - box[0] > options.size else grow
-    resized = image.resize((options.size, options.size), method, box=box)
-    return resized if resized.mode == "RGB" else resized.convert("RGB")
+    image: Image.Image, square: tuple[float, float, float], options: ImageOptions
+) -> np.ndarray:
+    """(left, top, side) of an "RGB" or "L" image -> uint8 [size, size, 3]."""
+    left, top, side = square
+    if options.filter == "area" and side >= options.size:
+        box = (int(left), int(top), math.ceil(left + side), math.ceil(top + side))
+        pixels = np.asarray(image.crop(box))
+        pixels = pixels.reshape(*pixels.shape[:2], -1)
+        pixels = shrink_by_area(pixels, left - box[0], top - box[1], side, options.size)
+    else:
+        box = (left, top, left + side, top + side)
+        image = image.resize((options.size, options.size), FILTERS[options.filter], box=box)
+        pixels = np.asarray(image).reshape(options.size, options.size, -1)
+    return pixels if pixels.shape[2] == 3 else np.repeat(pixels, 3, axis=2)
 
 
 def _orientation(image: Image.Image) -> int:
@@ -222,8 +236,3 @@ def _orientation(image: Image.Image) -> int:
     except Exception:  # noqa: BLE001 - whatever is wrong with the EXIF, the picture itself is good
         return 1
     return orientation if orientation in ORIENTATIONS else 1
-
-
-def _orient(image: Image.Image, orientation: int) -> Image.Image:
-    """Turn the finished square: cheaper than turning the source, and the same square."""
-    return image.transpose(ORIENTATIONS[orientation]) if orientation != 1 else image
