@@ -43,6 +43,7 @@ __all__ = [  # the record's parts live in records.py; readers need to know one m
 FORMAT_VERSION = 1
 INFO_FILE = "dataset_info.json"
 MEAN_FILE = "mean_image.npy"
+MEAN_PICTURE = "mean_image.png"
 REJECTS_FILE = "rejects.jsonl"
 SPLITS = ("train", "validation", "test")
 ENCODINGS = ("jpeg", "raw")

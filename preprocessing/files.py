@@ -1,0 +1,135 @@
+"""Local files behind the few operations that the converter needs.
+
+``pipeline.py`` has the same operations on Beam's filesystems (gs://, s3://, hdfs://). What is
+written appears under its final name only when complete.
+"""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+from preprocessing.dataset import DatasetError
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """A file below a folder: path relative to it with "/", bytes, a token of its last change."""
+
+    name: str
+    size: int
+    changed: str
+
+
+class Files(Protocol):
+    """What the converter asks of a filesystem. Paths are strings."""
+
+    is_local: bool
+
+    def join(self, *parts: str) -> str: ...
+    def is_file(self, path: str) -> bool: ...
+    def is_folder(self, path: str) -> bool: ...
+    def entry(self, path: str) -> FileEntry: ...
+    def names(self, folder: str) -> list[str]: ...
+    def walk(self, folder: str) -> Iterator[FileEntry]: ...
+    def open(self, path: str) -> BinaryIO: ...
+    def create(self, path: str) -> contextlib.AbstractContextManager[BinaryIO]: ...
+    def move(self, source: str, target: str) -> None: ...
+    def delete(self, path: str) -> None: ...
+    def make_folder(self, path: str) -> None: ...
+    def delete_folder(self, path: str) -> None: ...
+    def delete_if_empty(self, path: str) -> None: ...
+
+
+class LocalFiles:
+    """The local filesystem (or a shared one that is mounted)."""
+
+    is_local = True
+
+    def join(self, *parts: str) -> str:
+        return os.path.join(*parts)
+
+    def is_file(self, path: str) -> bool:
+        return os.path.isfile(path)
+
+    def is_folder(self, path: str) -> bool:
+        return os.path.isdir(path)
+
+    def entry(self, path: str) -> FileEntry:
+        """Size and last change of one file."""
+        status = os.stat(path)
+        return FileEntry(os.path.basename(path), status.st_size, str(status.st_mtime_ns))
+
+    def names(self, folder: str) -> list[str]:
+        """Sorted names directly inside a folder; none if there is no such folder."""
+        return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+
+    def walk(self, folder: str) -> Iterator[FileEntry]:
+        """All files below a folder, sorted within each folder; dot files are left out.
+
+        Links to files are followed, links to folders are not: they could lead in circles. A link
+        that leads nowhere is yielded with size -1.
+        """
+        with os.scandir(folder) as scan:
+            entries = sorted(scan, key=lambda entry: entry.name)
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                for below in self.walk(entry.path):
+                    yield FileEntry(f"{entry.name}/{below.name}", below.size, below.changed)
+            elif entry.is_file():
+                status = entry.stat()
+                yield FileEntry(entry.name, status.st_size, str(status.st_mtime_ns))
+            else:
+                yield FileEntry(entry.name, -1, "")
+
+    def open(self, path: str) -> BinaryIO:
+        return open(path, "rb")
+
+    @contextlib.contextmanager
+    def create(self, path: str) -> Iterator[BinaryIO]:
+        """A file to write, which gets its name at the end, or is removed on an exception."""
+        temporary = _temporary(path)
+        try:
+            with open(temporary, "xb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+
+    def move(self, source: str, target: str) -> None:
+        os.replace(source, target)
+
+    def delete(self, path: str) -> None:
+        """Removes a file; nothing happens if there is none."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+
+    def make_folder(self, path: str) -> None:
+        """Makes a folder and those above it."""
+        try:
+            os.makedirs(path, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise DatasetError(f"expected a folder at {path!r}, found a file") from error
+
+    def delete_folder(self, path: str) -> None:
+        """Removes a folder and all in it; nothing happens if there is none."""
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(path)
+
+    def delete_if_empty(self, path: str) -> None:
+        """Removes a folder that has nothing in it."""
+        with contextlib.suppress(OSError):
+            os.rmdir(path)
+
+
+def _temporary(path: str) -> str:
+    """A name beside `path` that no other process uses, left out by ``walk``."""
+    folder, name = os.path.split(path)
+    return os.path.join(folder, f".{name}.{os.getpid()}.{os.urandom(4).hex()}")

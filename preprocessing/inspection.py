@@ -1,0 +1,57 @@
+"""A dataset in words: what ``python -m preprocessing inspect`` prints."""
+
+from preprocessing.dataset import DatasetInfo
+
+_MOST_CLASSES = 12
+
+
+def describe(info: DatasetInfo) -> str:
+    """A readable summary, several lines."""
+    quality = f", quality {info.jpeg_quality}" if info.encoding == "jpeg" else ""
+    side = info.image_size
+    lines = [
+        f"source        {info.source}, seed {info.seed}, format version {info.format_version}",
+        f"pictures      {side} x {side}, {info.encoding}{quality}, shrunk by {info.resize_filter}",
+    ]
+    for split, shards in info.splits.items():
+        size = sum(shard.bytes for shard in shards)
+        lines.append(
+            f"{split:<13} {info.num_examples(split):,} examples in {len(shards):,} shards, "
+            f"{size / 1e6:,.1f} MB"
+        )
+    rejects = ", ".join(f"{reason} {count}" for reason, count in info.rejects.items())
+    lines.append(f"rejects       {rejects or 'none'}")
+    lines += _color(info)
+    lines += _classes(info)
+    tools = ", ".join(f"{tool} {version}" for tool, version in info.tool_versions.items())
+    options = ", ".join(f"{name} {value}" for name, value in info.options.items())
+    lines += [
+        f"made with     {tools}",
+        f"options       {options}",
+        f"fingerprint   {info.fingerprint}",
+    ]
+    return "\n".join(lines)
+
+
+def _color(info: DatasetInfo) -> list[str]:
+    """Color statistics of the training split, in grey levels."""
+    color = info.color
+    mean = ", ".join(f"{value:.3f}" for value in color.mean_rgb)
+    lines = [f"mean RGB      {mean}  (training split, grey levels 0..255)"]
+    for j in reversed(range(3)):
+        vector = ", ".join(f"{color.eigenvectors[c][j]:+.4f}" for c in range(3))
+        lines.append(
+            f"color axis {3 - j}  standard deviation {color.stddevs[j]:.3f} along ({vector})"
+        )
+    return lines
+
+
+def _classes(info: DatasetInfo) -> list[str]:
+    names = info.classes
+    lines = [f"classes       {len(names)}"]
+    for label, name in enumerate(names[:_MOST_CLASSES]):
+        text = "" if name.text == name.synset else f"  {name.text}"
+        lines.append(f"  {label:>5}  {name.synset}{text}")
+    if len(names) > _MOST_CLASSES:
+        lines.append(f"  ... and {len(names) - _MOST_CLASSES:,} more")
+    return lines
