@@ -71,9 +71,8 @@ class _Rates(Frozen):
     """What every schedule may set besides the weights' rate; the values replace that rate."""
 
     bias_rate: OPTIONAL_STEPS = None  # 2012: 0.02 throughout; None: as the weights
-    layer_rates: dict[str, Steps] = Field(
-        default_factory=dict
-    )  # both weights and biases of the layer; 0 freezes it
+    # For weights and biases of the named layers alike; 0 freezes a layer.
+    layer_rates: dict[str, Steps] = Field(default_factory=dict)
 
     @field_validator("rate", "bias_rate", "layer_rates", check_fields=False)
     @classmethod

@@ -38,7 +38,7 @@ class LRN(Frozen):
 
 
 class SpatialNorm(Frozen):
-    """Within-map normalization y = x / (k + alpha/size²·Σ x²)^beta over size×size windows (net 145)."""
+    """Within-map normalization y = x / (k + alpha/size²·Σ x²)^beta over windows (net 145)."""
 
     size: int = Field(5, ge=1)
     alpha: float = Field(1e-3, ge=0)
@@ -63,7 +63,7 @@ class Pool(Frozen):
 
 
 class Dropout(Frozen):
-    """`inverted: false` is 2012's: mask without rescaling in training, ×(1 − rate) in test passes."""
+    """`inverted: false` is 2012's: mask, unscaled, in training; ×(1 − rate) in test passes."""
 
     rate: float = Field(0.5, ge=0, lt=1)
     inverted: bool = False

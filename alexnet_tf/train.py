@@ -1,0 +1,159 @@
+"""python -m alexnet_tf.train: trains a network, or goes on with a training that was stopped."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import tensorflow as tf
+
+from alexnet_tf import cli, config_file, run_directory
+from alexnet_tf.data import reader
+from alexnet_tf.data.augment import InputTransform
+from alexnet_tf.evaluate import Evaluator
+from alexnet_tf.metrics import Result
+from alexnet_tf.network import model as network
+from alexnet_tf.network.layers import dropout_seed
+from alexnet_tf.network.towers import Placement
+from alexnet_tf.run_directory import Run
+from alexnet_tf.training import strategy as strategies
+from alexnet_tf.training.checkpoints import Checkpoints
+from alexnet_tf.training.loop import Hooks, Loop, NonFiniteLoss, Progress
+from alexnet_tf.training.monitors import Monitors
+from alexnet_tf.training.optimizer import Momentum
+from alexnet_tf.training.step import TrainingStep
+from alexnet_tf.weights import weights_of
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = _parser().parse_args(argv)
+    config = config_file.load(arguments.config, arguments.overrides)
+    with run_directory.locked(arguments.run):
+        run = run_directory.begin(arguments.run, config, arguments.data)
+        return Training(run, arguments.data).run_to_end()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m alexnet_tf.train", description=__doc__)
+    parser.add_argument(
+        "--config", required=True, help="YAML file, for instance configs/paper.yaml"
+    )
+    parser.add_argument("--data", required=True, help="dataset directory made by preprocessing")
+    parser.add_argument("--run", required=True, help="run directory: created, or gone on with")
+    parser.add_argument(
+        "overrides", nargs="*", metavar="section.key=value", help="settings that replace the file's"
+    )
+    return parser
+
+
+class Training:
+    """Joins data, network and loop for one run."""
+
+    def __init__(self, run: Run, data: str | Path):
+        self.run, self.config = run, run.config
+        training, spec = self.config.training, self.config.network
+        if training.deterministic:
+            tf.keras.utils.set_random_seed(training.seed)
+            tf.config.experimental.enable_op_determinism()
+        self.strategy, pairs = strategies.create(self.config.strategy)
+        self.share = reader.Share(
+            training.global_batch_size, self.strategy.num_replicas_in_sync, workers=1
+        )
+        self.split = reader.Split(data, run.info, "train")
+        reader.check_sizes(run.info, spec.input_size)
+        self.transform = InputTransform(
+            run.mean_image, run.info.color, self.config.data, spec.input_size
+        )
+        with self.strategy.scope():
+            self.model = network.build(
+                spec,
+                seed=training.seed,
+                precision=training.precision,
+                placement=Placement(pairs) if pairs else None,
+            )
+            self.optimizer = Momentum(self.config.optimizer, weights_of(self.model))
+        self.checkpoints = Checkpoints(run.checkpoints, training.keep_checkpoints)
+        self.evaluator = self._evaluator(data)
+
+    def run_to_end(self) -> int:
+        """Restores, trains, and says how it ended: the exit code."""
+        state = self.checkpoints.restore_newest(self._variables())
+        progress = Progress.from_json(state) if state else Progress()
+        steps = self.split.batches(self.share)
+        step = TrainingStep(self.strategy, self.optimizer, self.transform.training, self._forward)
+        monitors = Monitors(self.run.path, steps, self.config.training.epochs)
+        self._announce(progress, steps)
+        began = time.monotonic()
+
+        def end_of_epoch(progress: Progress, train: Result) -> float | None:
+            validation = self.evaluator.run() if self.evaluator else None
+            monitors.epoch(progress, train, validation, time.monotonic() - began)
+            return validation.top1_error if validation else None
+
+        def save(progress: Progress) -> None:
+            total = progress.epoch * steps + progress.step
+            self.checkpoints.save(total, self._variables(), progress.to_json())
+
+        hooks = Hooks(monitors.window, end_of_epoch, save)
+        try:
+            finished = Loop(self.config, step, self._batches, steps, hooks).run(progress)
+        except NonFiniteLoss as error:
+            saved = self.checkpoints.steps()
+            last = self.checkpoints.path(saved[-1]) if saved else "none"
+            raise cli.JobFailed(
+                f"{error}; last good checkpoint: {last}. Try a lower schedule.rate"
+            ) from error
+        finally:
+            monitors.close()
+        print(
+            f"{'finished' if finished else 'stopped; the same command goes on'}: {self.run.path}"
+            f" (TensorBoard: tensorboard --logdir {self.run.path})"
+        )
+        return 0
+
+    def _announce(self, progress: Progress, steps: int) -> None:
+        verb = "going on" if progress.epoch or progress.step else "beginning"
+        print(
+            f"{verb} at epoch {progress.epoch + 1}, step {progress.step} of {steps}:"
+            f" {self.config.network.variant}, {self.model.count_params():,} parameters,"
+            f" {self.run.info.num_examples('train'):,} pictures of"
+            f" {len(self.run.info.classes)} classes, {self.share.replicas} replica(s)",
+            flush=True,
+        )
+
+    def _batches(self, start: tuple[int, int]):
+        def make(_context):
+            return reader.training_batches(
+                self.split,
+                self.config.data,
+                self.config.network.input_size,
+                self.share,
+                self.config.training.seed,
+                start,
+            )
+
+        return self.strategy.distribute_datasets_from_function(make)
+
+    def _forward(self, images: tf.Tensor, seed: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+        with dropout_seed(seed, rows, self.share.global_batch_size):
+            return self.model(images, training=True)
+
+    def _variables(self) -> dict[str, dict]:
+        weights = self.optimizer.weights
+        velocities = zip(weights, self.optimizer.velocities, strict=True)
+        return {
+            "weights": {weight.name: weight.variable for weight in weights},
+            "velocities": {weight.name: velocity for weight, velocity in velocities},
+        }
+
+    def _evaluator(self, data: str | Path) -> Evaluator | None:
+        if "validation" not in self.run.info.splits:
+            return None
+        split = reader.Split(data, self.run.info, "validation")
+        return Evaluator(self.strategy, [(self.model, self.transform, 1.0)], split, self.share, 1)
+
+
+if __name__ == "__main__":
+    cli.run(main)

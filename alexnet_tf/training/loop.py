@@ -1,0 +1,174 @@
+"""The loop over epochs and steps: rates in, sums out, checkpoints on the way, exact resume."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from alexnet_tf.config import Config
+from alexnet_tf.metrics import COLUMNS, Result
+from alexnet_tf.training.schedule import PlateauState, Schedule
+from alexnet_tf.training.step import TrainingStep
+
+
+class NonFiniteLoss(Exception):
+    """The loss is no longer a number; `step` is the first such step (from 0, over the run)."""
+
+    def __init__(self, step: int):
+        super().__init__(f"the loss is not finite at step {step}")
+        self.step = step
+
+
+@dataclass
+class Progress:
+    """Where a run stands; with the variables, all that a checkpoint holds.
+
+    `step` counts within the epoch; `sums` are the columns of metrics over the epoch so far.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    sums: list[float] = field(default_factory=lambda: [0.0] * len(COLUMNS))
+    plateau: PlateauState = field(default_factory=PlateauState)
+
+    def to_json(self) -> dict:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, state: dict) -> Progress:
+        return cls(**{**state, "plateau": PlateauState(**state["plateau"])})
+
+
+@dataclass(frozen=True)
+class Window:
+    """What happened over some steps in a row: reported every `log_every_steps`."""
+
+    step: int  # over the whole run, after the window
+    result: Result
+    rate: float  # of the weights
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What the loop calls; each is given the progress made."""
+
+    window: Callable[[Progress, Window], None]
+    epoch: Callable[[Progress, Result], float | None]  # returns the validation top-1 error
+    save: Callable[[Progress], None]
+
+
+class Loop:
+    """Runs epochs from a given progress to the configured end, or to a signal."""
+
+    def __init__(
+        self,
+        config: Config,
+        step: TrainingStep,
+        batches: Callable[[tuple[int, int]], Iterable],
+        steps_per_epoch: int,
+        hooks: Hooks,
+    ):
+        self.config, self.step, self.batches = config, step, batches
+        self.steps_per_epoch, self.hooks = steps_per_epoch, hooks
+        self.schedule = Schedule(config)
+        self.stop = threading.Event()
+
+    def run(self, progress: Progress) -> bool:
+        """True if the run came to its end, False if a signal stopped it; saved in both cases."""
+        self.schedule.plateau = progress.plateau
+        iterator = None
+        with self._signals():
+            while progress.epoch < self.config.training.epochs:
+                if iterator is None:
+                    iterator = iter(self.batches((progress.epoch, progress.step)))
+                if not self._epoch(iterator, progress):
+                    self.hooks.save(progress)
+                    return False
+                self._end_of_epoch(progress)
+        return True
+
+    def _epoch(self, iterator, progress: Progress) -> bool:
+        """The rest of an epoch; False if stopped on the way."""
+        training = self.config.training
+        pending, since = [], time.perf_counter()
+        while progress.step < self.steps_per_epoch and not self.stop.is_set():
+            fraction = progress.step / self.steps_per_epoch
+            pending.append(self._one_step(iterator, progress, fraction))
+            progress.step += 1
+            done = progress.step == self.steps_per_epoch
+            save = training.checkpoint_every_steps
+            due = save and self._total(progress) % save == 0
+            if done or due or self.stop.is_set() or len(pending) == training.log_every_steps:
+                self._flush(progress, pending, since, fraction)
+                pending, since = [], time.perf_counter()
+            if due and not done and not self.stop.is_set():
+                self.hooks.save(progress)
+        return progress.step == self.steps_per_epoch
+
+    def _one_step(self, iterator, progress: Progress, fraction: float):
+        rates = [
+            self.schedule.rate(weight.layer, weight.kind, progress.epoch, fraction)
+            for weight in self.step.optimizer.weights
+        ]
+        noise = self.schedule.noise_coefficient(progress.epoch)
+        seed = (self.config.training.seed, self._total(progress))
+        return self.step(iterator, rates, noise, seed)
+
+    def _flush(self, progress: Progress, pending: list, since: float, fraction: float) -> None:
+        """Waits for the pending steps, adds their sums up and reports them."""
+        window = [0.0] * len(COLUMNS)
+        for number, tensor in enumerate(pending):
+            sums = [float(value) for value in tensor.numpy()]
+            if not math.isfinite(sums[0]):
+                raise NonFiniteLoss(self._total(progress) - len(pending) + number)
+            window = [a + b for a, b in zip(window, sums, strict=True)]
+        progress.sums = [a + b for a, b in zip(progress.sums, window, strict=True)]
+        result = Result.from_sums(window)
+        seconds = time.perf_counter() - since
+        rate = self.schedule.rate("", "kernel", progress.epoch, fraction)
+        step = self._total(progress)
+        self.hooks.window(progress, Window(step, result, rate, result.examples / seconds))
+
+    def _end_of_epoch(self, progress: Progress) -> None:
+        error = self.hooks.epoch(progress, Result.from_sums(progress.sums))
+        if error is not None:
+            progress.plateau.observe(self.config.schedule, error)
+        progress.epoch, progress.step = progress.epoch + 1, 0
+        progress.sums = [0.0] * len(COLUMNS)
+        self.hooks.save(progress)
+
+    def _total(self, progress: Progress) -> int:
+        return progress.epoch * self.steps_per_epoch + progress.step
+
+    def _signals(self):
+        return _StopOnSignal(self.stop)
+
+
+class _StopOnSignal:
+    """SIGTERM and the first Ctrl-C end the run after the step in progress, with a checkpoint."""
+
+    SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+    def __init__(self, stop: threading.Event):
+        self.stop = stop
+
+    def __enter__(self):
+        self.previous = {}
+        if threading.current_thread() is threading.main_thread():
+            for number in self.SIGNALS:
+                self.previous[number] = signal.signal(number, self._received)
+
+    def __exit__(self, *_):
+        for number, handler in self.previous.items():
+            signal.signal(number, handler)
+
+    def _received(self, number, frame):
+        if self.stop.is_set():  # a second Ctrl-C is meant
+            raise KeyboardInterrupt
+        self.stop.set()

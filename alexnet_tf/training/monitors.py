@@ -1,0 +1,112 @@
+"""What a run shows: TensorBoard scalars, log.jsonl, a progress bar or one line an epoch."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import tensorflow as tf
+from tqdm import tqdm
+
+from alexnet_tf.metrics import Result
+from alexnet_tf.training.loop import Progress, Window
+
+QUIET_SECONDS = 300  # off a terminal, a line at least so often within a long epoch
+
+
+class Monitors:
+    """Writes below the run directory and to the console."""
+
+    def __init__(self, run: Path, steps_per_epoch: int, epochs: int):
+        self.steps_per_epoch, self.epochs = steps_per_epoch, epochs
+        self.writers = {
+            split: tf.summary.create_file_writer(str(run / "tensorboard" / split))
+            for split in ("train", "validation")
+        }
+        self.log = (run / "log.jsonl").open("a", encoding="utf-8")
+        self.bar: tqdm | None = None
+        self.last_line = time.monotonic()
+
+    def window(self, progress: Progress, window: Window) -> None:
+        """A few steps are done."""
+        scalars = {
+            "learning rate": window.rate,
+            "images per second": window.images_per_second,
+            **_scalars(window.result),
+        }
+        self._write("train", scalars, window.step)
+        self._record("steps", progress.epoch, window.step, scalars)
+        shown = {"loss": f"{window.result.loss:.3f}", "top-1": f"{window.result.top1_error:.1%}"}
+        if sys.stderr.isatty():
+            self._show(progress, shown)
+        elif time.monotonic() - self.last_line > QUIET_SECONDS:
+            self._line(
+                f"epoch {progress.epoch + 1}/{self.epochs}, step {progress.step}"
+                f"/{self.steps_per_epoch}: loss {shown['loss']}, top-1 error {shown['top-1']},"
+                f" {window.images_per_second:.0f} images/s"
+            )
+
+    def epoch(
+        self, progress: Progress, train: Result, validation: Result | None, seconds: float
+    ) -> None:
+        """An epoch is over. `seconds` is the time since the run began or went on."""
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+        step = (progress.epoch + 1) * self.steps_per_epoch
+        record = {f"train {name}": value for name, value in asdict(train).items()}
+        line = f"epoch {progress.epoch + 1}/{self.epochs}: " + _words("train", train)
+        self._write("train", {f"epoch/{k}": v for k, v in _scalars(train).items()}, step)
+        if validation is not None:
+            self._write("validation", _scalars(validation), step)
+            record |= {f"validation {name}": v for name, v in asdict(validation).items()}
+            line += "; " + _words("validation", validation)
+        self._record("epoch", progress.epoch, step, record)
+        self._line(f"{line}; {seconds:.0f} s")
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+        for writer in self.writers.values():
+            writer.close()
+        self.log.close()
+
+    def _show(self, progress: Progress, shown: dict) -> None:
+        if self.bar is None:
+            title = f"epoch {progress.epoch + 1}/{self.epochs}"
+            self.bar = tqdm(total=self.steps_per_epoch, desc=title, unit="step", leave=False)
+        self.bar.set_postfix(shown, refresh=False)
+        self.bar.update(progress.step - self.bar.n)
+
+    def _line(self, text: str) -> None:
+        print(text, flush=True)
+        self.last_line = time.monotonic()
+
+    def _write(self, split: str, scalars: dict[str, float], step: int) -> None:
+        with self.writers[split].as_default():
+            for name, value in scalars.items():
+                tf.summary.scalar(name, value, step=step)
+            self.writers[split].flush()
+
+    def _record(self, kind: str, epoch: int, step: int, values: dict) -> None:
+        record = {"kind": kind, "time": time.time(), "epoch": epoch, "step": step, **values}
+        self.log.write(json.dumps(record) + "\n")
+        self.log.flush()
+
+
+def _scalars(result: Result) -> dict[str, float]:
+    return {
+        "loss": result.loss,
+        "top-1 error": result.top1_error,
+        "top-5 error": result.top5_error,
+    }
+
+
+def _words(split: str, result: Result) -> str:
+    return (
+        f"{split} loss {result.loss:.3f}, top-1 error {result.top1_error:.1%},"
+        f" top-5 {result.top5_error:.1%}"
+    )

@@ -1,0 +1,72 @@
+"""The paper's update (§5): v ← m·v − λ·ε·w − ε·∂L/∂w;  w ← w + v.
+
+The rate ε stands inside the velocity, so a drop of ε leaves the accumulated velocity as it is
+(as in Keras' SGD, unlike TensorFlow 1's MomentumOptimizer, which keeps ε outside), and the decay
+λ goes through the velocity, unlike decoupled weight decay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from alexnet_tf.config import OptimizerConfig
+from alexnet_tf.weights import Weight
+
+
+def momentum_velocity(weight, velocity, gradient, rate, momentum: float, decay: float):
+    """The new velocity; the new weight is weight + that. Arrays or tensors of one shape."""
+    return momentum * velocity - rate * (gradient + decay * weight)
+
+
+class Momentum:
+    """Momentum SGD over named weights; created under the strategy's scope.
+
+    Velocities start at zero, beside their weights (on the same devices).
+    """
+
+    def __init__(self, config: OptimizerConfig, weights: Sequence[Weight]):
+        self.config, self.weights = config, tuple(weights)
+        extended = tf.distribute.get_strategy().extended
+        self.velocities = []
+        for weight in self.weights:
+            with extended.colocate_vars_with(weight.variable):
+                zeros = tf.zeros_like(weight.variable)
+                self.velocities.append(tf.Variable(zeros, trainable=False))
+
+    def apply(self, gradients: Sequence[tf.Tensor | None], rates: tf.Tensor) -> None:
+        """Inside a replica: sums gradients over the replicas and updates every weight.
+
+        Args: gradients, one for each weight, None for a frozen one, which then neither decays nor
+        coasts (2012: src/weights.cu skips a weight of rate 0); rates float32 [weights].
+        """
+        moving = [i for i, gradient in enumerate(gradients) if gradient is not None]
+        values = [gradients[i] for i in moving]
+        tf.distribute.get_replica_context().merge_call(self._update, args=(moving, values, rates))
+
+    def _update(self, strategy, moving, gradients, rates) -> None:
+        # In cross-replica context arguments come as one value for each replica.
+        moving = _first(strategy, moving)
+        rates = _first(strategy, rates)
+        targets = [self.weights[i].variable for i in moving]
+        pairs = list(zip(gradients, targets, strict=True))
+        summed = strategy.extended.batch_reduce_to(tf.distribute.ReduceOp.SUM, pairs)
+        for i, gradient in zip(moving, summed, strict=True):
+            weight = self.weights[i]
+            decays = weight.kind == "kernel" or self.config.decay_biases
+            decay = self.config.weight_decay if decays else 0.0
+
+            def update(variable, velocity, gradient, rate, decay=decay):
+                new = momentum_velocity(
+                    variable, velocity, gradient, rate, self.config.momentum, decay
+                )
+                variable.assign_add(velocity.assign(new, read_value=True))
+
+            strategy.extended.update(
+                weight.variable, update, args=(self.velocities[i], gradient, rates[i]), group=False
+            )
+
+
+def _first(strategy, value):
+    return strategy.experimental_local_results(value)[0]

@@ -1,0 +1,93 @@
+"""Learning rates: from the configured schedule, the epoch and the validation errors so far.
+
+Everything here is plain Python; the only state is that of `plateau`, which checkpoints carry.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from alexnet_tf.config import Config, Cosine, DExp, Piecewise, Plateau, ScheduleConfig, Steps
+
+
+def at(steps: Steps | None, epoch: int) -> float | None:
+    """The value of the last step begun at `epoch`; None before the first."""
+    value = None
+    for start, step in steps or ():
+        if start <= epoch:
+            value = step
+    return value
+
+
+@dataclass
+class PlateauState:
+    """How the validation error has fared: the best so far, epochs since, drops made."""
+
+    best: float = math.inf
+    waited: int = 0
+    drops: int = 0
+
+    def observe(self, schedule: ScheduleConfig, error: float) -> bool:
+        """Takes an epoch's validation top-1 error; True if the rate drops now."""
+        if not isinstance(schedule, Plateau):
+            return False
+        if error < self.best - schedule.min_improvement:
+            self.best, self.waited = error, 0
+            return False
+        self.waited += 1
+        if self.waited < schedule.patience or self.drops >= schedule.drops:
+            return False
+        self.waited, self.drops = 0, self.drops + 1
+        return True
+
+
+def dexp(rate: float, target_factor: float, steps: int, progress: float) -> float:
+    """src/lr.cu: step i of n equal ones has rate · target_factor^(−i/(n−1)); progress in [0, 1]."""
+    step = min(int(progress * steps), steps - 1)
+    return rate * target_factor ** (-step / (steps - 1))
+
+
+def base_rate(
+    schedule: ScheduleConfig, state: PlateauState, epoch: int, fraction: float, epochs: int
+) -> float:
+    """The weights' rate at `fraction` in [0, 1) of `epoch` (from 0) in a run of `epochs`."""
+    now = epoch + fraction
+    match schedule:
+        case Piecewise():
+            return at(schedule.rate, epoch)
+        case Plateau():
+            return schedule.rate * schedule.factor**state.drops
+        case DExp():
+            return dexp(schedule.rate, schedule.target_factor, schedule.steps, now / epochs)
+        case Cosine():
+            if now < schedule.warmup_epochs:
+                return schedule.rate * now / schedule.warmup_epochs
+            progress = (now - schedule.warmup_epochs) / max(epochs - schedule.warmup_epochs, 1e-9)
+            return schedule.rate * 0.5 * (1.0 + math.cos(math.pi * min(progress, 1.0)))
+    raise TypeError(f"expected a schedule, received {schedule!r}")
+
+
+class Schedule:
+    """The rates of a run's weights, and its color noise, at any moment."""
+
+    def __init__(self, config: Config):
+        self.config = config
+        self.plateau = PlateauState()
+
+    def rate(self, layer: str, kind: str, epoch: int, fraction: float) -> float:
+        """The rate of a layer's "kernel" or "bias"; 0 means frozen."""
+        schedule = self.config.schedule
+        own = at(schedule.layer_rates.get(layer), epoch)
+        if own is not None:
+            return own
+        bias = at(schedule.bias_rate, epoch) if kind == "bias" else None
+        if bias is not None:
+            return bias
+        return base_rate(schedule, self.plateau, epoch, fraction, self.config.training.epochs)
+
+    def noise_coefficient(self, epoch: int) -> float:
+        """Of color noise; 0 from its last epoch on."""
+        noise = self.config.data.color_noise
+        over = noise.until_epoch is not None and epoch >= noise.until_epoch
+        return 0.0 if over else noise.coefficient
