@@ -20,7 +20,7 @@ _FLUSH_EVERY = (2**32 - 1) // 255
 
 
 class PixelStatistics:
-    """Sums over pictures of one size. int64 holds 10^13 pictures of 256 x 256."""
+    """Sums over pictures of one size. int64 holds two billion pictures of 256 x 256."""
 
     def __init__(self, size: int):
         """Args:
