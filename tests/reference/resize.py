@@ -55,7 +55,8 @@ def weight_matrix(length: int, start: float, stop: float, out: int, name: str) -
         first = max(0, int(middle - support * widened + 0.5))
         last = min(length, int(middle + support * widened + 0.5))
         at = np.arange(first, last)
-        weights = function((at + 0.5 - middle) / widened)
+        # Multiplied, not divided, as Pillow does: on a box's very edge the rounding decides.
+        weights = function((at - middle + 0.5) * (1.0 / widened))
         matrix[i, first:last] = weights / weights.sum()
     return matrix
 

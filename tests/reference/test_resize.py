@@ -72,6 +72,16 @@ def test_central_square_equals_pillow_in_floating_point(name, height, width, siz
         np.testing.assert_allclose(ours[..., channel], theirs, rtol=1e-5, atol=1e-3)
 
 
+@pytest.mark.parametrize(("height", "width", "size"), [(22, 23, 3), (27, 28, 15), (33, 34, 9)])
+def test_pixels_on_the_very_edge_of_a_box_fall_as_in_pillow(height, width, size):
+    """Here it hangs on the last bit whether a pixel center lies within the box."""
+    image = noise(height, width)[..., 0].astype(np.float32)
+    box = resize.central_square(height, width)
+    theirs = Image.fromarray(image).resize((size, size), PILLOW["area"], box=box)
+    ours = resize.resize_central_square(image[..., None], size, "area")[..., 0]
+    np.testing.assert_allclose(ours, np.asarray(theirs), rtol=1e-5)
+
+
 @pytest.mark.parametrize("name", ["area", "bilinear"])
 def test_pillow_in_eight_bits_lies_within_one_gray_level(name):
     """It rounds twice, by half a level each; these filters' weights are not negative."""
