@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 the job failed or a dataset is damaged, 2 a mistake in the
 """
 
 import argparse
+import logging
 import sys
 from collections.abc import Callable, Sequence
 
@@ -112,7 +113,8 @@ def _add_convert(verbs) -> None:
 
 
 def _convert(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
-    from preprocessing.pipeline import beam_options, convert  # Beam takes seconds to import
+    logging.basicConfig(level=logging.ERROR)  # Beam warns of optional parts that are not needed
+    from preprocessing.pipeline import beam_options, convert  # it takes seconds to import
 
     size = arguments.image_size or (CIFAR_SIDE if arguments.source == "cifar10" else 256)
     try:

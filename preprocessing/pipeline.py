@@ -6,12 +6,14 @@ neither TensorFlow nor alexnet_tf.
 """
 
 import contextlib
+import copy
 import fcntl
 import json
 import logging
 import os
 import posixpath
 import re
+import shlex
 import sys
 import time
 from collections import Counter
@@ -28,7 +30,9 @@ from apache_beam.options.pipeline_options import (
     PipelineOptions,
     StandardOptions,
 )
-from apache_beam.runners.runner import PipelineState
+from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
+from apache_beam.runners.runner import PipelineRunner, PipelineState
+from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
 from preprocessing.cifar10 import list_cifar10
 from preprocessing.conversion import (
@@ -50,8 +54,7 @@ from preprocessing.shards import Job, Workspace, make_shard
 from preprocessing.sources import list_folder, list_ilsvrc2012
 
 _LOCAL_RUNNERS = ("directrunner", "fnapirunner")
-# Beam's "DirectRunner" may fetch and start another program (Prism); this is the one meant here.
-_LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
+_WORKER = "apache_beam.runners.worker.sdk_worker_main"
 _NAMESPACE = "preprocessing"
 _DRIVER = "PREPROCESSING_DRIVER_PID"
 _FAILURE = re.compile(r"shard-failure<(.*?)>shard-failure", re.DOTALL)
@@ -307,8 +310,7 @@ def beam_options(arguments: Sequence[str], workers: int | None = None) -> Pipeli
             Python part has never heard of.)
     """
     options = PipelineOptions(list(arguments))
-    runner = options.view_as(StandardOptions).runner or "DirectRunner"
-    if runner.lower() not in _LOCAL_RUNNERS:
+    if not _is_local(options):
         return options
     # Failures come back as exceptions; Beam would print their stack trace as well.
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
@@ -317,7 +319,6 @@ def beam_options(arguments: Sequence[str], workers: int | None = None) -> Pipeli
     if unknown or (arguments and not arguments[0].startswith("-")):
         name = f"--{min(unknown)}" if unknown else arguments[0]
         raise DatasetError(f"expected options of convert or of Beam, received {name}; see --help")
-    options.view_as(StandardOptions).runner = _LOCAL_RUNNER
     direct = options.view_as(DirectOptions)
     given = " ".join(arguments)
     if "--direct_running_mode" not in given:
@@ -369,7 +370,7 @@ def _make_shards(
     ):
         try:
             with _worker_environment():
-                pipeline = beam.Pipeline(options=options)
+                pipeline = beam.Pipeline(*_runner(options, workspace))
                 _ = (
                     pipeline
                     | "Plan" >> beam.Create(waiting + kept, reshuffle=False)  # ShardTask
@@ -387,6 +388,30 @@ def _make_shards(
         raise JobError(f"the runner ended in state {state}; run the same command again")
     counters = result.metrics().query(MetricsFilter().with_namespace(_NAMESPACE))["counters"]
     return {counter.key.metric.name: counter.result for counter in counters}
+
+
+def _runner(
+    options: PipelineOptions, workspace: Workspace
+) -> tuple[PipelineRunner | None, PipelineOptions]:
+    """The runner, None if Beam finds it by its name, and its options.
+
+    Beam's "DirectRunner" may fetch and start another program (Prism); so it is named here.
+    """
+    if not _is_local(options):
+        return None, options
+    options = copy.deepcopy(options)
+    direct = options.view_as(DirectOptions)
+    if direct.direct_running_mode != "multi_processing":
+        return FnApiRunner(), options
+    # As Beam starts them, but what they print goes to a file: it is much, and none is for the user.
+    log = workspace.path("workers.log") if workspace.files.is_local else os.devnull
+    command = f"exec {shlex.quote(sys.executable)} -m {_WORKER} >>{shlex.quote(log)} 2>&1"
+    direct.direct_running_mode = "in_memory"  # the environment says it
+    return FnApiRunner(SubprocessSDKEnvironment.from_command_string(command)), options
+
+
+def _is_local(options: PipelineOptions) -> bool:
+    return (options.view_as(StandardOptions).runner or "DirectRunner").lower() in _LOCAL_RUNNERS
 
 
 class _Progress:

@@ -63,7 +63,7 @@ def verify_dataset(
     info = load_info(directory, files_for)
     shards = [shard for shards in info.splits.values() for shard in shards]
     problems = _strangers(directory, info, files_for)
-    with tqdm(total=sum(s.examples for s in shards), unit=" images", mininterval=1) as bar:
+    with tqdm(total=sum(s.examples for s in shards), unit=" images", disable=None) as bar:
         if workers == 0:
             checks = (check_shard(directory, info, shard, files_for) for shard in shards)
             problems += _collected(zip(shards, checks, strict=True), bar)
