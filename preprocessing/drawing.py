@@ -208,9 +208,10 @@ def _background(width: int, height: int, paper: Color, rng: np.random.Generator)
 def _cast_shadow(scene: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     shadow = Image.fromarray((mask * 255).astype(np.uint8))
     shadow = shadow.filter(ImageFilter.GaussianBlur(rng.uniform(2, 6)))
-    shift = tuple(int(step) for step in rng.integers(-7, 8, 2))
-    shadow = np.roll(np.asarray(shadow, np.float32) / 255, shift, (0, 1))
-    return scene * (1 - rng.uniform(0.1, 0.4) * shadow)[..., None]
+    shifted = Image.new("L", shadow.size)
+    shifted.paste(shadow, tuple(int(step) for step in rng.integers(-7, 8, 2)))
+    darkness = np.asarray(shifted, np.float32) * (rng.uniform(0.1, 0.4) / 255)
+    return scene * (1 - darkness)[..., None]
 
 
 def _photograph(scene: np.ndarray, rng: np.random.Generator) -> Image.Image:

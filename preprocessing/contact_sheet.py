@@ -1,0 +1,64 @@
+"""A contact sheet: many pictures side by side, each over its class name."""
+
+import io
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+TILE = 128  # pixels; side of a picture on the sheet
+_GAP = 8
+_TEXT_SIZE = 12
+_PAPER, _INK = (250, 250, 248), (40, 40, 40)
+
+
+def draw_contact_sheet(
+    pictures: Sequence[np.ndarray], names: Sequence[str], columns: int | None = None
+) -> bytes:
+    """Draws the pictures row by row.
+
+    Args:
+        pictures: uint8 [size, size, 3] each, RGB.
+        names: what to write below each; a name that is too long is cut, ending in "…".
+        columns: pictures in a row; by default the sheet is about as wide as it is high.
+
+    Returns:
+        The bytes of a PNG file.
+
+    Raises:
+        ValueError: no pictures, or not as many names.
+    """
+    if not pictures or len(pictures) != len(names):
+        raise ValueError(
+            "Expected at least one picture, and a name for each. "
+            f"Received: {len(pictures)} pictures, {len(names)} names"
+        )
+    columns = columns or math.ceil(math.sqrt(len(pictures)))
+    rows = math.ceil(len(pictures) / columns)
+    font = ImageFont.load_default(_TEXT_SIZE)
+    width, height = TILE + _GAP, TILE + _TEXT_SIZE + 2 * _GAP
+    sheet = Image.new("RGB", (columns * width + _GAP, rows * height + _GAP), _PAPER)
+    pen = ImageDraw.Draw(sheet)
+    for index, (picture, name) in enumerate(zip(pictures, names, strict=True)):
+        x, y = _GAP + index % columns * width, _GAP + index // columns * height
+        tile = Image.fromarray(picture).resize((TILE, TILE), _filter(picture.shape[0]))
+        sheet.paste(tile, (x, y))
+        pen.text((x, y + TILE + 2), _fitting(name, font), _INK, font)
+    buffer = io.BytesIO()
+    sheet.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _filter(size: int) -> Image.Resampling:
+    """Small pictures are enlarged pixel by pixel, so that one sees what is in the dataset."""
+    return Image.Resampling.NEAREST if size < TILE else Image.Resampling.LANCZOS
+
+
+def _fitting(name: str, font: ImageFont.FreeTypeFont) -> str:
+    name = " ".join(name.split())[:TILE]  # one line, and not thousands of characters to measure
+    shown = name
+    while shown and font.getlength(shown) > TILE:
+        name = name[:-1]
+        shown = name.rstrip(" ,") + "…"
+    return shown
