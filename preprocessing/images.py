@@ -44,6 +44,8 @@ MAX_PIXELS = 89_478_485
 
 # A JPEG is decoded at 1/2, 1/4 or 1/8 of its size (libjpeg's scaled inverse DCT) only as long as
 # the kept square still has this many times the wanted side, so that our own filter does the rest.
+# Measured on 81 photographs 5 to 8 times too large: 30 % less time, 46 dB from the unscaled way
+# (36-39 dB at worst); a margin of 1 would save 40 %, at 38 dB (27 dB at worst); of 4, 15 %.
 DRAFT_MARGIN = 2
 
 # EXIF orientation -> the transposition that turns the stored picture upright.
