@@ -116,7 +116,9 @@ def _convert(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     logging.basicConfig(level=logging.ERROR)  # Beam warns of optional parts that are not needed
     from preprocessing.pipeline import beam_options, convert  # it takes seconds to import
 
-    size = arguments.image_size or (CIFAR_SIDE if arguments.source == "cifar10" else 256)
+    size = arguments.image_size
+    if size is None:
+        size = CIFAR_SIDE if arguments.source == "cifar10" else 256
     try:
         images = ImageOptions(
             size=size,

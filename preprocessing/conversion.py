@@ -12,6 +12,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import PIL
@@ -81,13 +82,15 @@ def tool_versions() -> dict[str, str]:
 # --- before -------------------------------------------------------------------------------------
 
 
-def check_output(workspace: Workspace, overwrite: bool) -> None:
+def check_output(workspace: Workspace, source: str, overwrite: bool) -> None:
     """Refuses an output directory that holds something else.
 
     Raises:
-        DatasetError: it holds a complete dataset (and `overwrite` is not set), or other files.
+        DatasetError: it holds a complete dataset (and `overwrite` is not set), or other files, or
+            lies where the source's pictures are.
     """
     files, output = workspace.files, workspace.output
+    _check_apart(source, output)
     names = [name for name in files.names(output) if not name.startswith(".")]
     if INFO_FILE in names:
         if not overwrite and not _is_published(workspace):
@@ -99,6 +102,16 @@ def check_output(workspace: Workspace, overwrite: bool) -> None:
         raise DatasetError(
             f"expected an empty or new directory as --output, {output!r} holds {names[0]!r}"
         )
+
+
+def _check_apart(source: str, output: str) -> None:
+    """The dataset would be taken for a class of pictures the next time."""
+    if "://" in source or "://" in output:
+        inside = f"{output}/".startswith(f"{source.rstrip('/')}/")
+    else:
+        inside = Path(output).resolve().is_relative_to(Path(source).resolve())
+    if inside:
+        raise DatasetError(f"expected an --output outside of --input {source!r}; got {output!r}")
 
 
 def job_identity(

@@ -143,7 +143,9 @@ def _unpack(file, where: str) -> tuple[bytes, bytes]:
         raise DatasetError(f"expected the development kit in {where}: {error}") from error
     for name in (META, GROUND_TRUTH):
         if name not in found:
-            raise DatasetError(f"expected data/{name} in {where}, found none: it is another kit")
+            raise DatasetError(
+                f"expected data/{name} in {where}, found none: it is truncated, or another kit"
+            )
     return found[META], found[GROUND_TRUTH]
 
 

@@ -61,10 +61,12 @@ _FAILURE = re.compile(r"shard-failure<(.*?)>shard-failure", re.DOTALL)
 
 
 class ShardFailure(Exception):
-    """A shard could not be made; the message is marked, to be found in what a runner reports."""
+    """A shard could not be made."""
 
-    def __init__(self, message: str):
-        super().__init__(f"shard-failure<{message}>shard-failure")
+    @classmethod
+    def because(cls, message: str) -> "ShardFailure":
+        """Marks the message, to be found in whatever a runner makes of it."""
+        return cls(f"shard-failure<{message}>shard-failure")
 
 
 class BeamFiles:
@@ -182,7 +184,7 @@ class MakeShard(beam.DoFn):
         self._job = Job.from_json(content["job"])
         for tool in ("pillow", "libjpeg"):
             if tool_versions()[tool] != content["versions"][tool]:
-                raise ShardFailure(
+                raise ShardFailure.because(
                     f"this worker has {tool} {tool_versions()[tool]}, the job was started with "
                     f"{content['versions'][tool]}: their bytes may differ"
                 )
@@ -192,7 +194,7 @@ class MakeShard(beam.DoFn):
         try:
             result = make_shard(self._workspace, files_for, self._job, task, tick)
         except (OSError, BeamIOError, DatasetError) as error:
-            raise ShardFailure(f"{task.name}: {error}") from error
+            raise ShardFailure.because(f"{task.name}: {error}") from error
         counts = Counter(entry.reason for entry in result.rejects)
         if result.kept:
             Metrics.counter(_NAMESPACE, "shards kept").inc()
@@ -222,7 +224,7 @@ class _ProgressFile:
             try:
                 os.kill(self._driver, 0)
             except ProcessLookupError as error:
-                raise ShardFailure("the job that started this worker has ended") from error
+                raise ShardFailure.because("the job that started this worker has ended") from error
         if self._path:
             with open(self._path, "w", encoding="ascii") as file:
                 file.write(str(done))
@@ -340,7 +342,7 @@ def convert(conversion: Conversion, options: PipelineOptions) -> Summary:
     """
     began = time.monotonic()
     workspace = Workspace(files_for(conversion.output), conversion.output)
-    check_output(workspace, conversion.overwrite)
+    check_output(workspace, conversion.input, conversion.overwrite)
     with _locked(workspace):
         listing, tasks = _list_and_plan(conversion, workspace)
         job = Job(conversion.images, listing.classes, tuple(listing.containers))
