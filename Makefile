@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
+PICTURES := $(foreach n,1 2 3 4,ILSVRC2012_val_0000000$(n).JPEG)
 
 .PHONY: help setup demo test test-slow lint format clean
 
@@ -20,6 +21,25 @@ $(VENV)/.installed: setup.py pyproject.toml
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
 	@touch $@
+
+# Each step's result is a file, so an interrupted or repeated demo goes on where it is.
+demo: $(DEMO)/data/dataset_info.json
+	$(BIN)/python -m preprocessing verify $(DEMO)/data
+	$(BIN)/python -m alexnet_tf.train --config configs/demo.yaml --data $(DEMO)/data --run $(DEMO)/run
+	$(BIN)/python -m alexnet_tf.evaluate --run $(DEMO)/run --data $(DEMO)/data --views 1
+	$(BIN)/python -m alexnet_tf.evaluate --run $(DEMO)/run --data $(DEMO)/data --views 10
+	$(BIN)/python -m alexnet_tf.export --run $(DEMO)/run --output $(DEMO)/model --overwrite
+	mkdir -p $(DEMO)/pictures
+	tar -xf $(DEMO)/archives/ILSVRC2012_img_val.tar -C $(DEMO)/pictures $(PICTURES)
+	$(BIN)/python -m alexnet_tf.predict --model $(DEMO)/model $(addprefix $(DEMO)/pictures/,$(PICTURES))
+	@echo "The training's curves: $(BIN)/tensorboard --logdir $(DEMO)/run"
+
+$(DEMO)/data/dataset_info.json: $(DEMO)/archives/ILSVRC2012_devkit_t12.tar.gz | setup
+	$(BIN)/python -m preprocessing convert --source ilsvrc2012 \
+	    --input $(DEMO)/archives --output $(DEMO)/data --image-size 144
+
+$(DEMO)/archives/ILSVRC2012_devkit_t12.tar.gz: | setup
+	$(BIN)/python -m preprocessing sample --output $(DEMO)/archives
 
 test: setup
 	$(BIN)/python -m pytest

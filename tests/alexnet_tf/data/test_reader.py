@@ -1,0 +1,150 @@
+"""Records to batches: every picture exactly once, the right pixels, a stream that can restart."""
+
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from alexnet_tf.config import ConfigError, DataConfig
+from alexnet_tf.data import reader
+from preprocessing import dataset
+from preprocessing.dataset import decode_example
+from preprocessing.records import read_records
+from tests import tiny_datasets
+
+SIZE, CROP = 24, 16
+COUNTS = {"train": 50, "validation": 13}
+
+
+@pytest.fixture(scope="module", params=["raw", "jpeg"])
+def splits(request, tmp_path_factory):
+    """{name: Split} of a dataset whose labels number the pictures, so that each can be told."""
+    path = tmp_path_factory.mktemp(request.param)
+    info = tiny_datasets.write(
+        path, classes=50, counts=COUNTS, size=SIZE, encoding=request.param, shards=4
+    )
+    return {name: reader.Split(path, info, name) for name in COUNTS}
+
+
+def stored(split) -> dict[int, np.ndarray]:
+    """Pixels by label, read with NumPy and TensorFlow's plain decoder."""
+    pixels = {}
+    for path in split.info.shard_paths(split.directory, split.name):
+        with open(path, "rb") as file:
+            for data in read_records(file):
+                record = decode_example(data)
+                if record.format == "raw":
+                    picture = np.frombuffer(record.encoded, np.uint8).reshape(SIZE, SIZE, 3)
+                else:
+                    picture = tf.io.decode_jpeg(record.encoded, channels=3).numpy()
+                pixels[record.label] = picture
+    return pixels
+
+
+def assert_same_pixels(split, crop, expected):
+    """Exact; only at a JPEG crop's right edge the neighbor to interpolate color from is missing."""
+    inside = np.s_[:, :-1] if split.info.encoding == "jpeg" else np.s_[:, :]
+    np.testing.assert_array_equal(crop[inside], expected[inside])
+    assert np.abs(crop.astype(int) - expected).max() < 24  # of noise, where it is at its largest
+
+
+def epoch(split, config, start=(0, 0), batch=8, seed=0, count=None):
+    share = reader.Share(batch)
+    batches = reader.training_batches(split, config, CROP, share, seed, start)
+    return list(itertools.islice(batches.as_numpy_iterator(), count or split.batches(share)))
+
+
+def joined(batches, key):
+    return np.concatenate([batch[key] for batch in batches])
+
+
+@pytest.mark.parametrize("order", ["shuffled", "fixed"])
+def test_every_picture_once_an_epoch_and_padding_weighs_nothing(splits, order):
+    batches = epoch(splits["train"], DataConfig(order=order), count=14)
+    for first in (0, 7):  # two epochs of ceil(50 / 8) batches
+        one = batches[first : first + 7]
+        real = joined(one, "weight") == 1
+        assert real.tolist() == [True] * 50 + [False] * 6
+        assert sorted(joined(one, "label")[real]) == list(range(50))
+        assert joined(one, "row").tolist() == list(range(8)) * 7
+
+
+def test_shuffled_epochs_differ_and_fixed_ones_do_not(splits):
+    shuffled = epoch(splits["train"], DataConfig(), count=14)
+    fixed = epoch(splits["train"], DataConfig(order="fixed"), count=14)
+    label = [joined(batches, "label") for batches in (shuffled[:7], shuffled[7:])]
+    assert label[0].tolist() != label[1].tolist()
+    assert label[0].tolist() != list(range(50))
+    assert joined(fixed[:7], "label").tolist() == joined(fixed[7:], "label").tolist()
+
+
+def test_crops_are_the_stored_pixels_at_the_drawn_offset(splits):
+    pixels = stored(splits["train"])
+    for batch in epoch(splits["train"], DataConfig()):
+        for i in np.flatnonzero(batch["weight"]):
+            y, x = batch["offset"][i]
+            expected = pixels[batch["label"][i]][y : y + CROP, x : x + CROP]
+            assert_same_pixels(splits["train"], batch["image"][i], expected)
+
+
+def test_a_stream_restarted_anywhere_goes_on_exactly(splits):
+    whole = epoch(splits["train"], DataConfig(), count=14)
+    for done in (0, 3, 7, 10):
+        rest = epoch(splits["train"], DataConfig(), start=divmod(done, 7), count=14 - done)
+        for expected, received in zip(whole[done:], rest, strict=True):
+            for key in expected:
+                np.testing.assert_array_equal(received[key], expected[key], err_msg=key)
+
+
+def test_another_seed_draws_anew(splits):
+    first, second = (epoch(splits["train"], DataConfig(), seed=seed) for seed in (0, 1))
+    assert joined(first, "label").tolist() != joined(second, "label").tolist()
+    assert joined(first, "offset").tolist() != joined(second, "offset").tolist()
+
+
+@pytest.mark.parametrize("size", [SIZE, CROP])
+def test_evaluation_reads_each_center_once(splits, size):
+    split = splits["validation"]
+    pixels, margin = stored(split), (SIZE - size) // 2
+    batches = list(reader.evaluation_batches(split, size, reader.Share(8)).as_numpy_iterator())
+    real = joined(batches, "weight") == 1
+    labels = joined(batches, "label")[real]
+    assert sorted(labels) == list(range(13))
+    for label, image in zip(labels, joined(batches, "image")[real], strict=True):
+        expected = pixels[label][margin : margin + size, margin : margin + size]
+        assert_same_pixels(split, image, expected)
+
+
+def test_workers_share_an_epoch_without_gap_or_overlap(splits):
+    labels, lengths = [], set()
+    for worker in range(3):  # four shards on three workers: uneven
+        share = reader.Share(12, replicas=2, workers=3, worker=worker)
+        batches = reader.training_batches(splits["train"], DataConfig(), CROP, share, 0)
+        number = splits["train"].batches(share) * share.replicas
+        mine = list(itertools.islice(batches.as_numpy_iterator(), number))
+        lengths.add(len(mine))
+        labels += joined(mine, "label")[joined(mine, "weight") == 1].tolist()
+        assert set(joined(mine, "row")) == set(range(4 * worker, 4 * worker + 4))
+    assert sorted(labels) == list(range(50))
+    assert len(lengths) == 1
+
+
+def test_a_batch_that_does_not_divide_is_refused_with_valid_ones():
+    with pytest.raises(ConfigError, match=r"multiple of the 4 replicas \(such as 8 or 12\).* 10"):
+        reader.Share(10, replicas=2, workers=2)
+
+
+def test_crops_larger_than_the_pictures_are_refused(splits):
+    with pytest.raises(ConfigError, match=f"at most {SIZE}.*received 32"):
+        reader.check_sizes(splits["train"].info, 32)
+
+
+def test_a_damaged_record_stops_the_stream(tmp_path):
+    info = tiny_datasets.write(tmp_path, size=SIZE, shards=1)
+    path = tmp_path / dataset.shard_name("train", 0, 1)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(tf.errors.DataLossError):
+        epoch(reader.Split(tmp_path, info, "train"), DataConfig())

@@ -1,0 +1,38 @@
+"""One trained run that the end-to-end tests share, made by the verbs from archives on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from alexnet_tf import train
+from preprocessing.__main__ import main as preprocessing
+
+CONFIG = """
+network: {width: 0.05, input_size: 64, init_scaling: keep-variance}
+training: {epochs: 2, global_batch_size: 8, log_every_steps: 2}
+"""
+
+
+@dataclass(frozen=True)
+class Made:
+    archives: Path
+    data: Path
+    config: Path
+    run: Path
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory) -> Made:
+    """Archives of 10 × (4 + 2) drawn pictures, their dataset at 72×72, two epochs of training."""
+    root = tmp_path_factory.mktemp("made")
+    made = Made(root / "archives", root / "data", root / "tiny.yaml", root / "run")
+    made.config.write_text(CONFIG)
+    counts = ["--train-per-class", "4", "--validation-per-class", "2", "--workers", "1"]
+    assert not preprocessing(["sample", "--output", str(made.archives), *counts])
+    source = ["--source", "ilsvrc2012", "--input", str(made.archives)]
+    options = ["--output", str(made.data), "--image-size", "72", "--workers", "1"]
+    assert not preprocessing(["convert", *source, *options])
+    arguments = ["--config", str(made.config), "--data", str(made.data), "--run", str(made.run)]
+    assert train.main(arguments) == 0
+    return made
