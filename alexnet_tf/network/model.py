@@ -94,8 +94,8 @@ class _Builder:
     def weights(self, layer: Layer, tower: str, last: bool = False):
         name = f"{layer.name}_{tower}" if tower and not last else layer.name
         options = {**self.options(tower, layer.name), "name": name, **self.initial(layer, name)}
-        if last:
-            options["dtype"] = "float32"
+        if last:  # logits in the variables' own precision, whatever the layers compute in
+            options["dtype"] = self.policy.variable_dtype
         units = self.spec.units_per_tower(layer)
         if not layer.is_conv:
             return towers.Dense(units, **options)

@@ -30,12 +30,16 @@ def random_weights(shapes: dict[str, tuple[int, ...]], seed: int, gain: float = 
 def dropout_masks(
     net: Net, shapes: dict[str, tuple[int, ...]], batch: int, seed: int
 ) -> dict[str, np.ndarray]:
-    """A mask of 0 and 1, ``[batch, units]``, for each dropout layer and tower (key "fc6_a")."""
+    """A mask of 0 and 1 for each dropout layer and tower (key "fc6_a"): ``[batch, units]``.
+
+    Of a convolution ``[batch, 1, 1, maps]``, whole maps (a caller may give any that broadcasts).
+    """
     rng = np.random.default_rng(seed)
     return {
-        name: rng.integers(0, 2, (batch, *shapes[f"{name}/bias"])).astype(np.float64)
+        name: rng.integers(0, 2, (batch, *places, *shapes[f"{name}/bias"])).astype(np.float64)
         for layer in net.layers
         if "dropout" in layer.after
+        for places in [(1, 1) if layer.kernel else ()]
         for name in net.names(layer)
     }
 

@@ -176,9 +176,15 @@ def test_caffe_normalizes_over_both_groups_with_k_1(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "form"), [("paper", "2012"), ("original", "2012"), ("caffenet", "inverted")]
+    ("name", "form", "layers"),
+    [
+        ("paper", "2012", ["fc6", "fc7"]),
+        ("original", "2012", ["fc6", "fc7"]),
+        ("caffenet", "inverted", ["fc6", "fc7"]),
+        ("one-weird-trick", "inverted", ["conv5", "fc6"]),  # torchvision: before fc6 and fc7
+    ],
 )
-def test_dropout_follows_fc6_and_fc7_alone(name, form):
+def test_dropout_follows_these_layers_alone(name, form, layers):
     net = VARIANTS[name]
     assert net.dropout == form
-    assert [x.name for x in net.layers if "dropout" in x.after] == ["fc6", "fc7"]
+    assert [x.name for x in net.layers if "dropout" in x.after] == layers

@@ -74,6 +74,12 @@ def _repad(layers, **padding):
     )
 
 
+def _then(layers, **after):
+    return tuple(
+        dataclasses.replace(x, after=after[x.name]) if x.name in after else x for x in layers
+    )
+
+
 VARIANTS: dict[str, Net] = {
     "paper": Net(_layers(*_PAPER), lrn=(5, 1e-4, 2.0, 0.75)),
     "original": Net(_layers(*_NET_145)),
@@ -90,8 +96,13 @@ VARIANTS: dict[str, Net] = {
     "caffenet": Net(_layers(*_CAFFENET), **_CAFFE),
     "bvlc": Net(_layers(*_PAPER), **_CAFFE),
     # 2014, as torchvision builds it. conv1's second pad of 2 is never fully read (rounded down).
+    # Dropout stands before fc6 and before fc7.
     "one-weird-trick": Net(
-        _repad(_layers(*_NO_NORM, (64, 192, 384, 256, 256, 4096, 4096)), conv1=(2, 2)),
+        _then(
+            _repad(_layers(*_NO_NORM, (64, 192, 384, 256, 256, 4096, 4096)), conv1=(2, 2)),
+            conv5=("pool", "act", "dropout"),
+            fc7=("act",),
+        ),
         towers=("",),
         dropout="inverted",
     ),

@@ -1,0 +1,63 @@
+"""Point for point against the float64 NumPy networks of tests/reference."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from alexnet_tf.network.layers import dropout_seed
+from alexnet_tf.network.spec import VARIANTS
+from alexnet_tf.weights import weights_of
+from tests.alexnet_tf.network.reference_pairs import Pair, relative_error, worst
+from tests.reference import network as reference
+
+SMALL = {"width": 1 / 12, "num_classes": 11, "input_size": 128, "batch": 4}
+# Rounding alone: 2^-24 and 2^-53 times what eight layers of sums add up to.
+TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
+
+
+def masks_of(pair: Pair, seed: tuple[int, int]) -> dict[str, np.ndarray]:
+    """The masks that the model's dropout layers will draw: what training leaves of ones."""
+    batch, masks = len(pair.images), {}
+    for layer in pair.model.layers:
+        if "_dropout" not in layer.name:
+            continue
+        name, _, tower = layer.name.partition("_dropout")
+        with dropout_seed(tf.constant(seed), tf.range(batch), batch):
+            kept = layer(tf.ones([batch, *layer.output.shape[1:]]), training=True).numpy()
+        masks[name + tower] = (kept > 0).astype(np.float64)
+    return masks
+
+
+def logits_and_gradients(pair: Pair, seed: tuple[int, int], dtype: str):
+    batch = len(pair.images)
+    weights = weights_of(pair.model)
+    with tf.GradientTape() as tape, dropout_seed(tf.constant(seed), tf.range(batch), batch):
+        logits = pair.model(tf.constant(pair.images, dtype), training=True)
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(pair.labels, logits)
+        loss = tf.reduce_mean(losses)
+    found = tape.gradient(loss, [weight.variable for weight in weights])
+    named = {weight.name: g.numpy() for weight, g in zip(weights, found, strict=True)}
+    return logits.numpy(), float(loss), named
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize("name", VARIANTS)
+def test_logits_loss_and_every_gradient(name, precision, record_property):
+    pair = Pair(name, precision=precision, **SMALL)
+    seed = (7, 3)
+    masks = masks_of(pair, seed)
+    assert 0.3 < np.mean([mask.mean() for mask in masks.values()]) < 0.7
+    logits, loss, gradients = logits_and_gradients(pair, seed, precision)
+    expected, _ = reference.forward(pair.net, pair.weights, pair.images, masks)
+    expected_loss, expected_gradients = reference.loss_and_gradients(
+        pair.net, pair.weights, pair.images, pair.labels, masks
+    )
+    error, (gradient_error, key) = relative_error(logits, expected), worst(
+        gradients, expected_gradients
+    )
+    record_property("logits", error)
+    record_property("gradients", f"{gradient_error:.2e} ({key})")
+    print(name, precision, f"logits {error:.1e} gradients {gradient_error:.1e} {key}")
+    assert error < TOLERANCE[precision]
+    assert loss == pytest.approx(expected_loss, rel=TOLERANCE[precision])
+    assert gradient_error < TOLERANCE[precision], key
