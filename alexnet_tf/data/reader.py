@@ -1,8 +1,13 @@
 """A dataset directory as tf.data: records in, uint8 crops out, every record exactly once an epoch.
 
 The host only reads, decodes the crop and draws random numbers; pixels leave it as uint8. Each
-random number depends on (seed, epoch, position in the epoch) alone, so a stream restarted in
-mid-epoch continues exactly, and the number of replicas changes nothing.
+random number depends on (seed, epoch, place in the epoch) alone, so a stream restarted in mid-epoch
+continues exactly.
+
+An epoch is woven from *lanes*: the shards, in the epoch's order, are cut into equal runs of
+records, and every global batch takes equally many from each. A worker reads the lanes of its rows,
+hence its own files (and part of one more at either end), and a global batch holds the same pictures
+in the same rows however many workers and replicas share it.
 """
 
 from __future__ import annotations
@@ -10,12 +15,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+import numpy as np
 import tensorflow as tf
 
 from alexnet_tf.config import ConfigError, DataConfig
 from preprocessing.dataset import DatasetInfo
 
-READ_AT_ONCE = 16  # shards interleaved; each is read from its own position
+READ_AT_ONCE = 16  # shards open at a time, over all lanes
+LANES = (8, 32)  # at most; fewer for a dataset of few shards, whose lanes share files
 
 
 @dataclass(frozen=True)
@@ -54,16 +61,35 @@ class Split:
     info: DatasetInfo
     name: str
 
-    def shards(self, share: Share, worker: int) -> tuple[list[str], int]:
-        """Paths of a worker's shards and how many records they hold."""
-        paths = self.info.shard_paths(self.directory, self.name)[worker :: share.workers]
-        held = self.info.splits[self.name][worker :: share.workers]
-        return paths, sum(shard.examples for shard in held)
+    @property
+    def paths(self) -> list[str]:
+        return self.info.shard_paths(self.directory, self.name)
+
+    @property
+    def counts(self) -> list[int]:
+        """Records of each shard."""
+        return [shard.examples for shard in self.info.splits[self.name]]
 
     def batches(self, share: Share) -> int:
-        """Batches an epoch: as many as the worker with the most records needs."""
-        most = max(self.shards(share, worker)[1] for worker in range(share.workers))
-        return -(-most // share.per_worker)
+        """Batches an epoch; all but the last are full."""
+        return -(-sum(self.counts) // share.global_batch_size)
+
+    def lanes(self, share: Share) -> int:
+        """Into how many lanes an epoch is cut; the number of workers does not matter.
+
+        Raises ConfigError if that many workers cannot share them evenly.
+        """
+        most = min(max(len(self.counts), LANES[0]), LANES[1])
+        batch = share.global_batch_size
+        lanes = max(n for n in range(1, most + 1) if batch % n == 0)
+        if lanes % share.workers:
+            valid = [n for n in range(1, lanes + 1) if lanes % n == 0]
+            raise ConfigError(
+                f"training.global_batch_size: {batch} is read in {lanes} lanes, which expect"
+                f" {' or '.join(map(str, valid))} workers; received {share.workers}. Choose another"
+                f" batch, such as {share.workers * LANES[0]}"
+            )
+        return lanes
 
 
 def check_sizes(info: DatasetInfo, input_size: int) -> None:
@@ -90,64 +116,127 @@ def training_batches(
     random draws `offset` int32 [b, 2], `flip` bool [b], `noise` float32 [b, 3] ~ N(0, 1).
     """
     check_sizes(split.info, input_size)
-    paths, count = split.shards(share, share.worker)
-    padded = split.batches(share) * share.per_worker
+    lanes, mine = split.lanes(share), share.per_worker
+    first = share.worker * mine  # of the worker's rows
 
     def epoch(number):
-        records = _records(paths, config, seed, number)
-        blank = tf.data.Dataset.from_tensors("").repeat(padded - count)
-        numbered = records.concatenate(blank).enumerate()
-        return numbered.map(lambda index, record: (number, index, record))
+        weave = _lanes_of_epoch(split, config, share, lanes, seed, number)
+        own = range(
+            share.worker * lanes // share.workers, (share.worker + 1) * lanes // share.workers
+        )
+        records = tf.data.Dataset.range(own.start, own.stop).interleave(
+            weave, cycle_length=len(own), block_length=share.global_batch_size // lanes
+        )
+        return records.enumerate().map(lambda index, record: (number, index, record))
 
     def example(number, index, record):
-        draws = _draws(config, split.info.image_size - input_size, seed, number, index)
+        row = first + index % mine
+        place = index // mine * share.global_batch_size + row
+        draws = _draws(config, split.info.image_size - input_size, seed, number, place)
         image, label, weight = _decode(record, split.info, draws["offset"], input_size)
-        row = share.worker * share.per_worker + tf.cast(index % share.per_worker, tf.int32)
+        row = tf.cast(row, tf.int32)
         return {"image": image, "label": label, "weight": weight, "row": row, **draws}
 
     stream = tf.data.Dataset.range(start[0], tf.int64.max).flat_map(epoch)
-    stream = stream.skip(start[1] * share.per_worker)  # records are skipped before decoding
+    stream = stream.skip(start[1] * mine)  # records are skipped before decoding
     stream = stream.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return stream.batch(share.per_replica, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
 
 
 def evaluation_batches(split: Split, size: int, share: Share) -> tf.data.Dataset:
-    """One pass in stored order: the central `size`×`size` of each picture, uint8, padded alike."""
+    """One pass in stored order: the central `size`×`size` of each picture, uint8.
+
+    Workers take equal runs of records; their last batches are padded as in training.
+    """
     check_sizes(split.info, size)
-    paths, count = split.shards(share, share.worker)
     margin = (split.info.image_size - size) // 2
-    blank = tf.data.Dataset.from_tensors("").repeat(split.batches(share) * share.per_worker - count)
+    runs = _runs(split.counts, share.worker, share.workers)
+    padded = split.batches(share) * share.per_worker
+    blank = tf.data.Dataset.from_tensors("").repeat(padded - int(sum(taken for _, taken in runs)))
 
     def example(record):
         image, label, weight = _decode(record, split.info, [margin, margin], size)
         return {"image": image, "label": label, "weight": weight}
 
-    stream = tf.data.TFRecordDataset(paths).concatenate(blank)
+    shards = tf.data.Dataset.from_tensor_slices((split.paths, *np.transpose(runs)))
+    stream = shards.filter(lambda path, skipped, taken: taken > 0).flat_map(_records)
+    stream = stream.concatenate(blank)
     stream = stream.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return stream.batch(share.per_replica, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
 
 
-def _records(paths: list[str], config: DataConfig, seed: int, epoch: tf.Tensor) -> tf.data.Dataset:
-    """The serialized records of an epoch in its order."""
-    if config.order == "fixed":
-        return tf.data.TFRecordDataset(paths)
-    order = tf.random.experimental.stateless_shuffle(tf.constant(paths), seed=[seed, epoch])
-    shards = tf.data.Dataset.from_tensor_slices(order)
-    records = shards.interleave(tf.data.TFRecordDataset, cycle_length=min(READ_AT_ONCE, len(paths)))
-    return records.shuffle(config.shuffle_buffer, seed=seed + epoch, reshuffle_each_iteration=False)
+def _records(path: tf.Tensor, skipped: tf.Tensor, taken: tf.Tensor) -> tf.data.Dataset:
+    return tf.data.TFRecordDataset(path).skip(skipped).take(taken)
 
 
-def _draws(config: DataConfig, margin: int, seed: int, epoch: tf.Tensor, index: tf.Tensor) -> dict:
+def _runs(counts: list[int], part: int, parts: int) -> np.ndarray:
+    """What `part` of `parts` equal runs reads of shards in a row: int64 [shards, (skip, take)]."""
+    ends = np.cumsum(counts, dtype=np.int64)
+    begins = ends - counts
+    total = int(ends[-1])
+    low, high = np.clip([part * total // parts, (part + 1) * total // parts], 0, total)
+    skipped = np.clip(low - begins, 0, counts)
+    return np.stack([skipped, np.clip(high - begins, 0, counts) - skipped], axis=1)
+
+
+def _lanes_of_epoch(
+    split: Split, config: DataConfig, share: Share, lanes: int, seed: int, epoch: tf.Tensor
+):
+    """A function from a lane's number to its records in the epoch's order, padded with blanks."""
+    paths, counts = tf.constant(split.paths), tf.constant(split.counts, tf.int64)
+    total, shuffled = sum(split.counts), config.order == "shuffled"
+    padded = split.batches(share) * share.global_batch_size // lanes
+    if shuffled:
+        order = tf.random.experimental.stateless_shuffle(
+            tf.range(len(split.counts)), _seed(seed, epoch, _ORDER, 0)
+        )
+        paths, counts = tf.gather(paths, order), tf.gather(counts, order)
+    begins = tf.cumsum(counts, exclusive=True)
+
+    def lane(number):
+        low, high = number * total // lanes, (number + 1) * total // lanes
+        skipped = tf.clip_by_value(low - begins, 0, counts)
+        taken = tf.clip_by_value(high - begins, 0, counts) - skipped
+        shards = [tf.boolean_mask(column, taken > 0) for column in (paths, skipped, taken)]
+        shards = tf.data.Dataset.from_tensor_slices(tuple(shards))
+        if shuffled:
+            records = shards.interleave(_records, cycle_length=max(1, READ_AT_ONCE // lanes))
+            records = records.shuffle(
+                max(1, config.shuffle_buffer // lanes),
+                seed=tf.random.stateless_uniform(
+                    [], _seed(seed, epoch, _SHUFFLE, number), None, None, tf.int64
+                ),
+                reshuffle_each_iteration=False,
+            )
+        else:
+            records = shards.flat_map(_records)
+        blank = tf.data.Dataset.from_tensors("").repeat(padded - (high - low))
+        return records.concatenate(blank)
+
+    return lane
+
+
+# Streams of random numbers that never meet: of a chunk's crop and flip, an example's noise, the
+# shards' order, a lane's shuffling.
+_CROP, _NOISE, _ORDER, _SHUFFLE = range(4)
+
+
+def _seed(seed: int, epoch: tf.Tensor, stream: int, number) -> tf.Tensor:
+    """int64 [2], different for different arguments (below 2³¹ seeds and 2³⁰ epochs)."""
+    return tf.stack(
+        [(tf.cast(epoch, tf.int64) * 2**31 + seed) * 4 + stream, tf.cast(number, tf.int64)]
+    )
+
+
+def _draws(config: DataConfig, margin: int, seed: int, epoch: tf.Tensor, place: tf.Tensor) -> dict:
     """Crop, flip and noise of one example; `chunk` examples in a row share crop and flip."""
-    # Two streams of random numbers, told apart by parity; epochs by a stride that never overlaps.
-    stream = (tf.cast(epoch, tf.int64) * 2**32 + seed) * 2
-    shared = tf.random.stateless_uniform([3], tf.stack([stream, index // config.chunk]))
+    shared = tf.random.stateless_uniform([3], _seed(seed, epoch, _CROP, place // config.chunk))
     positions = min(config.crop_positions or margin + 1, margin + 1)
     offset = tf.cast(shared[:2] * positions, tf.int32)
     return {
         "offset": tf.minimum(offset, positions - 1),  # float32 rounding could reach `positions`
         "flip": (shared[2] < 0.5) if config.flip else tf.constant(False),
-        "noise": tf.random.stateless_normal([3], tf.stack([stream + 1, index])),
+        "noise": tf.random.stateless_normal([3], _seed(seed, epoch, _NOISE, place)),
     }
 
 
