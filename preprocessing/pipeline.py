@@ -14,7 +14,9 @@ import os
 import posixpath
 import re
 import shlex
+import signal
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +24,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 import apache_beam as beam
+import grpc
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.metrics import Metrics, MetricsFilter
@@ -55,6 +58,8 @@ from preprocessing.sources import list_folder, list_ilsvrc2012
 
 _LOCAL_RUNNERS = ("directrunner", "fnapirunner")
 _WORKER = "apache_beam.runners.worker.sdk_worker_main"
+_WORKER_THREAD = "run_worker"  # Beam's name for the thread that waits for a worker process
+_PIDS = "workers.pid"
 _NAMESPACE = "preprocessing"
 _DRIVER = "PREPROCESSING_DRIVER_PID"
 _FAILURE = re.compile(r"shard-failure<(.*?)>shard-failure", re.DOTALL)
@@ -371,7 +376,7 @@ def _make_shards(
         _Progress(workspace, waiting),
     ):
         try:
-            with _worker_environment():
+            with _worker_environment(), _watched_workers(workspace):
                 pipeline = beam.Pipeline(*_runner(options, workspace))
                 _ = (
                     pipeline
@@ -381,6 +386,8 @@ def _make_shards(
                 )
                 result = pipeline.run()
                 state = result.wait_until_finish()
+        except JobError:
+            raise
         except Exception as error:  # runners wrap a worker's exception in their own kinds
             failure = _FAILURE.search(str(error))
             if failure is None:
@@ -406,8 +413,14 @@ def _runner(
     if direct.direct_running_mode != "multi_processing":
         return FnApiRunner(), options
     # As Beam starts them, but what they print goes to a file: it is much, and none is for the user.
-    log = workspace.path("workers.log") if workspace.files.is_local else os.devnull
-    command = f"exec {shlex.quote(sys.executable)} -m {_WORKER} >>{shlex.quote(log)} 2>&1"
+    log, pids = os.devnull, os.devnull
+    if workspace.files.is_local:
+        log, pids = workspace.path("workers.log"), workspace.path(_PIDS)
+        workspace.files.delete(pids)
+    command = (
+        f"echo $$ >>{shlex.quote(pids)}; "
+        f"exec {shlex.quote(sys.executable)} -m {_WORKER} >>{shlex.quote(log)} 2>&1"
+    )
     direct.direct_running_mode = "in_memory"  # the environment says it
     return FnApiRunner(SubprocessSDKEnvironment.from_command_string(command)), options
 
@@ -461,6 +474,59 @@ def _worker_environment() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _watched_workers(workspace: Workspace) -> Iterator[None]:
+    """Ends the job when a local worker process dies, or at Ctrl-C; Beam alone would wait for ever.
+
+    Either way the other workers are stopped first, for Beam's own tidying waits for them too.
+    """
+    died: list[str] = []
+    stopping = threading.Event()
+    before = threading.excepthook
+
+    def notice(arguments: threading.ExceptHookArgs) -> None:
+        if arguments.thread is None or arguments.thread.name != _WORKER_THREAD:
+            if not issubclass(arguments.exc_type, grpc.RpcError):  # of the broken connection
+                before(arguments)
+        elif not stopping.is_set():
+            died.append(str(arguments.exc_value))
+            os.kill(os.getpid(), signal.SIGINT)  # wakes the main thread from Beam's waiting
+
+    def stop(signal_number: int, frame) -> None:
+        stopping.set()
+        for pid in _worker_pids(workspace):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        raise KeyboardInterrupt
+
+    in_main = threading.current_thread() is threading.main_thread()
+    handler = signal.signal(signal.SIGINT, stop) if in_main else None
+    threading.excepthook = notice
+    try:
+        yield
+    except BaseException as error:
+        if died:
+            raise JobError(
+                f"a worker process died ({died[0]}); was there enough memory? Finished shards are "
+                "kept for the next run"
+            ) from error
+        raise
+    finally:
+        stopping.set()
+        threading.excepthook = before
+        if in_main:
+            signal.signal(signal.SIGINT, handler)
+
+
+def _worker_pids(workspace: Workspace) -> list[int]:
+    """Of the local worker processes that this run has started."""
+    try:
+        with open(workspace.path(_PIDS), encoding="ascii") as file:
+            return [int(line) for line in file]
+    except FileNotFoundError:
+        return []
 
 
 @contextlib.contextmanager
