@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -14,6 +15,22 @@ from alexnet_tf.network.spec import Frozen, NetworkSpec
 # (from the start of this epoch, value): epochs count from 0 and ascend.
 Steps = tuple[tuple[int, float], ...]
 OPTIONAL_STEPS = Steps | None
+KINDS = ("kernel", "bias")
+
+
+def _ascending(steps: Steps) -> Steps:
+    epochs = [epoch for epoch, _ in steps]
+    if epochs != sorted(set(epochs)) or any(epoch < 0 for epoch in epochs):
+        raise ValueError(f"expected ascending epochs from 0, received {epochs}")
+    if not all(0 <= value < math.inf for _, value in steps):
+        raise ValueError("expected finite values of at least 0")
+    return steps
+
+
+def _from_zero(steps: Steps) -> Steps:
+    if not steps or steps[0][0] != 0:
+        raise ValueError("expected the first step at epoch 0")
+    return steps
 
 
 class ConfigError(ValueError):
@@ -23,12 +40,17 @@ class ConfigError(ValueError):
 class ColorNoise(Frozen):
     """x ← x + coefficient·V(s∘n), n ~ N(0, I₃), one draw an image (paper §4.1).
 
-    `divide` is 2012's additional ÷ (1 + coefficient); there, the noise ended at epoch 67.
+    `divide` is 2012's additional ÷ (1 + coefficient); there, the noise ended at epoch 67:
+    coefficient: [[0, 0.1], [67, 0]].
     """
 
-    coefficient: float = Field(0.1, ge=0)
+    coefficient: Annotated[float, Field(ge=0)] | Steps = 0.1
     divide: bool = False
-    until_epoch: int | None = Field(None, ge=0)
+
+    @field_validator("coefficient")
+    @classmethod
+    def _steps(cls, value):
+        return _from_zero(_ascending(value)) if isinstance(value, tuple) else value
 
 
 class DataConfig(Frozen):
@@ -51,11 +73,17 @@ class TrainingConfig(Frozen):
     epochs: int = Field(90, ge=1)
     global_batch_size: int = Field(128, ge=1)
     seed: int = Field(0, ge=0, lt=2**31)
-    precision: Literal["float32", "mixed_bfloat16"] = "float32"
+    # Each global batch is worked through in so many parts, one after the other: the same update in
+    # less memory.
+    accumulation_steps: int = Field(1, ge=1)
+    # mixed_float16 scales the loss, and skips a step whose gradients overflow.
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     deterministic: bool = False
     checkpoint_every_steps: int | None = Field(None, ge=1)  # besides the end of every epoch
     keep_checkpoints: int = Field(3, ge=1)
     log_every_steps: int = Field(20, ge=1)
+    diagnostics_every_steps: int | None = Field(200, ge=1)  # dead ReLUs, update/weight ratios
+    flat_loss_steps: int | None = Field(500, ge=1)  # warns if the loss is still ln(classes) then
 
 
 class OptimizerConfig(Frozen):
@@ -71,19 +99,16 @@ class _Rates(Frozen):
     """What every schedule may set besides the weights' rate; the values replace that rate."""
 
     bias_rate: OPTIONAL_STEPS = None  # 2012: 0.02 throughout; None: as the weights
-    # For weights and biases of the named layers alike; 0 freezes a layer.
+    # Of "conv1" (weights and biases alike), or of "conv1/kernel" or "conv1/bias", which go before.
+    # 0 freezes: no update, no decay, no coasting.
     layer_rates: dict[str, Steps] = Field(default_factory=dict)
 
     @field_validator("rate", "bias_rate", "layer_rates", check_fields=False)
     @classmethod
-    def _ascending(cls, value):
+    def _valid(cls, value):
         for steps in value.values() if isinstance(value, dict) else [value]:
             if isinstance(steps, tuple):
-                epochs = [epoch for epoch, _ in steps]
-                if epochs != sorted(set(epochs)) or any(e < 0 for e in epochs):
-                    raise ValueError(f"expected ascending epochs from 0, received {epochs}")
-                if any(rate < 0 for _, rate in steps):
-                    raise ValueError("expected rates of at least 0")
+                _ascending(steps)
         return value
 
 
@@ -95,10 +120,8 @@ class Piecewise(_Rates):
 
     @field_validator("rate")
     @classmethod
-    def _from_zero(cls, value: Steps) -> Steps:
-        if not value or value[0][0] != 0:
-            raise ValueError("expected the first step at epoch 0")
-        return value
+    def _begins(cls, value: Steps) -> Steps:
+        return _from_zero(value)
 
 
 class Plateau(_Rates):
@@ -154,10 +177,22 @@ class Config(Frozen):
     def _known_layers(self) -> Config:
         names = [layer.name for layer in self.network.layers]
         for name in self.schedule.layer_rates:
-            if name not in names:
+            layer, slash, kind = name.partition("/")
+            if layer not in names or (slash and kind not in KINDS):
                 raise ValueError(
-                    f"schedule.layer_rates: expected one of {', '.join(names)}, received {name!r}"
+                    f"schedule.layer_rates: expected one of {', '.join(names)}, or one with /kernel"
+                    f" or /bias, received {name!r}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _equal_parts(self) -> Config:
+        batch, parts = self.training.global_batch_size, self.training.accumulation_steps
+        if batch % parts:
+            raise ValueError(
+                f"training.accumulation_steps: expected a divisor of the batch of {batch}, received"
+                f" {parts}"
+            )
         return self
 
     def with_classes(self, count: int) -> Config:

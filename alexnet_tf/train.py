@@ -21,6 +21,7 @@ from alexnet_tf.run_directory import Run
 from alexnet_tf.training import strategy as strategies
 from alexnet_tf.training.checkpoints import Checkpoints
 from alexnet_tf.training.loop import Hooks, Loop, NonFiniteLoss, Progress
+from alexnet_tf.training.loss_scale import LossScale
 from alexnet_tf.training.monitors import Monitors
 from alexnet_tf.training.optimizer import Momentum
 from alexnet_tf.training.step import TrainingStep
@@ -30,9 +31,13 @@ from alexnet_tf.weights import weights_of
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     config = config_file.load(arguments.config, arguments.overrides)
+    cluster = strategies.cluster(config.strategy)
+    if not cluster.is_chief:  # only the chief writes
+        run = run_directory.follow(arguments.run, config, arguments.data)
+        return Training(run, arguments.data, cluster).run_to_end()
     with run_directory.locked(arguments.run):
         run = run_directory.begin(arguments.run, config, arguments.data)
-        return Training(run, arguments.data).run_to_end()
+        return Training(run, arguments.data, cluster).run_to_end()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -74,6 +79,7 @@ class Training:
                 placement=Placement(pairs) if pairs else None,
             )
             self.optimizer = Momentum(self.config.optimizer, weights_of(self.model))
+            self.loss_scale = LossScale() if training.precision == "mixed_float16" else None
         self.checkpoints = Checkpoints(run.checkpoints, training.keep_checkpoints)
         self.evaluator = self._evaluator(data)
 
@@ -82,7 +88,14 @@ class Training:
         state = self.checkpoints.restore_newest(self._variables())
         progress = Progress.from_json(state) if state else Progress()
         steps = self.split.batches(self.share)
-        step = TrainingStep(self.strategy, self.optimizer, self.transform.training, self._forward)
+        step = TrainingStep(
+            self.strategy,
+            self.optimizer,
+            self.transform.training,
+            self._forward,
+            self.config.training.accumulation_steps,
+            self.loss_scale,
+        )
         monitors = Monitors(self.run.path, steps, self.config.training.epochs)
         self._announce(progress, steps)
         began = time.monotonic()
@@ -143,10 +156,13 @@ class Training:
     def _variables(self) -> dict[str, dict]:
         weights = self.optimizer.weights
         velocities = zip(weights, self.optimizer.velocities, strict=True)
-        return {
+        groups = {
             "weights": {weight.name: weight.variable for weight in weights},
             "velocities": {weight.name: velocity for weight, velocity in velocities},
         }
+        if self.loss_scale is not None:
+            groups["loss_scale"] = self.loss_scale.variables
+        return groups
 
     def _evaluator(self, data: str | Path) -> Evaluator | None:
         if "validation" not in self.run.info.splits:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from alexnet_tf.config import OptimizerConfig
+from alexnet_tf.training.gradients import GradientSum
 from alexnet_tf.weights import Weight
 
 
@@ -28,44 +29,58 @@ class Momentum:
 
     def __init__(self, config: OptimizerConfig, weights: Sequence[Weight]):
         self.config, self.weights = config, tuple(weights)
-        extended = tf.distribute.get_strategy().extended
+        strategy = tf.distribute.get_strategy()
+        self.gradient_sum = GradientSum(strategy, self.weights)
         self.velocities = []
         for weight in self.weights:
-            with extended.colocate_vars_with(weight.variable):
+            with strategy.extended.colocate_vars_with(weight.variable):
                 zeros = tf.zeros_like(weight.variable)
                 self.velocities.append(tf.Variable(zeros, trainable=False))
 
-    def apply(self, gradients: Sequence[tf.Tensor | None], rates: tf.Tensor) -> None:
+    def apply(
+        self,
+        gradients: Sequence[tf.Tensor | None],
+        rates: tf.Tensor,
+        finite: tf.Tensor | None = None,
+    ) -> None:
         """Inside a replica: sums gradients over the replicas and updates every weight.
 
         Args: gradients, one for each weight, None for a frozen one, which then neither decays nor
-        coasts (2012: src/weights.cu skips a weight of rate 0); rates float32 [weights].
+        coasts (2012: src/weights.cu skips a weight of rate 0); rates float32 [weights]; finite, a
+        bool alike on all replicas: where it is false, nothing changes.
         """
         moving = [i for i, gradient in enumerate(gradients) if gradient is not None]
+        if not moving:
+            return
         values = [gradients[i] for i in moving]
-        tf.distribute.get_replica_context().merge_call(self._update, args=(moving, values, rates))
+        arguments = (moving, values, rates, finite)
+        tf.distribute.get_replica_context().merge_call(self._update, args=arguments)
 
-    def _update(self, strategy, moving, gradients, rates) -> None:
+    def _update(self, strategy, moving, gradients, rates, finite) -> None:
         # In cross-replica context arguments come as one value for each replica.
-        moving = _first(strategy, moving)
-        rates = _first(strategy, rates)
+        moving, rates, finite = (_first(strategy, value) for value in (moving, rates, finite))
         targets = [self.weights[i].variable for i in moving]
-        pairs = list(zip(gradients, targets, strict=True))
-        summed = strategy.extended.batch_reduce_to(tf.distribute.ReduceOp.SUM, pairs)
+        if strategy.num_replicas_in_sync == 1:  # spares a copy of every gradient
+            summed = [_first(strategy, gradient) for gradient in gradients]
+        else:
+            pairs = list(zip(gradients, targets, strict=True))
+            summed = strategy.extended.batch_reduce_to(tf.distribute.ReduceOp.SUM, pairs)
         for i, gradient in zip(moving, summed, strict=True):
             weight = self.weights[i]
             decays = weight.kind == "kernel" or self.config.decay_biases
             decay = self.config.weight_decay if decays else 0.0
 
-            def update(variable, velocity, gradient, rate, decay=decay):
+            def update(variable, velocity, gradient, rate, finite, decay=decay):
                 new = momentum_velocity(
                     variable, velocity, gradient, rate, self.config.momentum, decay
                 )
-                variable.assign_add(velocity.assign(new, read_value=True))
+                step = new if finite is None else tf.where(finite, new, 0.0)
+                kept = new if finite is None else tf.where(finite, new, velocity)
+                velocity.assign(kept)
+                variable.assign_add(step)
 
-            strategy.extended.update(
-                weight.variable, update, args=(self.velocities[i], gradient, rates[i]), group=False
-            )
+            arguments = (self.velocities[i], gradient, rates[i], finite)
+            strategy.extended.update(weight.variable, update, args=arguments, group=False)
 
 
 def _first(strategy, value):

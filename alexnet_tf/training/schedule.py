@@ -78,16 +78,16 @@ class Schedule:
     def rate(self, layer: str, kind: str, epoch: int, fraction: float) -> float:
         """The rate of a layer's "kernel" or "bias"; 0 means frozen."""
         schedule = self.config.schedule
-        own = at(schedule.layer_rates.get(layer), epoch)
-        if own is not None:
-            return own
+        for key in (f"{layer}/{kind}", layer):
+            own = at(schedule.layer_rates.get(key), epoch)
+            if own is not None:
+                return own
         bias = at(schedule.bias_rate, epoch) if kind == "bias" else None
         if bias is not None:
             return bias
         return base_rate(schedule, self.plateau, epoch, fraction, self.config.training.epochs)
 
     def noise_coefficient(self, epoch: int) -> float:
-        """Of color noise; 0 from its last epoch on."""
-        noise = self.config.data.color_noise
-        over = noise.until_epoch is not None and epoch >= noise.until_epoch
-        return 0.0 if over else noise.coefficient
+        """Of color noise, during `epoch`."""
+        coefficient = self.config.data.color_noise.coefficient
+        return at(coefficient, epoch) if isinstance(coefficient, tuple) else coefficient

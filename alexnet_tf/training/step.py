@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
+from alexnet_tf.config import ConfigError
 from alexnet_tf.metrics import per_example
+from alexnet_tf.training.loss_scale import LossScale, all_finite
 from alexnet_tf.training.optimizer import Momentum
 from alexnet_tf.weights import Weight
 
@@ -19,6 +21,11 @@ class TrainingStep:
 
     `tf.gradients` with colocation puts the gradient of an operation on that operation's device;
     a GradientTape would put all of them, and tower b's backward pass, on the replica's own.
+
+    Args:
+        accumulation_steps: each replica works its batch through in so many parts and adds their
+            gradients up: the same update (the loss is a sum over examples), in less memory.
+        loss_scale: for float16; a step whose gradients overflow changes no weight.
     """
 
     def __init__(
@@ -27,9 +34,12 @@ class TrainingStep:
         optimizer: Momentum,
         network_input: NetworkInput,
         forward: Forward,
+        accumulation_steps: int = 1,
+        loss_scale: LossScale | None = None,
     ):
         self.strategy, self.optimizer = strategy, optimizer
         self.network_input, self.forward = network_input, forward
+        self.parts, self.loss_scale = accumulation_steps, loss_scale
         self._traced: dict[tuple[int, ...], Callable] = {}
 
     def __call__(
@@ -48,21 +58,18 @@ class TrainingStep:
         )
 
     def _trace(self, moving: tuple[int, ...]) -> Callable:
-        weights = self.optimizer.weights
-
         def replica(batch, rates, noise, seed):
-            images = self.network_input(batch, noise)
-            logits = self.forward(images, seed, batch["row"])
-            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(batch["label"], logits)
             context = tf.distribute.get_replica_context()
             count = context.all_reduce(tf.distribute.ReduceOp.SUM, tf.reduce_sum(batch["weight"]))
-            loss = tf.reduce_sum(losses * batch["weight"]) / count
-            found = _gradients(loss, [weights[i] for i in moving])
-            gradients = [None] * len(weights)
-            for i, gradient in zip(moving, found, strict=True):
-                gradients[i] = gradient
-            self.optimizer.apply(gradients, rates)
-            return tf.reduce_sum(per_example(losses, logits, batch), axis=0)
+            first, *others = self._split(batch)
+            sums, gradients = self._gradients(first, count, noise, seed, moving)
+            for part in others:
+                with tf.control_dependencies(gradients):  # one part after the other, or no gain
+                    own, found = self._gradients(part, count, noise, seed, moving)
+                sums += own
+                gradients = [a + b for a, b in zip(gradients, found, strict=True)]
+            self._update(gradients, moving, rates)
+            return sums
 
         @tf.function
         def step(iterator, rates, noise, seed):
@@ -70,6 +77,40 @@ class TrainingStep:
             return self.strategy.reduce(tf.distribute.ReduceOp.SUM, sums, axis=None)
 
         return step
+
+    def _split(self, batch: dict[str, tf.Tensor]) -> list[dict[str, tf.Tensor]]:
+        size = batch["label"].shape[0]
+        if self.parts == 1:
+            return [batch]
+        if size is None or size % self.parts:
+            raise ConfigError(
+                f"training.accumulation_steps: expected a divisor of a replica's batch of {size},"
+                f" received {self.parts}"
+            )
+        columns = {name: tf.split(value, self.parts) for name, value in batch.items()}
+        return [{name: parts[i] for name, parts in columns.items()} for i in range(self.parts)]
+
+    def _gradients(self, batch, count, noise, seed, moving) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """Sums of the metrics' columns; gradients of the global batch's mean loss, scaled."""
+        images = self.network_input(batch, noise)
+        logits = self.forward(images, seed, batch["row"])
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(batch["label"], logits)
+        loss = tf.reduce_sum(losses * batch["weight"]) / count
+        if self.loss_scale is not None:
+            loss = loss * self.loss_scale.scale
+        found = _gradients(loss, [self.optimizer.weights[i] for i in moving])
+        return tf.reduce_sum(per_example(losses, logits, batch), axis=0), found
+
+    def _update(self, found: list[tf.Tensor], moving: tuple[int, ...], rates: tf.Tensor) -> None:
+        finite = None
+        if self.loss_scale is not None and moving:
+            found = self.loss_scale.unscaled(found)
+            finite = all_finite(found)
+            self.loss_scale.observe(finite)
+        gradients: list[tf.Tensor | None] = [None] * len(self.optimizer.weights)
+        for i, gradient in zip(moving, found, strict=True):
+            gradients[i] = gradient
+        self.optimizer.apply(gradients, rates, finite)
 
 
 def _gradients(loss: tf.Tensor, weights: Sequence[Weight]) -> list[tf.Tensor]:

@@ -52,8 +52,9 @@ def test_logits_loss_and_every_gradient(name, precision, record_property):
     expected_loss, expected_gradients = reference.loss_and_gradients(
         pair.net, pair.weights, pair.images, pair.labels, masks
     )
-    error, (gradient_error, key) = relative_error(logits, expected), worst(
-        gradients, expected_gradients
+    error, (gradient_error, key) = (
+        relative_error(logits, expected),
+        worst(gradients, expected_gradients),
     )
     record_property("logits", error)
     record_property("gradients", f"{gradient_error:.2e} ({key})")
