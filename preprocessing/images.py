@@ -134,8 +134,8 @@ def decode_and_resize(data: bytes, options: ImageOptions) -> np.ndarray:
     Raises:
         Reject: the bytes are no picture, or a damaged, unsupported or too large one.
     """
-    image, square, orientation = _decode(data, options)
-    pixels = _resize(image, square, options)
+    image, square, orientation = decode(data, options)
+    pixels = resize(image, square, options)
     if orientation != 1:  # turning the finished square is cheaper, and it is the same square
         pixels = np.asarray(Image.fromarray(pixels).transpose(ORIENTATIONS[orientation]))
     return pixels
@@ -159,7 +159,7 @@ def encode(pixels: np.ndarray, options: ImageOptions) -> bytes:
     return buffer.getvalue()
 
 
-def _decode(
+def decode(
     data: bytes, options: ImageOptions
 ) -> tuple[Image.Image, tuple[float, float, float], int]:
     """(RGB or grey image, (left, top, side) of its square, orientation 1..8); raises Reject."""
@@ -212,7 +212,7 @@ def _to_rgb_or_grey(image: Image.Image) -> Image.Image:
     raise Reject("unsupported-mode", f"no RGB value is defined for mode {image.mode}")
 
 
-def _resize(
+def resize(
     image: Image.Image, square: tuple[float, float, float], options: ImageOptions
 ) -> np.ndarray:
     """(left, top, side) of an "RGB" or "L" image -> uint8 [size, size, 3]."""

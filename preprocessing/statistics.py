@@ -15,8 +15,8 @@ import numpy as np
 
 from preprocessing.dataset import ColorStatistics
 
-# uint32 sums of uint8 values are emptied into the int64 sums before they could overflow.
-_FLUSH_EVERY = (2**32 - 1) // 255
+# uint16 sums of uint8 values are emptied into the int64 sums before they could overflow.
+_FLUSH_EVERY = (2**16 - 1) // 255
 
 
 class PixelStatistics:
@@ -30,7 +30,7 @@ class PixelStatistics:
         self.count = 0  # pictures
         self._sum = np.zeros((size, size, 3), np.int64)  # per pixel and channel
         self._products = np.zeros((3, 3), np.int64)  # sum over all pixels of x x^T
-        self._recent = np.zeros((size, size, 3), np.uint32)  # part of _sum: half the memory traffic
+        self._recent = np.zeros((size, size, 3), np.uint16)  # part of _sum: less memory traffic
         self._recent_count = 0
         self._planes = np.empty((3, size * size), np.float64)
 

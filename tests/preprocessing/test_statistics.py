@@ -93,7 +93,7 @@ def test_any_sharding_gives_the_same_bits(shards, seed):
 
 
 def test_partial_sums_are_emptied_before_they_overflow(monkeypatch):
-    assert module._FLUSH_EVERY * 255 < 2**32
+    assert module._FLUSH_EVERY * 255 < 2**16
     monkeypatch.setattr(module, "_FLUSH_EVERY", 3)
     batch = pictures(10, 4)
     statistics = PixelStatistics(4)
@@ -168,3 +168,13 @@ PRODUCTS = np.zeros((3, 3), np.int64)
 def test_damaged_bytes_are_refused(data):
     with pytest.raises(ValueError, match="Expected saved pixel statistics"):
         PixelStatistics.from_bytes(data)
+
+
+def test_bright_pictures_beyond_the_partial_sums_capacity():
+    """More all-white pictures than a partial sum can hold."""
+    white = np.full((2, 2, 3), 255, np.uint8)
+    statistics = PixelStatistics(2)
+    for _ in range(module._FLUSH_EVERY + 5):
+        statistics.add(white)
+    np.testing.assert_array_equal(statistics.mean_image(), white)
+    assert statistics.color().mean_rgb == (255, 255, 255)
