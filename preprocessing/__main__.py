@@ -5,11 +5,13 @@ Exit codes: 0 done, 1 the job failed or a dataset is damaged, 2 a mistake in the
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 
 from preprocessing.conversion import Conversion, JobError
 from preprocessing.dataset import DatasetError
+from preprocessing.files import LocalFiles
 from preprocessing.images import FILTERS, MAX_PIXELS, ImageOptions
 from preprocessing.plan import parse_shard_counts
 from preprocessing.shards import CIFAR_SIDE
@@ -119,17 +121,14 @@ def _convert(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     size = arguments.image_size
     if size is None:
         size = CIFAR_SIDE if arguments.source == "cifar10" else 256
-    try:
-        images = ImageOptions(
-            size=size,
-            filter=arguments.resize_filter,
-            encoding=arguments.encoding,
-            quality=arguments.quality,
-            apply_exif=arguments.apply_exif,
-            max_pixels=arguments.max_pixels,
-        )
-    except ValueError as error:
-        raise DatasetError(str(error)) from error
+    images = _image_options(
+        size=size,
+        filter=arguments.resize_filter,
+        encoding=arguments.encoding,
+        quality=arguments.quality,
+        apply_exif=arguments.apply_exif,
+        max_pixels=arguments.max_pixels,
+    )
     _check_range("--validation-fraction", arguments.validation_fraction, 0, 0.9)
     _check_range("--max-rejects", arguments.max_rejects, 0, 1)
     if arguments.workers is not None:
@@ -198,13 +197,24 @@ def _add_inspect(verbs) -> None:
     inspect.set_defaults(run=_inspect)
     inspect.add_argument("directory")
     inspect.add_argument("--pictures", metavar="FILE.png", help="write a sheet of pictures")
+    inspect.add_argument("--count", type=int, default=40, help="of the pictures on the sheet")
 
 
 def _inspect(arguments: argparse.Namespace, rest: list[str]) -> int:
-    from preprocessing.inspection import describe
+    from preprocessing.contact_sheet import draw_contact_sheet
+    from preprocessing.inspection import describe, first_pictures
     from preprocessing.verify import load_info
 
-    print(describe(load_info(arguments.directory, _files_for(arguments.directory))))
+    files_for = _files_for(arguments.directory)
+    info = load_info(arguments.directory, files_for)
+    print(describe(info))
+    if arguments.pictures:
+        pictures, names = first_pictures(
+            arguments.directory, info, files_for(arguments.directory), arguments.count
+        )
+        with LocalFiles().create(arguments.pictures) as file:
+            file.write(draw_contact_sheet(pictures, names))
+        print(f"wrote {len(pictures)} pictures to {arguments.pictures}")
     return 0
 
 
@@ -240,11 +250,35 @@ def _sample(arguments: argparse.Namespace, rest: list[str]) -> int:
 def _add_benchmark(verbs) -> None:
     benchmark = verbs.add_parser("benchmark", help="measure each step of a conversion")
     benchmark.set_defaults(run=_benchmark)
-    benchmark.add_argument("--input", required=True, help="folder of class folders of pictures")
+    add = benchmark.add_argument
+    add("--input", required=True, help="folder of pictures; they are repeated until enough")
+    add("--images", type=int, default=4000, help="number of pictures to convert")
+    add("--workers", type=int, default=os.cpu_count() or 1, help="default: one per core")
+    add("--image-size", type=int, default=256)
+    add("--resize-filter", choices=tuple(FILTERS), default="area")
+    add("--encoding", choices=("jpeg", "raw"), default="jpeg")
+    add("--quality", type=int, default=95)
 
 
 def _benchmark(arguments: argparse.Namespace, rest: list[str]) -> int:
-    raise DatasetError("the benchmark is not there yet")
+    from preprocessing.benchmark import measure, report
+
+    _check_range("--workers", arguments.workers, 1, 10_000)
+    options = _image_options(
+        size=arguments.image_size,
+        filter=arguments.resize_filter,
+        encoding=arguments.encoding,
+        quality=arguments.quality,
+    )
+    print(report(measure(arguments.input, arguments.images, arguments.workers, options)))
+    return 0
+
+
+def _image_options(**values) -> ImageOptions:
+    try:
+        return ImageOptions(**values)
+    except ValueError as error:
+        raise DatasetError(str(error)) from error
 
 
 if __name__ == "__main__":

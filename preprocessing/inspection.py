@@ -1,6 +1,14 @@
-"""A dataset in words: what ``python -m preprocessing inspect`` prints."""
+"""A dataset in words and pictures: what ``python -m preprocessing inspect`` shows."""
 
-from preprocessing.dataset import DatasetInfo
+import io
+from collections.abc import Iterator
+
+import numpy as np
+import PIL.Image
+
+from preprocessing.dataset import DatasetError, DatasetInfo, Record, decode_example
+from preprocessing.files import Files
+from preprocessing.records import RecordError, read_records
 
 _MOST_CLASSES = 12
 
@@ -55,3 +63,38 @@ def _classes(info: DatasetInfo) -> list[str]:
     if len(names) > _MOST_CLASSES:
         lines.append(f"  ... and {len(names) - _MOST_CLASSES:,} more")
     return lines
+
+
+def first_pictures(
+    directory: str, info: DatasetInfo, files: Files, count: int
+) -> tuple[list[np.ndarray], list[str]]:
+    """The first pictures of the training split, uint8 [N, N, 3], and their class names.
+
+    Raises:
+        DatasetError: they cannot be read, or count is not positive.
+    """
+    if count < 1:
+        raise DatasetError(f"expected --count of at least 1, received {count}")
+    pictures, names = [], []
+    try:
+        for record in _records(directory, info, files):
+            pictures.append(_pixels(record, info.image_size))
+            names.append(record.text)
+            if len(pictures) == count:
+                break
+    except (RecordError, ValueError, OSError) as error:
+        raise DatasetError(f"cannot read the pictures of {directory}: {error}") from error
+    return pictures, names
+
+
+def _records(directory: str, info: DatasetInfo, files: Files) -> Iterator[Record]:
+    for shard in info.splits["train"]:
+        with files.open(files.join(directory, shard.name)) as file:
+            yield from map(decode_example, read_records(file))
+
+
+def _pixels(record: Record, size: int) -> np.ndarray:
+    if record.format == "raw":
+        return np.frombuffer(record.encoded, np.uint8).reshape(size, size, 3)
+    with PIL.Image.open(io.BytesIO(record.encoded), formats=["JPEG"]) as image:
+        return np.asarray(image.convert("RGB"))

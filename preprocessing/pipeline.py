@@ -56,7 +56,9 @@ from preprocessing.progress import ProgressDisplay
 from preprocessing.shards import Job, Workspace, make_shard
 from preprocessing.sources import list_folder, list_ilsvrc2012
 
-_LOCAL_RUNNERS = ("directrunner", "fnapirunner")
+# Beam's "DirectRunner" may fetch and start another program (Prism); this is the one meant here.
+_LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
+_LOCAL_RUNNERS = ("directrunner", "fnapirunner", _LOCAL_RUNNER.lower())
 _WORKER = "apache_beam.runners.worker.sdk_worker_main"
 _WORKER_THREAD = "run_worker"  # Beam's name for the thread that waits for a worker process
 _PIDS = "workers.pid"
@@ -326,6 +328,7 @@ def beam_options(arguments: Sequence[str], workers: int | None = None) -> Pipeli
     if unknown or (arguments and not arguments[0].startswith("-")):
         name = f"--{min(unknown)}" if unknown else arguments[0]
         raise DatasetError(f"expected options of convert or of Beam, received {name}; see --help")
+    options.view_as(StandardOptions).runner = _LOCAL_RUNNER
     direct = options.view_as(DirectOptions)
     given = " ".join(arguments)
     if "--direct_running_mode" not in given:
@@ -402,10 +405,7 @@ def _make_shards(
 def _runner(
     options: PipelineOptions, workspace: Workspace
 ) -> tuple[PipelineRunner | None, PipelineOptions]:
-    """The runner, None if Beam finds it by its name, and its options.
-
-    Beam's "DirectRunner" may fetch and start another program (Prism); so it is named here.
-    """
+    """The runner, None if Beam finds it by its name, and its options."""
     if not _is_local(options):
         return None, options
     options = copy.deepcopy(options)

@@ -1,12 +1,16 @@
 """verify finds every damage and names the shard; inspect describes."""
 
 import dataclasses
+import io
 import re
 import shutil
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from preprocessing.__main__ import main
+from preprocessing.contact_sheet import draw_contact_sheet
 from preprocessing.conversion import Conversion
 from preprocessing.dataset import (
     DatasetError,
@@ -19,7 +23,7 @@ from preprocessing.dataset import (
 )
 from preprocessing.files import LocalFiles
 from preprocessing.images import ImageOptions
-from preprocessing.inspection import describe
+from preprocessing.inspection import describe, first_pictures
 from preprocessing.pipeline import beam_options, convert
 from preprocessing.records import frame, read_records
 from preprocessing.shards import file_checksum
@@ -174,6 +178,25 @@ def test_verify_exits_1_for_damage_and_names_the_shard(copy, capsys):
 def test_exit_2_for_no_dataset(tmp_path, verb, capsys):
     assert main([verb, str(tmp_path)]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_inspect_draws_the_first_pictures(dataset, tmp_path, capsys):
+    info = read_info(dataset)
+    pictures, names = first_pictures(str(dataset), info, LocalFiles(), 5)
+    with open(dataset / FIRST, "rb") as file:
+        records = [decode_example(data) for data in read_records(file)][:5]
+    assert names == [record.text for record in records]
+    for pixels, record in zip(pictures, records, strict=True):
+        if record.format == "raw":
+            assert pixels.tobytes() == record.encoded
+        else:
+            again = np.asarray(Image.open(io.BytesIO(record.encoded)))
+            np.testing.assert_array_equal(pixels, again)
+    path = tmp_path / "sheet.png"
+    assert main(["inspect", str(dataset), "--pictures", str(path), "--count", "5"]) == 0
+    assert path.read_bytes() == draw_contact_sheet(pictures, names)
+    assert "wrote 5 pictures" in capsys.readouterr().out
+    assert main(["inspect", str(dataset), "--pictures", str(path), "--count", "0"]) == 2
 
 
 def test_inspect(dataset, capsys):
