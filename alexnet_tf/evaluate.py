@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -49,14 +49,18 @@ class Evaluator:
         self.size = split.info.image_size if whole else sizes.pop()
         self._step = tf.function(self._global_step)
 
-    def run(self, progress: bool = False) -> Result:
-        """One pass over the split."""
+    def run(
+        self, progress: bool = False, stopping: Callable[[], bool] = lambda: False
+    ) -> Result | None:
+        """One pass over the split; None if `stopping`, asked after every batch, ended it."""
         make = lambda _context: reader.evaluation_batches(self.split, self.size, self.share)  # noqa: E731
         iterator = iter(self.strategy.distribute_datasets_from_function(make))
         total = np.zeros(len(COLUMNS))
         steps = range(self.split.batches(self.share))
         for _ in tqdm(steps, unit="batch", disable=None if progress else True, leave=False):
             total += self._step(iterator).numpy()
+            if stopping():
+                return None
         return Result.from_sums(total)
 
     def _global_step(self, iterator):
@@ -81,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     info = read_info(arguments.data)
     weights = arguments.weights or [1.0] * len(runs)
     _check(runs, weights, info, arguments)
-    strategy, _ = strategies.create(StrategyConfig())
+    strategy = strategies.create(StrategyConfig()).strategy
     with strategy.scope():
         members = [(*restored_model(run), w) for run, w in zip(runs, weights, strict=True)]
     split = reader.Split(arguments.data, info, arguments.split)

@@ -65,7 +65,9 @@ def begin(path: str | os.PathLike, config: Config, data: str | os.PathLike) -> R
     path, info = Path(path), dataset.read_info(data)
     config = config.with_classes(len(info.classes))
     if not (path / "config.yaml").exists():
-        if path.exists() and any(p.name != "lock" for p in path.iterdir()):
+        # A process that was killed while it made the directory may have left these.
+        begun = ("lock", "dataset", ".config.yaml")
+        if path.exists() and any(not p.name.startswith(begun) for p in path.iterdir()):
             raise RunError(f"expected a new or empty run directory, received {path}, which is not")
         _create(path, config, data)
         return load(path)
@@ -83,6 +85,13 @@ def begin(path: str | os.PathLike, config: Config, data: str | os.PathLike) -> R
         )
     _write_atomically(path / "config.yaml", config_file.to_yaml(config))
     return Run(path, config, run.info, run.mean_image)
+
+
+def follow(path: str | os.PathLike, config: Config, data: str | os.PathLike) -> Run:
+    """The same run for a worker that writes nothing: `path` need not exist where it runs."""
+    info = dataset.read_info(data)
+    config = config.with_classes(len(info.classes))
+    return Run(Path(path), config, info, dataset.read_mean_image(data))
 
 
 @contextlib.contextmanager

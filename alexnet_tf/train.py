@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from alexnet_tf import cli, config_file, run_directory
+from alexnet_tf.config import Config
 from alexnet_tf.data import reader
 from alexnet_tf.data.augment import InputTransform
 from alexnet_tf.evaluate import Evaluator
@@ -17,14 +20,15 @@ from alexnet_tf.metrics import Result
 from alexnet_tf.network import model as network
 from alexnet_tf.network.layers import dropout_seed
 from alexnet_tf.network.towers import Placement
-from alexnet_tf.run_directory import Run
+from alexnet_tf.run_directory import Run, RunError
 from alexnet_tf.training import strategy as strategies
 from alexnet_tf.training.checkpoints import Checkpoints
-from alexnet_tf.training.loop import Hooks, Loop, NonFiniteLoss, Progress
+from alexnet_tf.training.loop import Hooks, Loop, NonFinite, Progress, Stopped, Window
 from alexnet_tf.training.loss_scale import LossScale
 from alexnet_tf.training.monitors import Monitors
 from alexnet_tf.training.optimizer import Momentum
 from alexnet_tf.training.step import TrainingStep
+from alexnet_tf.training.workers import Workers
 from alexnet_tf.weights import weights_of
 
 
@@ -56,18 +60,20 @@ def _parser() -> argparse.ArgumentParser:
 class Training:
     """Joins data, network and loop for one run."""
 
-    def __init__(self, run: Run, data: str | Path):
-        self.run, self.config = run, run.config
+    def __init__(self, run: Run, data: str | Path, cluster: strategies.Cluster):
+        self.run, self.config, self.is_chief = run, run.config, cluster.is_chief
         training, spec = self.config.training, self.config.network
         if training.deterministic:
-            tf.keras.utils.set_random_seed(training.seed)
+            # Not 0: TensorFlow would compare tf.data's own seeds, which are tensors, with it.
+            tf.keras.utils.set_random_seed(training.seed + 1)
             tf.config.experimental.enable_op_determinism()
-        self.strategy, pairs = strategies.create(self.config.strategy)
+        reader.check_sizes(run.info, spec.input_size)
+        devices = strategies.create(self.config.strategy, cluster)
+        self.strategy, self.workers = devices.strategy, Workers(devices)
         self.share = reader.Share(
-            training.global_batch_size, self.strategy.num_replicas_in_sync, workers=1
+            training.global_batch_size, devices.local_replicas, cluster.workers, cluster.worker
         )
         self.split = reader.Split(data, run.info, "train")
-        reader.check_sizes(run.info, spec.input_size)
         self.transform = InputTransform(
             run.mean_image, run.info.color, self.config.data, spec.input_size
         )
@@ -76,7 +82,7 @@ class Training:
                 spec,
                 seed=training.seed,
                 precision=training.precision,
-                placement=Placement(pairs) if pairs else None,
+                placement=Placement(devices.pairs) if devices.pairs else None,
             )
             self.optimizer = Momentum(self.config.optimizer, weights_of(self.model))
             self.loss_scale = LossScale() if training.precision == "mixed_float16" else None
@@ -85,8 +91,33 @@ class Training:
 
     def run_to_end(self) -> int:
         """Restores, trains, and says how it ended: the exit code."""
-        state = self.checkpoints.restore_newest(self._variables())
-        progress = Progress.from_json(state) if state else Progress()
+        try:
+            finished = self._run()
+        except NonFinite as error:
+            saved = self.checkpoints.steps()
+            last = self.checkpoints.path(saved[-1]) if saved else "none"
+            raise cli.JobFailed(
+                f"{error}; last good checkpoint: {last}. Try a lower schedule.rate"
+            ) from error
+        except tf.errors.DataLossError as error:
+            raise cli.JobFailed(
+                f"a record in {self.split.directory} is damaged ({_first_line(error)}); see"
+                " python -m preprocessing verify"
+            ) from error
+        except tf.errors.OpError as error:
+            if self.share.workers == 1:
+                raise
+            raise cli.JobFailed(
+                f"worker {self.share.worker} lost the others ({_first_line(error)}); start all"
+                " again with the same command to go on from the last checkpoint"
+            ) from error
+        if self.is_chief:
+            how = "finished" if finished else "stopped; the same command goes on"
+            print(f"{how}: {self.run.path} (TensorBoard: tensorboard --logdir {self.run.path})")
+        return 0
+
+    def _run(self) -> bool:
+        progress = self._restore()
         steps = self.split.batches(self.share)
         step = TrainingStep(
             self.strategy,
@@ -96,35 +127,63 @@ class Training:
             self.config.training.accumulation_steps,
             self.loss_scale,
         )
-        monitors = Monitors(self.run.path, steps, self.config.training.epochs)
-        self._announce(progress, steps)
-        began = time.monotonic()
+        with contextlib.ExitStack() as stack:
+            monitors = None
+            if self.is_chief:
+                monitors = Monitors(self.run.path, steps, self.config.training.epochs)
+                stack.callback(monitors.close)
+                self._announce(progress, steps)
+            began = time.monotonic()
 
-        def end_of_epoch(progress: Progress, train: Result) -> float | None:
-            validation = self.evaluator.run() if self.evaluator else None
-            monitors.epoch(progress, train, validation, time.monotonic() - began)
-            return validation.top1_error if validation else None
+            def window(progress: Progress, window: Window) -> None:
+                if monitors:
+                    monitors.window(progress, window)
 
-        def save(progress: Progress) -> None:
-            total = progress.epoch * steps + progress.step
-            self.checkpoints.save(total, self._variables(), progress.to_json())
+            def end_of_epoch(progress: Progress, train: Result) -> float | None:
+                validation = None
+                if self.evaluator:
+                    validation = self.evaluator.run(stopping=loop.stopping)
+                    if validation is None:
+                        raise Stopped
+                if monitors:
+                    monitors.epoch(progress, train, validation, time.monotonic() - began)
+                return validation.top1_error if validation else None
 
-        hooks = Hooks(monitors.window, end_of_epoch, save)
+            def save(progress: Progress) -> None:
+                self._save(progress.epoch * steps + progress.step, progress)
+
+            hooks = Hooks(window, end_of_epoch, save, self.workers.any)
+            loop = Loop(self.config, step, self._batches, steps, hooks)
+            return loop.run(progress)
+
+    def _restore(self) -> Progress:
+        """Reads the newest checkpoint on the chief; every worker goes on from what it found."""
+        state = self.checkpoints.restore_newest(self._variables()) if self.is_chief else None
+        mine = {"config": self.config.model_dump(mode="json"), "data": self.run.info.fingerprint}
+        chief = json.loads(self.workers.text_from_chief(json.dumps({**mine, "state": state})))
+        if {name: chief[name] for name in mine} != json.loads(json.dumps(mine)):
+            changed = config_file.differences(Config(**chief["config"]), self.config)
+            raise RunError(
+                "expected the chief's configuration and dataset, received another:"
+                f" {'; '.join(changed) or 'the dataset differs'}"
+            )
+        if chief["state"] is None:
+            return Progress()
+        for group in self._variables().values():
+            self.workers.variables_from_chief(group.values())
+        return Progress.from_json(chief["state"])
+
+    def _save(self, step: int, progress: Progress) -> None:
+        # The last loss was that of the weights before the last update.
+        for name, variable in self._variables()["weights"].items():
+            if not bool(tf.reduce_all(tf.math.is_finite(variable))):
+                raise NonFinite(name, step)
+        if not self.is_chief:
+            return
         try:
-            finished = Loop(self.config, step, self._batches, steps, hooks).run(progress)
-        except NonFiniteLoss as error:
-            saved = self.checkpoints.steps()
-            last = self.checkpoints.path(saved[-1]) if saved else "none"
-            raise cli.JobFailed(
-                f"{error}; last good checkpoint: {last}. Try a lower schedule.rate"
-            ) from error
-        finally:
-            monitors.close()
-        print(
-            f"{'finished' if finished else 'stopped; the same command goes on'}: {self.run.path}"
-            f" (TensorBoard: tensorboard --logdir {self.run.path})"
-        )
-        return 0
+            self.checkpoints.save(step, self._variables(), progress.to_json())
+        except OSError as error:
+            raise cli.JobFailed(f"cannot write a checkpoint: {error}") from error
 
     def _announce(self, progress: Progress, steps: int) -> None:
         verb = "going on" if progress.epoch or progress.step else "beginning"
@@ -132,7 +191,8 @@ class Training:
             f"{verb} at epoch {progress.epoch + 1}, step {progress.step} of {steps}:"
             f" {self.config.network.variant}, {self.model.count_params():,} parameters,"
             f" {self.run.info.num_examples('train'):,} pictures of"
-            f" {len(self.run.info.classes)} classes, {self.share.replicas} replica(s)",
+            f" {len(self.run.info.classes)} classes, {self.strategy.num_replicas_in_sync}"
+            f" replica(s) on {self.share.workers} worker(s)",
             flush=True,
         )
 
@@ -169,6 +229,10 @@ class Training:
             return None
         split = reader.Split(data, self.run.info, "validation")
         return Evaluator(self.strategy, [(self.model, self.transform, 1.0)], split, self.share, 1)
+
+
+def _first_line(error: tf.errors.OpError) -> str:
+    return error.message.strip().splitlines()[0] if error.message.strip() else type(error).__name__
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ class _Builder:
         if len(maps) == 1:
             return maps[tower]
         options = self.options(tower, f"{layer.name}_both")
-        return towers.Concatenate(**options)([maps["a"], maps["b"]])
+        return towers.CrossTalk(**options)([maps["a"], maps["b"]])
 
     def shaped(self, layer: Layer, tower: str, x):
         """Zero padding that Keras' "same" does not give; maps flattened for a connected layer."""

@@ -48,6 +48,7 @@ class Placement:
 
     def operations(self, tower: str):
         """Inside a replica: a context that puts operations on that replica's device."""
+        # Replicas are numbered over all workers; all have equally many.
         replica = tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group)
         return tf.device(self._device(tower, replica))
 
@@ -79,8 +80,35 @@ def _on_tower(base: type) -> type:
     return register(type(f"Tower{base.__name__}", (OnTower, base), {"__doc__": base.__doc__}))
 
 
+@tf.custom_gradient
+def _leaving(x: tf.Tensor):
+    """The identity, whose gradient too is an operation on the same device.
+
+    So all gradients of a tower's maps come back to its own device, and are added up there.
+    """
+    return tf.identity(x), tf.identity
+
+
+@register
+class CrossTalk(OnTower, keras.layers.Layer):
+    """Joins the maps of towers a and b, given in that order, on the device of `tower`."""
+
+    def call(self, maps):
+        if self.placement and not tf.distribute.in_cross_replica_context():
+            maps = [self._sent(x, source) for x, source in zip(maps, "ab", strict=True)]
+        return tf.concat(maps, axis=-1)
+
+    def _sent(self, x: tf.Tensor, source: str) -> tf.Tensor:
+        if source == self.tower:
+            return x
+        with self.placement.operations(source):
+            return _leaving(x)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[0][:-1], sum(shape[-1] for shape in input_shape))
+
+
 Activation = _on_tower(keras.layers.Activation)
-Concatenate = _on_tower(keras.layers.Concatenate)
 Conv2D = _on_tower(keras.layers.Conv2D)
 Dense = _on_tower(keras.layers.Dense)
 Flatten = _on_tower(keras.layers.Flatten)

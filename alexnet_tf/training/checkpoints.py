@@ -18,6 +18,7 @@ import tensorflow as tf
 
 STATE = "state.json"
 PREFIX = "step-"
+TEMPORARY = ".writing-"
 log = logging.getLogger(__name__)
 
 
@@ -40,24 +41,33 @@ class Checkpoints:
         return self.directory / f"{PREFIX}{step:09d}"
 
     def save(self, step: int, variables: Mapping[str, Mapping], state: Mapping) -> Path:
-        """Writes groups of named variables and a JSON-able state; then removes the oldest."""
+        """Writes groups of named variables and a JSON-able state; then removes what is not kept.
+
+        One process at a time may write. Checkpoints of later steps, too, are removed: the run went
+        back behind them because they are damaged.
+        """
         self.directory.mkdir(parents=True, exist_ok=True)
-        temporary = self.directory / f".writing-{os.getpid()}"
-        shutil.rmtree(temporary, ignore_errors=True)
+        for left in self.directory.glob(f"{TEMPORARY}*"):  # by a process that was killed
+            shutil.rmtree(left)
+        temporary = self.directory / f"{TEMPORARY}{os.getpid()}"
         temporary.mkdir()
         _trackable(variables).write(str(temporary / "variables"))
         files = {path.name: _sha256(path) for path in sorted(temporary.iterdir())}
         content = json.dumps({"step": step, "state": state, "files": files}, indent=1)
-        with (temporary / STATE).open("w") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        (temporary / STATE).write_text(content)
+        for path in [*temporary.iterdir(), temporary]:
+            _to_disk(path)
         final = self.path(step)
-        if final.exists():  # written before, and found damaged or about to be made again
-            shutil.rmtree(final)
+        if final.exists():  # put aside first, so that a kill between never leaves less
+            final.replace(self.directory / f"{TEMPORARY}{os.getpid()}-old")
         temporary.replace(final)
-        for old in self.steps()[: -self.keep]:
-            shutil.rmtree(self.path(old))
+        _to_disk(self.directory)
+        steps = [found for found in self.steps() if found <= step]
+        for found in self.steps():
+            if found not in steps[-self.keep :]:
+                shutil.rmtree(self.path(found))
+        for left in self.directory.glob(f"{TEMPORARY}*"):
+            shutil.rmtree(left)
         return final
 
     def restore_newest(self, variables: Mapping[str, Mapping]) -> Mapping | None:
@@ -103,3 +113,11 @@ def _damage(path: Path) -> str | None:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

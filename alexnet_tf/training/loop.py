@@ -16,12 +16,16 @@ from alexnet_tf.training.schedule import PlateauState, Schedule
 from alexnet_tf.training.step import TrainingStep
 
 
-class NonFiniteLoss(Exception):
-    """The loss is no longer a number; `step` is the first such step (from 0, over the run)."""
+class NonFinite(Exception):
+    """The loss, or a weight, is no longer a number; `step` is where (from 0, over the run)."""
 
-    def __init__(self, step: int):
-        super().__init__(f"the loss is not finite at step {step}")
+    def __init__(self, what: str, step: int):
+        super().__init__(f"{what} is not finite at step {step}")
         self.step = step
+
+
+class Stopped(Exception):
+    """A hook ended early because the run is to stop."""
 
 
 @dataclass
@@ -56,11 +60,12 @@ class Window:
 
 @dataclass(frozen=True)
 class Hooks:
-    """What the loop calls; each is given the progress made."""
+    """What the loop calls; the first three are given the progress made."""
 
     window: Callable[[Progress, Window], None]
     epoch: Callable[[Progress, Result], float | None]  # returns the validation top-1 error
     save: Callable[[Progress], None]
+    any_worker: Callable[[bool], bool]  # whether a condition holds on any; all call it alike
 
 
 class Loop:
@@ -82,34 +87,40 @@ class Loop:
     def run(self, progress: Progress) -> bool:
         """True if the run came to its end, False if a signal stopped it; saved in both cases."""
         self.schedule.plateau = progress.plateau
-        iterator = None
-        with self._signals():
+        with _StopOnSignal(self.stop):
+            iterator = iter(self.batches((progress.epoch, progress.step)))
             while progress.epoch < self.config.training.epochs:
-                if iterator is None:
-                    iterator = iter(self.batches((progress.epoch, progress.step)))
-                if not self._epoch(iterator, progress):
+                try:
+                    self._epoch(iterator, progress)
+                    self._end_of_epoch(progress)
+                except Stopped:
                     self.hooks.save(progress)
                     return False
-                self._end_of_epoch(progress)
         return True
 
-    def _epoch(self, iterator, progress: Progress) -> bool:
-        """The rest of an epoch; False if stopped on the way."""
+    def stopping(self) -> bool:
+        """Whether a signal came, to any worker. Every worker asks at the same moments."""
+        return self.hooks.any_worker(self.stop.is_set())
+
+    def _epoch(self, iterator, progress: Progress) -> None:
+        """The rest of an epoch's steps."""
         training = self.config.training
         pending, since = [], time.perf_counter()
-        while progress.step < self.steps_per_epoch and not self.stop.is_set():
+        while progress.step < self.steps_per_epoch:
             fraction = progress.step / self.steps_per_epoch
             pending.append(self._one_step(iterator, progress, fraction))
             progress.step += 1
+            stopping = self.stopping()
             done = progress.step == self.steps_per_epoch
             save = training.checkpoint_every_steps
             due = save and self._total(progress) % save == 0
-            if done or due or self.stop.is_set() or len(pending) == training.log_every_steps:
+            if done or due or stopping or len(pending) == training.log_every_steps:
                 self._flush(progress, pending, since, fraction)
                 pending, since = [], time.perf_counter()
-            if due and not done and not self.stop.is_set():
+            if stopping:
+                raise Stopped
+            if due and not done:
                 self.hooks.save(progress)
-        return progress.step == self.steps_per_epoch
 
     def _one_step(self, iterator, progress: Progress, fraction: float):
         rates = [
@@ -126,7 +137,7 @@ class Loop:
         for number, tensor in enumerate(pending):
             sums = [float(value) for value in tensor.numpy()]
             if not math.isfinite(sums[0]):
-                raise NonFiniteLoss(self._total(progress) - len(pending) + number)
+                raise NonFinite("the loss", self._total(progress) - len(pending) + number)
             window = [a + b for a, b in zip(window, sums, strict=True)]
         progress.sums = [a + b for a, b in zip(progress.sums, window, strict=True)]
         result = Result.from_sums(window)
@@ -145,9 +156,6 @@ class Loop:
 
     def _total(self, progress: Progress) -> int:
         return progress.epoch * self.steps_per_epoch + progress.step
-
-    def _signals(self):
-        return _StopOnSignal(self.stop)
 
 
 class _StopOnSignal:

@@ -6,36 +6,135 @@ velocities where they belong, and leaves one code path.
 
 from __future__ import annotations
 
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import tensorflow as tf
 
 from alexnet_tf.config import ConfigError, StrategyConfig
 
 Pairs = tuple[tuple[str, str], ...]
+EXAMPLE = '{"cluster": {"worker": ["a:2222", "b:2222"]}, "task": {"type": "worker", "index": 0}}'
 
 
-def create(config: StrategyConfig) -> tuple[tf.distribute.Strategy, Pairs | None]:
-    """The strategy, and the towers' device pairs, one for each local replica (None: not split).
+@dataclass(frozen=True)
+class Cluster:
+    """The workers' addresses by job ("chief", "worker"), and which of them this process is."""
 
-    Devices are the GPUs, or without any the (logical) CPUs. Raises ConfigError where there are too
-    few for the placement.
+    jobs: Mapping[str, tuple[str, ...]]
+    job: str
+    index: int
+
+    @property
+    def workers(self) -> int:
+        return sum(len(addresses) for addresses in self.jobs.values())
+
+    @property
+    def worker(self) -> int:
+        """This process's number; a chief comes first."""
+        return self.index + (len(self.jobs.get("chief", ())) if self.job == "worker" else 0)
+
+    @property
+    def is_chief(self) -> bool:
+        return self.worker == 0
+
+
+ALONE = Cluster({"worker": ("localhost",)}, "worker", 0)
+
+
+def cluster(config: StrategyConfig, environment: Mapping[str, str] = os.environ) -> Cluster:
+    """Reads TF_CONFIG where the strategy is multi-worker. Raises ConfigError saying what is wrong.
+
+    TensorFlow is not touched, so a process may ask this first.
     """
-    devices = _devices()
-    needed = 2 if config.placement == "two-tower" else 1
-    if len(devices) < needed:
+    if config.name != "multi-worker":
+        return ALONE
+    text = environment.get("TF_CONFIG", "")
+    try:
+        content = json.loads(text)
+        jobs = {job: tuple(map(str, hosts)) for job, hosts in content["cluster"].items()}
+        found = Cluster(jobs, content["task"]["type"], int(content["task"]["index"]))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(
-            f"strategy.placement: two-tower expects 2 devices, received {len(devices)}"
-            f" ({', '.join(devices)}); set strategy.placement=single"
+            f"strategy.name: multi-worker expects TF_CONFIG in the environment, such as {EXAMPLE};"
+            f" received {text[:200]!r}"
+        ) from error
+    if not set(jobs) <= {"chief", "worker"} or len(jobs.get("chief", ())) > 1:
+        raise ConfigError(
+            "TF_CONFIG: expected jobs 'worker' and at most one 'chief', received"
+            f" {', '.join(f'{len(hosts)} {job}' for job, hosts in jobs.items())}"
         )
+    if not 0 <= found.index < len(jobs.get(found.job, ())):
+        raise ConfigError(
+            f"TF_CONFIG: expected a task within the cluster, received {found.job} {found.index}"
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class Devices:
+    """A strategy, the towers' device pairs (one a local replica; None: not split), the cluster."""
+
+    strategy: tf.distribute.Strategy
+    pairs: Pairs | None = None
+    cluster: Cluster = ALONE
+
+    @property
+    def local_replicas(self) -> int:
+        return self.strategy.num_replicas_in_sync // self.cluster.workers
+
+
+def create(config: StrategyConfig, members: Cluster = ALONE) -> Devices:
+    """The devices of a run: the GPUs, or without any the (logical) CPUs.
+
+    With two-tower placement replica i's tower a is on device i and its tower b on device n + i,
+    where n is the number of replicas of this process. Raises ConfigError where there are too few
+    devices. For several workers this must be the process's first use of TensorFlow's devices, and
+    it waits until all of them have come.
+    """
+    kind, count = _local_devices()
+    towers = 2 if config.placement == "two-tower" else 1
+    if count < towers:
+        raise ConfigError(
+            f"strategy.placement: two-tower expects 2 devices, received {count} ({kind}); set"
+            " strategy.placement=single"
+        )
+    alone = config.name == "one-device" or (config.name == "multi-worker" and kind == "CPU")
+    replicas = 1 if alone else count // towers
     if config.name == "multi-worker":
-        if config.placement == "two-tower":
-            raise ConfigError("strategy: expected placement single with multi-worker for now")
-        return tf.distribute.MultiWorkerMirroredStrategy(), None
-    count = len(devices) // needed if config.name == "mirrored" else 1
-    groups = tuple(tuple(devices[i * needed : (i + 1) * needed]) for i in range(count))
-    strategy = tf.distribute.MirroredStrategy([group[0] for group in groups])
-    return strategy, groups if needed == 2 else None
+        strategy = _multi_worker(members, kind, replicas)
+        host = f"/job:{members.job}/replica:0/task:{members.index}"
+    else:
+        host = "/job:localhost/replica:0/task:0"
+        strategy = tf.distribute.MirroredStrategy(
+            [f"{host}/device:{kind}:{i}" for i in range(replicas)]
+        )
+    pairs = tuple(
+        (f"{host}/device:{kind}:{i}", f"{host}/device:{kind}:{replicas + i}")
+        for i in range(replicas)
+    )
+    return Devices(strategy, pairs if towers == 2 else None, members)
 
 
-def _devices() -> list[str]:
-    found = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-    return [f"/job:localhost/replica:0/task:0{device.name}" for device in found]
+def _multi_worker(members: Cluster, kind: str, replicas: int) -> tf.distribute.Strategy:
+    # Left alone, the strategy makes every GPU a replica; the number a resolver names is obeyed.
+    resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+        tf.train.ClusterSpec({job: list(hosts) for job, hosts in members.jobs.items()}),
+        task_type=members.job,
+        task_id=members.index,
+        num_accelerators={kind: replicas},
+        rpc_layer="grpc",
+    )
+    return tf.distribute.MultiWorkerMirroredStrategy(resolver)
+
+
+def _local_devices() -> tuple[str, int]:
+    """ "GPU" or "CPU", and how many; counted without starting TensorFlow's devices."""
+    for kind in ("GPU", "CPU"):
+        found = tf.config.list_physical_devices(kind)
+        if found:
+            parts = map(tf.config.get_logical_device_configuration, found)
+            return kind, sum(len(part) if part else 1 for part in parts)
+    return "CPU", 1

@@ -1,0 +1,55 @@
+"""What the workers of a run tell each other besides gradients: stop, and where to go on from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import tensorflow as tf
+
+from alexnet_tf.training.strategy import Devices
+
+
+class Workers:
+    """Every worker must make the same calls in the same order; a single process answers itself."""
+
+    def __init__(self, devices: Devices):
+        self.several = devices.cluster.workers > 1
+        self.strategy = devices.strategy
+
+        def first_replicas(value):
+            context = tf.distribute.get_replica_context()
+            # Others contribute zeros: what remains is the value of the chief's first replica.
+            mine = tf.where(context.replica_id_in_sync_group == 0, value, tf.zeros_like(value))
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, mine)
+
+        def total(value):
+            context = tf.distribute.get_replica_context()
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
+
+        self._from_chief = tf.function(lambda x: self._on_replicas(first_replicas, x))
+        self._total = tf.function(lambda x: self._on_replicas(total, x))
+
+    def any(self, mine: bool) -> bool:
+        """Whether it is so for any worker."""
+        return mine if not self.several else bool(self._total(tf.constant(int(mine))) > 0)
+
+    def text_from_chief(self, text: str) -> str:
+        """The chief's text, on every worker."""
+        if not self.several:
+            return text
+        data = np.frombuffer(text.encode(), np.uint8).astype(np.int32)
+        size = int(self._from_chief(tf.constant(len(data))))
+        padded = np.zeros(size, np.int32)
+        padded[: min(size, len(data))] = data[:size]
+        return self._from_chief(tf.constant(padded)).numpy().astype(np.uint8).tobytes().decode()
+
+    def variables_from_chief(self, variables: Iterable[tf.Variable]) -> None:
+        """Sets every worker's variables to the chief's."""
+        if self.several:
+            for variable in variables:
+                variable.assign(self._from_chief(tf.convert_to_tensor(variable)))
+
+    def _on_replicas(self, function, value):
+        results = self.strategy.run(function, args=(value,))
+        return self.strategy.experimental_local_results(results)[0]
