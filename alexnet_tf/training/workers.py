@@ -25,7 +25,8 @@ class Workers:
 
         def total(value):
             context = tf.distribute.get_replica_context()
-            return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
+            # An argument has no device yet, which the reduction asks for.
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.identity(value))
 
         self._from_chief = tf.function(lambda x: self._on_replicas(first_replicas, x))
         self._total = tf.function(lambda x: self._on_replicas(total, x))
