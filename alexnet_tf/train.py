@@ -27,7 +27,7 @@ from alexnet_tf.training.loop import Hooks, Loop, NonFinite, Progress, Stopped, 
 from alexnet_tf.training.loss_scale import LossScale
 from alexnet_tf.training.monitors import Monitors
 from alexnet_tf.training.optimizer import Momentum
-from alexnet_tf.training.step import TrainingStep
+from alexnet_tf.training.step import TrainingStep, check_parts
 from alexnet_tf.training.workers import Workers
 from alexnet_tf.weights import weights_of
 
@@ -73,6 +73,7 @@ class Training:
         self.share = reader.Share(
             training.global_batch_size, devices.local_replicas, cluster.workers, cluster.worker
         )
+        check_parts(self.share.per_replica, training.accumulation_steps)
         self.split = reader.Split(data, run.info, "train")
         self.transform = InputTransform(
             run.mean_image, run.info.color, self.config.data, spec.input_size

@@ -79,14 +79,8 @@ class TrainingStep:
         return step
 
     def _split(self, batch: dict[str, tf.Tensor]) -> list[dict[str, tf.Tensor]]:
-        size = batch["label"].shape[0]
         if self.parts == 1:
             return [batch]
-        if size is None or size % self.parts:
-            raise ConfigError(
-                f"training.accumulation_steps: expected a divisor of a replica's batch of {size},"
-                f" received {self.parts}"
-            )
         columns = {name: tf.split(value, self.parts) for name, value in batch.items()}
         return [{name: parts[i] for name, parts in columns.items()} for i in range(self.parts)]
 
@@ -111,6 +105,15 @@ class TrainingStep:
         for i, gradient in zip(moving, found, strict=True):
             gradients[i] = gradient
         self.optimizer.apply(gradients, rates, finite)
+
+
+def check_parts(replica_batch: int, parts: int) -> None:
+    """Raises ConfigError where a replica's batch cannot be worked through in equal parts."""
+    if replica_batch % parts:
+        raise ConfigError(
+            f"training.accumulation_steps: expected a divisor of a replica's batch of"
+            f" {replica_batch}, received {parts}"
+        )
 
 
 def _gradients(loss: tf.Tensor, weights: Sequence[Weight]) -> list[tf.Tensor]:

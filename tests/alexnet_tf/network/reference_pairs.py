@@ -3,8 +3,10 @@
 import dataclasses
 
 import numpy as np
+import tensorflow as tf
 
 from alexnet_tf.network import model as network_model
+from alexnet_tf.network.layers import dropout_seed
 from alexnet_tf.network.spec import VARIANTS, NetworkSpec
 from alexnet_tf.weights import weights_of
 from tests.reference import network as reference
@@ -50,6 +52,19 @@ class Pair:
 
     def trained(self) -> reference.Weights:
         return {weight.name: weight.variable.numpy() for weight in weights_of(self.model)}
+
+
+def masks_of(pair: Pair, seed: tuple[int, int]) -> dict[str, np.ndarray]:
+    """The masks that the model's dropout layers will draw: what training leaves of ones."""
+    batch, masks = len(pair.images), {}
+    for layer in pair.model.layers:
+        if "_dropout" not in layer.name:
+            continue
+        name, _, tower = layer.name.partition("_dropout")
+        with dropout_seed(tf.constant(seed), tf.range(batch), batch):
+            kept = layer(tf.ones([batch, *layer.output.shape[1:]]), training=True).numpy()
+        masks[name + tower] = (kept > 0).astype(np.float64)
+    return masks
 
 
 def _single(x: np.ndarray) -> np.ndarray:

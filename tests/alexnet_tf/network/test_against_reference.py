@@ -7,25 +7,12 @@ import tensorflow as tf
 from alexnet_tf.network.layers import dropout_seed
 from alexnet_tf.network.spec import VARIANTS
 from alexnet_tf.weights import weights_of
-from tests.alexnet_tf.network.reference_pairs import Pair, relative_error, worst
+from tests.alexnet_tf.network.reference_pairs import Pair, masks_of, relative_error, worst
 from tests.reference import network as reference
 
 SMALL = {"width": 1 / 12, "num_classes": 11, "input_size": 128, "batch": 4}
 # Rounding alone: 2^-24 and 2^-53 times what eight layers of sums add up to.
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
-
-
-def masks_of(pair: Pair, seed: tuple[int, int]) -> dict[str, np.ndarray]:
-    """The masks that the model's dropout layers will draw: what training leaves of ones."""
-    batch, masks = len(pair.images), {}
-    for layer in pair.model.layers:
-        if "_dropout" not in layer.name:
-            continue
-        name, _, tower = layer.name.partition("_dropout")
-        with dropout_seed(tf.constant(seed), tf.range(batch), batch):
-            kept = layer(tf.ones([batch, *layer.output.shape[1:]]), training=True).numpy()
-        masks[name + tower] = (kept > 0).astype(np.float64)
-    return masks
 
 
 def logits_and_gradients(pair: Pair, seed: tuple[int, int], dtype: str):
