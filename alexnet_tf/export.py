@@ -3,83 +3,86 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
+import keras
 import tensorflow as tf
 
-from alexnet_tf import cli, run_directory
+from alexnet_tf import cli, parity, run_directory, tflite
 from alexnet_tf.config import ConfigError
-from alexnet_tf.data.resize import central_square
-from alexnet_tf.data.views import mean_probabilities, views
-from alexnet_tf.restore import restored_model
+from alexnet_tf.data import reader
 from alexnet_tf.run_directory import Run
-from alexnet_tf.weights import weights_of
+from alexnet_tf.served import WEIGHTS, Served
+from preprocessing.dataset import read_info
 
-TOP = 5
+TFLITE_FILE = "model.tflite"
+NOTES_FILE = "export.json"
 
 
-class Served(tf.Module):
-    """Signatures `serving_default` (pictures as pixels) and `classify` (encoded files).
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = _parser().parse_args(argv)
+    if arguments.tflite and arguments.weights == "bfloat16":
+        raise ConfigError("--tflite: expected --weights float32 or float16, received bfloat16")
+    run = run_directory.load(arguments.run)
+    batches = _batches(run, arguments.check) if arguments.check else None
+    with replacing(Path(arguments.output), arguments.overwrite) as directory:
+        served = Served(run, arguments.views, arguments.weights)
+        tf.saved_model.save(served, str(directory), signatures=served.signatures())
+        if arguments.tflite:
+            content = _tflite(served, half=arguments.weights == "float16")
+            (directory / TFLITE_FILE).write_bytes(content)
+        measured = _check(run, directory, arguments.views, batches) if batches else None
+        notes = _notes(run, arguments.views, arguments.weights, measured)
+        (directory / NOTES_FILE).write_text(json.dumps(notes, indent=1) + "\n", encoding="utf-8")
+    if measured:
+        print(measured)
+    print(f"exported {arguments.run} to {arguments.output}")
+    return 0
 
-    Preprocessing, views and class names are inside the graph.
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m alexnet_tf.export", description=__doc__)
+    parser.add_argument("--run", required=True, help="run directory")
+    parser.add_argument("--output", required=True, help="directory of the SavedModel")
+    parser.add_argument(
+        "--views", type=int, choices=(1, 10), default=1, help="averaged for each picture; default 1"
+    )
+    parser.add_argument(
+        "--weights",
+        choices=WEIGHTS,
+        default="float32",
+        help="how weights are stored; half precision halves the files. Default: float32",
+    )
+    parser.add_argument("--tflite", action="store_true", help=f"also write OUTPUT/{TFLITE_FILE}")
+    parser.add_argument(
+        "--check",
+        metavar="DATA",
+        help="dataset: compare the export with the trained network over its validation split",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing output")
+    return parser
+
+
+@contextlib.contextmanager
+def replacing(output: Path, overwrite: bool) -> Iterator[Path]:
+    """A new directory to write into, which takes `output`'s name once the block has succeeded.
+
+    Raises ConfigError if `output` exists and may not be replaced.
     """
-
-    def __init__(self, run: Run, view_count: int):
-        super().__init__(name="alexnet")
-        model, transform = restored_model(run)
-        self.weights = [weight.variable for weight in weights_of(model)]  # tracked: saved
-        info = run.info
-        size = info.image_size
-        top = min(TOP, len(info.classes))
-        synsets = tf.constant([name.synset for name in info.classes])
-        texts = tf.constant([name.text for name in info.classes])
-        chosen = views(size, transform.size, view_count)
-
-        def probabilities(pictures):
-            return mean_probabilities(model, transform, pictures, chosen)
-
-        @tf.function(input_signature=[tf.TensorSpec([None, size, size, 3], tf.uint8, "pictures")])
-        def serving_default(pictures):
-            """uint8 [n, N, N, 3], RGB → float32 [n, classes]."""
-            return {"probabilities": probabilities(pictures)}
-
-        def decode(encoded):
-            picture = tf.io.decode_image(encoded, channels=3, expand_animations=False)
-            return central_square(picture, size, info.resize_filter)
-
-        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "encoded")])
-        def classify(encoded):
-            """Bytes of JPEG, PNG, GIF or BMP files [n] → the most probable classes [n, top]."""
-            spec = tf.TensorSpec([size, size, 3], tf.uint8)
-            pictures = tf.map_fn(decode, encoded, fn_output_signature=spec)
-            best, index = tf.math.top_k(probabilities(pictures), top)
-            return {
-                "classes": index,
-                "synsets": tf.gather(synsets, index),
-                "names": tf.gather(texts, index),
-                "probabilities": best,
-            }
-
-        self.serving_default, self.classify = serving_default, classify
-
-
-def save(run: Run, output: str | os.PathLike, view_count: int = 1, overwrite: bool = False) -> None:
-    """Writes the SavedModel under a temporary name, then renames it.
-
-    Raises ConfigError if `output` exists and may not be replaced, RunError if nothing is trained.
-    """
-    output = Path(output)
     if output.exists() and not overwrite:
         raise ConfigError(f"--output: expected a new directory, received {output}; or --overwrite")
-    served = Served(run, view_count)
-    temporary = output.with_name(f".{output.name}.writing-{os.getpid()}")
-    signatures = {"serving_default": served.serving_default, "classify": served.classify}
+    if output.exists() and not (output / "saved_model.pb").is_file():
+        raise ConfigError(f"--overwrite: expected a SavedModel to replace, received {output}")
     output.parent.mkdir(parents=True, exist_ok=True)
+    temporary = output.with_name(f".{output.name}.writing-{os.getpid()}")
     try:
-        tf.saved_model.save(served, str(temporary), signatures=signatures)
+        yield temporary
         if output.exists():
             old = output.with_name(f".{output.name}.old-{os.getpid()}")
             output.replace(old)
@@ -91,19 +94,41 @@ def save(run: Run, output: str | os.PathLike, view_count: int = 1, overwrite: bo
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m alexnet_tf.export", description=__doc__)
-    parser.add_argument("--run", required=True, help="run directory")
-    parser.add_argument("--output", required=True, help="directory of the SavedModel")
-    parser.add_argument(
-        "--views", type=int, choices=(1, 10), default=1, help="averaged for each picture; default 1"
-    )
-    parser.add_argument("--overwrite", action="store_true", help="replace an existing output")
-    arguments = parser.parse_args(argv)
-    run = run_directory.load(arguments.run)
-    save(run, arguments.output, arguments.views, arguments.overwrite)
-    print(f"exported {arguments.run} to {arguments.output}")
-    return 0
+def _tflite(served: Served, half: bool) -> bytes:
+    try:
+        return tflite.convert(served, half)
+    except tflite.TFLiteMismatch as error:
+        raise cli.JobFailed(str(error)) from error
+
+
+def _batches(run: Run, data: str) -> tf.data.Dataset:
+    info = read_info(data)
+    if info.classes != run.info.classes or info.image_size != run.info.image_size:
+        raise ConfigError(f"--check: expected the classes and sizes of {run.path}'s dataset")
+    split = reader.Split(data, info, "validation")
+    return reader.evaluation_batches(split, info.image_size, reader.Share(32))
+
+
+def _check(run: Run, directory: Path, views: int, batches: tf.data.Dataset) -> parity.Parity:
+    """The export as it is on disk against the network as it was trained."""
+    trained = tf.function(Served(run, views), reduce_retracing=True)
+    model = tf.saved_model.load(str(directory))
+    serve = model.signatures["serving_default"]
+    return parity.measure(trained, lambda x: serve(pictures=x)["probabilities"], batches)
+
+
+def _notes(run: Run, views: int, weights: str, measured: parity.Parity | None) -> dict:
+    return {
+        "variant": run.config.network.variant,
+        "classes": len(run.info.classes),
+        "image_size": run.info.image_size,
+        "input_size": run.config.network.input_size,
+        "views": views,
+        "weights": weights,
+        "dataset": run.info.fingerprint,
+        "versions": {"tensorflow": tf.__version__, "keras": keras.__version__},
+        "parity": asdict(measured) if measured else None,
+    }
 
 
 if __name__ == "__main__":

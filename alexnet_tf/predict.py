@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import tensorflow as tf
@@ -13,57 +14,116 @@ from alexnet_tf import cli
 from alexnet_tf.config import ConfigError
 
 MAX_BYTES = 256 << 20
+STDIN = "-"
+SUFFIXES = {".jpg", ".jpeg", ".jpe", ".png", ".gif", ".bmp"}  # looked for in folders
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m alexnet_tf.predict", description=__doc__)
-    parser.add_argument("--model", required=True, help="SavedModel made by alexnet_tf.export")
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="JPEG, PNG, GIF or BMP file")
-    arguments = parser.parse_args(argv)
-    classify = load(arguments.model)
+    arguments = _parser().parse_args(argv)
+    if arguments.top < 1:
+        raise ConfigError(f"--top: expected at least 1, received {arguments.top}")
+    files = list(files_in(arguments.images))
+    classify = load(arguments.model, arguments.top)
+    show = json_line if arguments.json else table
     failed = 0
-    for path in arguments.images:
+    for path in files:
         try:
-            print(table(path, classify(encoded=tf.constant([read(path)]))), flush=True)
+            print(show(path, classify(read(path))), flush=True)
         except (OSError, tf.errors.InvalidArgumentError) as error:
             failed += 1
-            reason = getattr(error, "message", str(error)).splitlines()[0]
-            print(f"{path}: not a readable picture: {reason}", file=sys.stderr)
+            print(f"{path}: not a readable picture: {reason(error)}", file=sys.stderr)
     if failed:
-        raise cli.JobFailed(f"{failed} of {len(arguments.images)} pictures could not be read")
+        raise cli.JobFailed(f"{failed} of {len(files)} pictures could not be read")
     return 0
 
 
-def load(directory: str):
-    """The `classify` signature. Raises ConfigError if the directory holds no such SavedModel."""
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m alexnet_tf.predict", description=__doc__)
+    parser.add_argument("--model", required=True, help="SavedModel made by alexnet_tf.export")
+    parser.add_argument("--top", type=int, default=5, metavar="K", help="classes shown; default 5")
+    parser.add_argument("--json", action="store_true", help="a JSON object a line for each picture")
+    parser.add_argument(
+        "images",
+        nargs="+",
+        metavar="IMAGE",
+        help="JPEG, PNG, GIF or BMP file, a folder of them, or - for the bytes from stdin",
+    )
+    return parser
+
+
+def files_in(given: Sequence[str]) -> Iterator[str]:
+    """The files themselves, and the picture files in and below folders, sorted.
+
+    Raises ConfigError for a folder without any.
+    """
+    for name in given:
+        if name == STDIN or not Path(name).is_dir():
+            yield name
+            continue
+        found = sorted(p for p in Path(name).rglob("*") if p.suffix.lower() in SUFFIXES)
+        if not found:
+            kinds = ", ".join(sorted(SUFFIXES))
+            raise ConfigError(f"expected files named {kinds} in the folder {name}, found none")
+        yield from map(str, found)
+
+
+def load(directory: str, top: int) -> Callable[[bytes], list[dict]]:
+    """A function from a picture's bytes to its `top` most probable classes (or all, if fewer).
+
+    Each is {"class": int, "synset": str, "name": str, "probability": float}, the best first.
+    Raises ConfigError if the directory holds no SavedModel of alexnet_tf.export.
+    """
     if not tf.saved_model.contains_saved_model(directory):
         raise ConfigError(f"--model: expected a SavedModel directory, received {directory}")
     model = tf.saved_model.load(directory)
-    if "classify" not in model.signatures:
+    missing = {"classify", "rank"} - set(model.signatures)
+    if missing:
         raise ConfigError(
-            f"--model: expected a signature 'classify', received {sorted(model.signatures)}"
+            f"--model: expected the signatures classify and rank, received"
+            f" {', '.join(sorted(model.signatures))} in {directory}; export the run again"
         )
-    classify = model.signatures["classify"]
-    classify.owner = model  # the signature holds its variables weakly
+    shown = model.signatures["classify"].structured_outputs["classes"].shape[1]
+    signature = model.signatures["classify" if top <= shown else "rank"]
+
+    def classify(data: bytes, model=model) -> list[dict]:  # the signature holds it only weakly
+        answer = signature(encoded=tf.constant([data]))
+        keys = ("classes", "synsets", "names", "probabilities")
+        rows = zip(*(answer[key].numpy()[0, :top].tolist() for key in keys), strict=True)
+        return [
+            {"class": number, "synset": s.decode(), "name": n.decode(), "probability": p}
+            for number, s, n, p in rows
+        ]
+
     return classify
 
 
 def read(path: str) -> bytes:
-    """A file's bytes. Raises OSError, also for a file too large to be a picture."""
-    size = Path(path).stat().st_size
-    if size > MAX_BYTES:
-        raise OSError(f"expected at most {MAX_BYTES} bytes, received {size}")
-    return Path(path).read_bytes()
+    """A file's bytes, or stdin's. Raises OSError, also for more than a picture can have."""
+    with sys.stdin.buffer if path == STDIN else Path(path).open("rb") as file:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise OSError(f"expected at most {MAX_BYTES} bytes, received more")
+    return data
 
 
-def table(path: str, answer: dict[str, tf.Tensor]) -> str:
+def reason(error: OSError | tf.errors.InvalidArgumentError) -> str:
+    """One line of an error; TensorFlow's own end with what went wrong, after where it did."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    lines = [line for line in error.message.splitlines() if line.strip() and "[[{{" not in line]
+    last = lines[-1].strip() if lines else "unknown"
+    return last.partition("}} ")[2] or last if last.startswith("{{") else last
+
+
+def table(path: str, best: list[dict]) -> str:
     """The file's name, and below it a line for each class: probability, identifier, name."""
-    columns = (answer[key].numpy()[0] for key in ("probabilities", "synsets", "names"))
-    rows = (
-        f"  {probability:7.2%}  {synset.decode()}  {name.decode()}"
-        for probability, synset, name in zip(*columns, strict=True)
-    )
+    width = max(len(row["synset"]) for row in best)
+    rows = (f"  {row['probability']:7.2%}  {row['synset']:{width}}  {row['name']}" for row in best)
     return "\n".join([path, *rows])
+
+
+def json_line(path: str, best: list[dict]) -> str:
+    return json.dumps({"file": path, "classes": best}, ensure_ascii=False)
 
 
 if __name__ == "__main__":

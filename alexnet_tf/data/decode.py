@@ -1,0 +1,122 @@
+"""In TensorFlow: the bytes of a picture file to RGB pixels, as the conversion decodes them.
+
+What the file is is told by its content. Grey pictures and palettes become RGB, 16-bit samples keep
+their high byte, CMYK JPEGs are read as libjpeg does, transparency is laid over white; all this as
+`preprocessing.images` does it. Left to TensorFlow, whose decoders know no better: transparent
+pixels of GIFs (black) and a single transparent color of a PNG without palette (opaque).
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+MAX_PIXELS = 89_478_485  # as in preprocessing.images: more are refused before they are decoded
+PALETTE = 3  # PNG color type
+
+
+def decode_picture(encoded: tf.Tensor) -> tf.Tensor:
+    """uint8 [h, w, 3], RGB, of the bytes of a JPEG, PNG, GIF (its first frame) or BMP file.
+
+    Other formats are whatever this TensorFlow's tf.io.decode_image knows.
+    Raises InvalidArgumentError where it runs: no picture, a damaged one, or too many pixels.
+    """
+    start = tf.strings.substr(encoded, 0, 3)
+    picture = tf.case(
+        [
+            (tf.equal(start, b"\xff\xd8\xff"), lambda: _jpeg(encoded)),
+            (tf.equal(start, b"\x89PN"), lambda: _png(encoded)),
+            (tf.equal(start, b"GIF"), lambda: _gif(encoded)),
+            (_is_palette_bmp(encoded), lambda: _palette_bmp(encoded)),
+        ],
+        default=lambda: tf.io.decode_image(encoded, channels=3, expand_animations=False),
+    )
+    return tf.ensure_shape(picture, [None, None, 3])
+
+
+def _jpeg(encoded: tf.Tensor) -> tf.Tensor:
+    shape = tf.cast(tf.image.extract_jpeg_shape(encoded), tf.int64)
+    with tf.control_dependencies([_check_pixels(shape[0], shape[1])]):
+        # libjpeg's accurate transform is also Pillow's.
+        return tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE")
+
+
+def _png(encoded: tf.Tensor) -> tf.Tensor:
+    with tf.control_dependencies([_check_length(encoded, 33, "PNG")]):
+        width, height = _number(encoded, 16, 4, "big"), _number(encoded, 20, 4, "big")
+        depth, kind = _number(encoded, 24, 1, "big"), _number(encoded, 25, 1, "big")
+    with tf.control_dependencies([_check_pixels(width, height)]):
+        # TensorFlow adds a wrong opacity to samples of less than eight bits if asked for one.
+        return tf.case(
+            [
+                (tf.equal(kind, PALETTE), lambda: _palette_png(encoded)),
+                (depth >= 8, lambda: _over_white(tf.io.decode_png(encoded, channels=4))),
+            ],
+            default=lambda: tf.io.decode_png(encoded, channels=3),
+        )
+
+
+def _palette_png(encoded: tf.Tensor) -> tf.Tensor:
+    picture = tf.io.decode_png(encoded, channels=0)  # 4 channels if a color is transparent, or 3
+    return tf.cond(
+        tf.equal(tf.shape(picture)[2], 4), lambda: _over_white(picture), lambda: picture[..., :3]
+    )
+
+
+def _gif(encoded: tf.Tensor) -> tf.Tensor:
+    with tf.control_dependencies([_check_length(encoded, 13, "GIF")]):
+        width, height = _number(encoded, 6, 2, "little"), _number(encoded, 8, 2, "little")
+    with tf.control_dependencies([_check_pixels(width, height)]):
+        return tf.io.decode_image(encoded, channels=3, expand_animations=False)
+
+
+def _is_palette_bmp(encoded: tf.Tensor) -> tf.Tensor:
+    """A BMP of 8 bits a pixel, whose palette TensorFlow would not look up."""
+    bmp = tf.logical_and(
+        tf.equal(tf.strings.substr(encoded, 0, 2), b"BM"), tf.strings.length(encoded) >= 54
+    )
+    return tf.cond(
+        bmp, lambda: tf.equal(_number(encoded, 28, 2, "little"), 8), lambda: tf.constant(False)
+    )
+
+
+def _palette_bmp(encoded: tf.Tensor) -> tf.Tensor:
+    indices = tf.io.decode_bmp(encoded, channels=0)[..., 0]
+    header, used = _number(encoded, 14, 4, "little"), _number(encoded, 46, 4, "little")
+    entries = tf.where(tf.equal(used, 0), tf.constant(256, tf.int64), used)
+    entries = tf.clip_by_value(entries, 1, 256)
+    raw = tf.strings.substr(encoded, tf.cast(14 + header, tf.int32), tf.cast(4 * entries, tf.int32))
+    whole = tf.debugging.Assert(
+        tf.equal(tf.strings.length(raw), tf.cast(4 * entries, tf.int32)),
+        ["expected a BMP with a palette of", entries, "colors, received its beginning"],
+    )
+    with tf.control_dependencies([whole]):
+        raw = tf.identity(raw)
+    palette = tf.reshape(tf.io.decode_raw(raw, tf.uint8), [-1, 4])[:, 2::-1]  # stored B, G, R, 0
+    last = tf.shape(palette)[0] - 1
+    return tf.gather(palette, tf.minimum(tf.cast(indices, tf.int32), last))
+
+
+def _over_white(picture: tf.Tensor) -> tf.Tensor:
+    """uint8 [h, w, 4] → [h, w, 3], rounded as Pillow's alpha_composite does."""
+    color, opacity = tf.cast(picture[..., :3], tf.int32), tf.cast(picture[..., 3:], tf.int32)
+    total = 128 * (color * opacity + 255 * (255 - opacity)) + (128 << 7)
+    return tf.cast((total // 256 + total) // 32768, tf.uint8)
+
+
+def _check_length(encoded: tf.Tensor, least: int, kind: str) -> tf.Operation:
+    enough = tf.strings.length(encoded) >= least
+    return tf.debugging.Assert(enough, [f"expected a whole {kind}, received its beginning"])
+
+
+def _check_pixels(width: tf.Tensor, height: tf.Tensor) -> tf.Operation:
+    return tf.debugging.Assert(
+        width * height <= MAX_PIXELS,
+        [f"expected a picture of at most {MAX_PIXELS} pixels, received", width, "x", height],
+    )
+
+
+def _number(encoded: tf.Tensor, start: int, count: int, order: str) -> tf.Tensor:
+    """int64 of `count` bytes from `start` on."""
+    values = tf.cast(tf.io.decode_raw(tf.strings.substr(encoded, start, count), tf.uint8), tf.int64)
+    powers = [256**i for i in range(count)]
+    return tf.reduce_sum(values * tf.constant(powers[::-1] if order == "big" else powers, tf.int64))

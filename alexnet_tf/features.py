@@ -1,0 +1,34 @@
+"""Features: what the last hidden layer makes of a picture (the paper's 4,096 numbers of fc7)."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from alexnet_tf.data.augment import InputTransform
+from alexnet_tf.data.views import View
+from alexnet_tf.network.spec import NetworkSpec
+
+
+def features_model(model: keras.Model, spec: NetworkSpec) -> keras.Model:
+    """A network that shares `model`'s weights and gives its features: float32 [n, units].
+
+    After the last hidden layer's activation and before its dropout; tower a's before tower b's.
+    """
+    hidden = f"{spec.layers[-2].name}_{spec.activation}"
+    names = [f"{hidden}_{tower}" if tower else hidden for tower in spec.tower_names]
+    outputs = [model.get_layer(name).output for name in names]
+    joined = keras.layers.Concatenate()(outputs) if len(outputs) > 1 else outputs[0]
+    return keras.Model(model.input, joined, name="features")
+
+
+def view_features(
+    features: keras.Model, transform: InputTransform, pictures: tf.Tensor, view: View
+) -> tf.Tensor:
+    """float32 [n, units] of one view of uint8 pictures [n, N, N, 3], or of crops already cut."""
+    size, count = transform.size, tf.shape(pictures)[0]
+    if pictures.shape[1] != size:
+        pictures = pictures[:, view.y : view.y + size, view.x : view.x + size]
+    offsets = tf.tile([[view.y, view.x]], [count, 1])
+    x = transform.centered(pictures, offsets, tf.fill([count], view.mirrored))
+    return tf.cast(features(x, training=False), tf.float32)
