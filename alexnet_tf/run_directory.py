@@ -26,6 +26,8 @@ FREE = (
     "training.keep_checkpoints",
     "training.log_every_steps",
     "training.checkpoint_every_steps",
+    "training.diagnostics_every_steps",
+    "training.flat_loss_steps",
 )
 
 

@@ -59,12 +59,10 @@ class Momentum:
     def _update(self, strategy, moving, gradients, rates, finite) -> None:
         # In cross-replica context arguments come as one value for each replica.
         moving, rates, finite = (_first(strategy, value) for value in (moving, rates, finite))
-        targets = [self.weights[i].variable for i in moving]
         if strategy.num_replicas_in_sync == 1:  # spares a copy of every gradient
             summed = [_first(strategy, gradient) for gradient in gradients]
         else:
-            pairs = list(zip(gradients, targets, strict=True))
-            summed = strategy.extended.batch_reduce_to(tf.distribute.ReduceOp.SUM, pairs)
+            summed = self.gradient_sum([self.weights[i] for i in moving], gradients)
         for i, gradient in zip(moving, summed, strict=True):
             weight = self.weights[i]
             decays = weight.kind == "kernel" or self.config.decay_biases
