@@ -15,8 +15,10 @@ import numpy as np
 
 from preprocessing.dataset import ColorStatistics
 
-# uint16 sums of uint8 values are emptied into the int64 sums before they could overflow.
-_FLUSH_EVERY = (2**16 - 1) // 255
+# Whole numbers up to 2^24 are exact in float32, which is the fastest to add: enough for the sum of
+# this many uint8 values, and for the sum of that many products of two of them.
+_MOST_VALUES = 2**24 // 255
+_MOST_PRODUCTS = 2**24 // 255**2  # 258
 
 
 class PixelStatistics:
@@ -30,9 +32,12 @@ class PixelStatistics:
         self.count = 0  # pictures
         self._sum = np.zeros((size, size, 3), np.int64)  # per pixel and channel
         self._products = np.zeros((3, 3), np.int64)  # sum over all pixels of x x^T
-        self._recent = np.zeros((size, size, 3), np.uint16)  # part of _sum: less memory traffic
-        self._recent_count = 0
-        self._planes = np.empty((3, size * size), np.float64)
+        # What is not in the two sums above yet. A row of a picture is R G B R G B ..., so its
+        # products with itself shifted by `lag` hold those of channel c and channel c + lag.
+        self._recent = 0  # pictures
+        self._values = np.empty((size, 3 * size), np.float32)
+        self._recent_sum = np.zeros((size, 3 * size), np.float32)
+        self._recent_products = np.zeros((3, 3 * size), np.float64)  # [lag, column]
 
     def add(self, pixels: np.ndarray) -> None:
         """Count one picture, uint8 [size, size, 3], RGB.
@@ -45,19 +50,18 @@ class PixelStatistics:
                 f"Expected uint8 {list(self._sum.shape)}. "
                 f"Received: {pixels.dtype} {list(pixels.shape)}"
             )
-        self._recent += pixels
-        self._recent_count += 1
-        if self._recent_count == _FLUSH_EVERY:
-            self._flush()
-        # Products of uint8 values summed over one picture stay far below 2^53: exact in float64.
-        self._planes[...] = pixels.reshape(-1, 3).T
-        for i in range(3):
-            for j in range(i, 3):
-                product = int(self._planes[i] @ self._planes[j])
-                self._products[i, j] += product
-                if i != j:
-                    self._products[j, i] += product
+        self._values[...] = pixels.reshape(self.size, -1)
+        self._recent_sum += self._values
+        for start in range(0, self.size, _MOST_PRODUCTS):
+            rows = self._values[start : start + _MOST_PRODUCTS]
+            for lag in range(3):
+                end = rows.shape[1] - lag
+                columns = np.einsum("rc,rc->c", rows[:, :end], rows[:, lag:])
+                self._recent_products[lag, :end] += columns
         self.count += 1
+        self._recent += 1
+        if self._recent == _MOST_VALUES:
+            self._flush()
 
     def merge(self, other: "PixelStatistics") -> None:
         """Count all of another's pictures too.
@@ -152,9 +156,17 @@ class PixelStatistics:
         return statistics
 
     def _flush(self) -> None:
-        self._sum += self._recent
-        self._recent[...] = 0
-        self._recent_count = 0
+        """Moves the recent sums to the lasting ones."""
+        self._sum += self._recent_sum.reshape(self._sum.shape).astype(np.int64)
+        for lag in range(3):
+            for channel in range(3 - lag):
+                product = int(self._recent_products[lag, channel::3].sum())
+                self._products[channel, channel + lag] += product
+                if lag:
+                    self._products[channel + lag, channel] += product
+        self._recent_sum[...] = 0
+        self._recent_products[...] = 0
+        self._recent = 0
 
     def _require_pictures(self) -> None:
         if self.count == 0:

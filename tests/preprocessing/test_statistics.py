@@ -92,15 +92,31 @@ def test_any_sharding_gives_the_same_bits(shards, seed):
     assert merged.to_bytes() == whole.to_bytes()
 
 
-def test_partial_sums_are_emptied_before_they_overflow(monkeypatch):
-    assert module._FLUSH_EVERY * 255 < 2**16
-    monkeypatch.setattr(module, "_FLUSH_EVERY", 3)
+def test_partial_sums_never_leave_the_exact_range_of_float32(monkeypatch):
+    assert module._MOST_VALUES * 255 <= 2**24
+    assert module._MOST_PRODUCTS * 255**2 <= 2**24
+    monkeypatch.setattr(module, "_MOST_VALUES", 3)
     batch = pictures(10, 4)
     statistics = PixelStatistics(4)
     for pixels in batch:
         statistics.add(pixels)
-        assert statistics._recent.max() <= 3 * 255
+        assert statistics._recent_sum.max() <= 3 * 255
     np.testing.assert_allclose(statistics.mean_image(), batch.mean(axis=0), rtol=1e-12)
+
+
+@pytest.mark.parametrize("size", [1, 2, 257, 258, 259, 600])
+def test_white_and_noisy_pictures_of_any_size(size):
+    """White gives the largest sums; beyond 258 rows they are taken in parts."""
+    white = np.full((size, size, 3), 255, np.uint8)
+    noise = np.random.default_rng(size).integers(0, 256, (size, size, 3), np.uint8)
+    batch = np.stack([white, noise, white, white])
+    color = of(batch).color()
+    flat = batch.reshape(-1, 3).astype(np.float64)
+    np.testing.assert_allclose(color.mean_rgb, flat.mean(axis=0), rtol=1e-12)
+    covariance = np.cov(flat.T, bias=True)
+    vectors = np.array(color.eigenvectors)
+    rebuilt = vectors @ np.diag(np.square(color.stddevs)) @ vectors.T
+    np.testing.assert_allclose(rebuilt, covariance, rtol=1e-9)
 
 
 def test_sums_far_beyond_float64_integers_stay_exact():
@@ -170,11 +186,11 @@ def test_damaged_bytes_are_refused(data):
         PixelStatistics.from_bytes(data)
 
 
-def test_bright_pictures_beyond_the_partial_sums_capacity():
-    """More all-white pictures than a partial sum can hold."""
+def test_white_pictures_beyond_the_capacity_of_partial_sums():
     white = np.full((2, 2, 3), 255, np.uint8)
     statistics = PixelStatistics(2)
-    for _ in range(module._FLUSH_EVERY + 5):
+    for _ in range(module._MOST_VALUES + 5):
         statistics.add(white)
     np.testing.assert_array_equal(statistics.mean_image(), white)
     assert statistics.color().mean_rgb == (255, 255, 255)
+    assert statistics.color().stddevs == (0, 0, 0)
