@@ -1,16 +1,18 @@
 """How fast is a conversion, step by step and as a whole, on these pictures and this machine?
 
 The pictures below a folder are repeated under other names (as links) until there are enough. All
-figures come from one run: a plain loop of decode, resize and encode in one process, which is what
-one core can do at best; every step by itself, in as many processes at once as there are workers;
-whole conversions of three sizes, each as a program of its own; and, for comparison, the Beam
-pipeline that comes to mind first, with one element per image.
+figures come from one run: a plain loop of decode, resize, crop and encode in one process, as one
+writes it with Pillow alone; the same loop with this package's own functions, which do not resize
+what is cropped; every step by itself, in as many processes at once as there are workers; whole
+conversions of three sizes, each as a program of its own; and, for comparison, the Beam pipeline
+that comes to mind first, with one element per image.
 
 Start-up (importing, starting workers, the job around the work) is measured by a conversion of a
 few pictures, told apart, and not in the rates: those are the slope between small and large.
 """
 
 import contextlib
+import io
 import itertools
 import math
 import multiprocessing
@@ -23,6 +25,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+
+from PIL import Image
 
 from preprocessing.dataset import DatasetError
 from preprocessing.files import LocalFiles
@@ -57,7 +61,8 @@ class Measurement:
     Attributes:
         workers: processes that work at once.
         loop: the plain loop in one process, alone, before and after the conversions.
-        loops: images/s of the plain loop in each of `workers` processes at once.
+        own_loop: the same with this package's functions, before and after the conversions.
+        own_loops: images/s of that, in each of `workers` processes at once.
         steps: images/s of each step, for each of `workers` processes at once.
         conversions: of a few pictures (the start-up), of a tenth of them, and of all.
         naive: the naive Beam pipeline, of a few pictures and of many.
@@ -65,21 +70,20 @@ class Measurement:
 
     workers: int
     loop: tuple[Whole, Whole]
-    loops: Sequence[float]
+    own_loop: tuple[Whole, Whole]
+    own_loops: Sequence[float]
     steps: dict[str, Sequence[float]]
     conversions: tuple[Whole, Whole, Whole]
     naive: tuple[Whole, Whole]
 
-    @property
-    def efficiency(self) -> float:
-        """Rate of the whole pipeline in units of workers x the plain loop in one process."""
-        rate = slope(self.conversions[0], self.conversions[2])
-        return rate / (self.workers * self.loop_rate)
+    def efficiency(self, loop: Sequence[Whole]) -> float:
+        """Rate of the whole pipeline in units of workers x the rate of a loop in one process."""
+        return slope(self.conversions[0], self.conversions[2]) / (self.workers * rate_of(loop))
 
-    @property
-    def loop_rate(self) -> float:
-        """images/s of the plain loop in one process."""
-        return sum(whole.images for whole in self.loop) / sum(whole.seconds for whole in self.loop)
+
+def rate_of(runs: Sequence[Whole]) -> float:
+    """images/s of several runs together, start-up included."""
+    return sum(run.images for run in runs) / sum(run.seconds for run in runs)
 
 
 def slope(small: Whole, large: Whole) -> float:
@@ -107,22 +111,20 @@ def measure(folder: str, images: int, workers: int, options: ImageOptions) -> Me
         for size in sizes:
             _link_pictures(folder, Path(scratch, f"source-{size}"), size)
         paths = [str(path) for path in sorted(Path(scratch, f"source-{images}").rglob("*.JPEG"))]
-        _say(f"the plain loop, in one process alone, over {images:,} images")
-        before = _in_processes(_plain_loop, [paths], options)[0]
+        _say(f"the plain loops, in one process alone, over {images:,} images")
+        before = [_in_processes(loop, [paths], options)[0] for loop in (_plain_loop, _own_loop)]
         _say(f"every step by itself, in {workers} processes at once")
         shares = [paths[i::workers] for i in range(workers)]
         steps = _in_processes(_time_steps, shares, options)
-        loops = [
-            whole.images / whole.seconds for whole in _in_processes(_plain_loop, shares, options)
-        ]
+        own_loops = [rate_of([run]) for run in _in_processes(_own_loop, shares, options)]
         conversions = []
         for size in sizes:
             _say(f"a whole conversion of {size:,} images by {workers} workers")
             source, output = (str(Path(scratch, f"{kind}-{size}")) for kind in ("source", "output"))
             arguments = (source, output, workers, options)
             conversions.append(_as_program(scratch, size, _convert, *arguments))
-        _say("the plain loop again")
-        after = _in_processes(_plain_loop, [paths], options)[0]
+        _say("the plain loops again")
+        after = [_in_processes(loop, [paths], options)[0] for loop in (_plain_loop, _own_loop)]
         naive = []
         for size in (2 * workers, images // NAIVE_SHARE):
             _say(f"the naive Beam pipeline, {size:,} images")
@@ -131,8 +133,9 @@ def measure(folder: str, images: int, workers: int, options: ImageOptions) -> Me
             naive.append(_as_program(scratch, size, _convert_naively, *arguments))
     return Measurement(
         workers=workers,
-        loop=(before, after),
-        loops=loops,
+        loop=(before[0], after[0]),
+        own_loop=(before[1], after[1]),
+        own_loops=own_loops,
         steps={step: [times[step] for times in steps] for step in STEPS},
         conversions=tuple(conversions),
         naive=tuple(naive),
@@ -154,22 +157,25 @@ def report(measurement: Measurement) -> str:
     for step, rates in m.steps.items():
         row(step, sum(rates) / workers, sum(rates))
     row("sum of the steps", *_in_series(m.steps.values()))
-    row("plain loop, 1 process alone", m.loop_rate, None)
-    row(f"plain loop, {workers} processes at once", sum(m.loops) / workers, sum(m.loops))
+    row("plain loop, 1 process alone", rate_of(m.loop), None)
+    row("own loop, 1 process alone", rate_of(m.own_loop), None)
+    row(f"own loop, {workers} processes at once", sum(m.own_loops) / workers, sum(m.own_loops))
     start, tenth, full = m.conversions
     for whole in (tenth, full):
         rate = slope(start, whole)
         row(f"whole pipeline, {whole.images:,} images", rate / workers, rate)
     naive = slope(*m.naive)
     row(f"naive Beam, {m.naive[1].images:,} images", naive / workers, naive)
-    before_and_after = ", ".join(f"{run.images / run.seconds:,.0f}" for run in m.loop)
     lines += [
         "",
-        f"The whole pipeline runs at {m.efficiency:.2f} x {workers} x the plain loop of read, "
-        f"decode, resize, encode ({before_and_after} images/s before and after it).",
+        f"The whole pipeline runs at {m.efficiency(m.loop):.2f} x {workers} x the plain loop of "
+        f"Pillow's decode, resize, crop, encode (images/s: {_before_and_after(m.loop)}),",
+        f"and at {m.efficiency(m.own_loop):.2f} x {workers} x the loop with this package's "
+        f"functions (images/s: {_before_and_after(m.own_loop)}).",
         f"It is {slope(start, full) / naive:.1f} times as fast as one Beam element per image.",
         "Processor time per image, which other programs disturb less: "
         f"{_processor(start, full):.2f} ms, the plain loop {_processor(NOTHING, *m.loop):.2f} ms, "
+        f"the own loop {_processor(NOTHING, *m.own_loop):.2f} ms, "
         f"naive {_processor(*m.naive):.2f} ms.",
         f"Start-up, not in the rates: {start.seconds:.1f} s (naive: {m.naive[0].seconds:.1f} s).",
         f"Highest memory of a process: {tenth.memory / 1e6:,.0f} MB at {tenth.images:,} images, "
@@ -177,6 +183,10 @@ def report(measurement: Measurement) -> str:
         f"(naive: {m.naive[1].memory / 1e6:,.0f} MB at {m.naive[1].images:,}).",
     ]
     return "\n".join(lines)
+
+
+def _before_and_after(runs: Sequence[Whole]) -> str:
+    return ", ".join(f"{rate_of([run]):,.0f}" for run in runs) + " before and after it"
 
 
 def _processor(start: Whole, *runs: Whole) -> float:
@@ -241,10 +251,34 @@ def _read(path: str) -> bytes:
 
 
 def _plain_loop(paths: list[str], options: ImageOptions) -> Whole:
-    """Nothing but read, decode, resize, encode."""
+    """What one writes first: Pillow, the short side to the size, the middle of it, JPEG."""
+    filters = Image.Resampling
+    method = filters.BOX if options.filter == "area" else filters[options.filter.upper()]
+    size = options.size
+
+    def convert(path: str) -> None:
+        image = Image.open(path).convert("RGB")
+        scale = size / min(image.size)
+        image = image.resize([max(size, round(scale * side)) for side in image.size], method)
+        left, top = (image.width - size) // 2, (image.height - size) // 2
+        image = image.crop((left, top, left + size, top + size))
+        if options.encoding == "jpeg":
+            image.save(io.BytesIO(), "JPEG", quality=options.quality)
+        else:
+            image.tobytes()
+
+    return _loop(convert, paths)
+
+
+def _own_loop(paths: list[str], options: ImageOptions) -> Whole:
+    """The same with this package's functions."""
+    return _loop(lambda path: encode(decode_and_resize(_read(path), options), options), paths)
+
+
+def _loop(convert: Callable[[str], object], paths: list[str]) -> Whole:
     began, processor_began = time.perf_counter(), time.process_time()
     for path in paths:
-        encode(decode_and_resize(_read(path), options), options)
+        convert(path)
     seconds, processor = time.perf_counter() - began, time.process_time() - processor_began
     return Whole(len(paths), seconds, processor, 0)
 
