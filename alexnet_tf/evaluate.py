@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+import math
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +13,17 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from alexnet_tf import cli, run_directory
-from alexnet_tf.config import ConfigError, StrategyConfig
+from alexnet_tf.answers import Answers, answers
+from alexnet_tf.config import ConfigError
 from alexnet_tf.data import reader
 from alexnet_tf.data.augment import InputTransform
 from alexnet_tf.data.views import mean_probabilities, views
+from alexnet_tf.evaluation import report
+from alexnet_tf.evaluation.ensemble import average, best_weights
+from alexnet_tf.evaluation.tally import Tally
 from alexnet_tf.metrics import COLUMNS, Result, per_example
 from alexnet_tf.restore import restored_model
 from alexnet_tf.run_directory import Run, RunError
-from alexnet_tf.training import strategy as strategies
 from preprocessing.dataset import DatasetInfo, read_info
 
 Member = tuple[tf.keras.Model, InputTransform, float]  # network, its input transform, its weight
@@ -83,15 +86,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     runs = [run_directory.load(path) for path in arguments.run]
     info = read_info(arguments.data)
-    weights = arguments.weights or [1.0] * len(runs)
-    _check(runs, weights, info, arguments)
-    strategy = strategies.create(StrategyConfig()).strategy
-    with strategy.scope():
-        members = [(*restored_model(run), w) for run, w in zip(runs, weights, strict=True)]
+    _check(runs, info, arguments)
     split = reader.Split(arguments.data, info, arguments.split)
-    share = reader.Share(arguments.batch_size)
-    result = Evaluator(strategy, members, split, share, arguments.views).run(progress=True)
-    _report(runs, weights, result, arguments)
+    size, views = arguments.batch_size, arguments.views
+    stream = answers([restored_model(run) for run in runs], split, views, size, progress=True)
+    if arguments.search_weights:
+        weights, part, tally = _searched(stream, len(info.classes))
+    else:
+        weights, part = arguments.weights or [1.0] * len(runs), "all"
+        tally = Tally(len(info.classes))
+        for batch in stream:
+            tally.add(batch.labels, average(batch.probabilities, weights))
+    names = [str(run.path) for run in runs]
+    subject = report.Subject(names, weights, arguments.split, views, info, part)
+    _write(report.as_json(subject, tally), runs[0].path / "evaluation", len(runs))
     return 0
 
 
@@ -100,7 +108,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--run", required=True, action="append", help="run directory; give several for an ensemble"
     )
-    parser.add_argument("--weights", nargs="+", type=float, help="of the runs in an ensemble")
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument("--weights", nargs="+", type=float, help="of the runs in an ensemble")
+    chosen.add_argument(
+        "--search-weights",
+        action="store_true",
+        help="find the weights on every second picture, and report on the others only",
+    )
     parser.add_argument("--data", required=True, help="dataset directory")
     parser.add_argument("--split", default="validation", help="default: validation")
     parser.add_argument("--views", type=int, choices=(1, 10), default=1, help="default: 1, center")
@@ -108,14 +122,19 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _check(
-    runs: list[Run], weights: list[float], info: DatasetInfo, arguments: argparse.Namespace
-) -> None:
-    if len(weights) != len(runs) or min(weights) < 0 or not sum(weights) > 0:
+def _check(runs: list[Run], info: DatasetInfo, arguments: argparse.Namespace) -> None:
+    weights = arguments.weights
+    if weights is not None and (
+        len(weights) != len(runs)
+        or not all(math.isfinite(w) and w >= 0 for w in weights)
+        or not sum(weights) > 0
+    ):
         raise ConfigError(
             f"--weights: expected {len(runs)} numbers of at least 0, one for each --run, received"
             f" {weights}"
         )
+    if arguments.search_weights and len(runs) < 2:
+        raise ConfigError(f"--search-weights: expected several --run, received {len(runs)}")
     if arguments.batch_size < 1:
         raise ConfigError(f"--batch-size: expected at least 1, received {arguments.batch_size}")
     for run in runs:
@@ -124,31 +143,44 @@ def _check(
                 f"expected the classes that {run.path} was trained on, received other ones in"
                 f" {arguments.data}"
             )
+        reader.check_sizes(info, run.config.network.input_size)
 
 
-def _report(
-    runs: list[Run], weights: list[float], result: Result, arguments: argparse.Namespace
-) -> None:
-    print(
-        f"{arguments.split}, {arguments.views} view(s), {result.examples:,} pictures:"
-        f" top-1 error {result.top1_error:.2%}, top-5 error {result.top5_error:.2%},"
-        f" log-loss {result.loss:.4f}"
-    )
-    names = [str(run.path) for run in runs]
-    report = {
-        "runs": names,
-        "weights": weights,
-        "dataset": read_info(arguments.data).fingerprint,
-        "split": arguments.split,
-        "views": arguments.views,
-        **asdict(result),
+def _searched(stream: Iterable[Answers], classes: int) -> tuple[list[float], str, Tally]:
+    """Weights from the pictures at even positions, and a tally of those at odd ones.
+
+    Holds the odd half's probabilities: 100 MB a network for ImageNet's validation split.
+    """
+    own, rest, position = [], [], 0
+    for batch in stream:
+        even = (position + np.arange(len(batch.labels))) % 2 == 0
+        position += len(batch.labels)
+        labels = batch.labels[even]
+        own.append(batch.probabilities[:, even][:, np.arange(len(labels)), labels])
+        rest.append((batch.labels[~even], batch.probabilities[:, ~even]))
+    weights = best_weights(np.concatenate(own, axis=1))
+    tally = Tally(classes)
+    for labels, probabilities in rest:
+        tally.add(labels, average(probabilities, weights))
+    shown = ", ".join(f"{weight:.3f}" for weight in weights)
+    print(f"weights found on the pictures at even positions: {shown}; errors on the others:")
+    return weights.tolist(), "odd positions", tally
+
+
+def _write(content: dict, directory: Path, runs: int) -> None:
+    """Prints the line, and writes the report as JSON and Markdown, each under a temporary name."""
+    print(report.line(content))
+    kind = "ensemble" if runs > 1 else content["split"]
+    path = directory / f"{kind}-{content['views']}-views.json"
+    directory.mkdir(exist_ok=True)
+    texts = {
+        path: json.dumps(content, indent=1),
+        path.with_suffix(".md"): report.as_markdown(content),
     }
-    kind = "ensemble" if len(runs) > 1 else arguments.split
-    path = runs[0].path / "evaluation" / f"{kind}-{arguments.views}-views.json"
-    path.parent.mkdir(exist_ok=True)
-    temporary = Path(f"{path}.writing")
-    temporary.write_text(json.dumps(report, indent=1) + "\n")
-    temporary.replace(path)
+    for name, text in texts.items():
+        temporary = Path(f"{name}.writing")
+        temporary.write_text(text.rstrip() + "\n", encoding="utf-8")
+        temporary.replace(name)
     print(f"report: {path}")
 
 

@@ -38,6 +38,11 @@ def model(made, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def served(model):
+    return tf.saved_model.load(str(model))
+
+
+@pytest.fixture(scope="module")
 def expected(made, files) -> np.ndarray:
     """Probabilities of the training-side network on pixels made by the conversion's own code."""
     run = run_directory.load(made.run)
@@ -114,8 +119,8 @@ def test_an_ensemble_of_a_run_with_itself_is_that_run(made):
     assert double["top1_error"] == single["top1_error"]
 
 
-def test_the_export_answers_as_the_training_network(model, files, expected):
-    answer = predict.load(str(model))(encoded=tf.constant(files))
+def test_the_export_answers_as_the_training_network(served, files, expected):
+    answer = served.signatures["classify"](encoded=tf.constant(files))
     best = answer["probabilities"].numpy()
     classes = answer["classes"].numpy()
     assert best.shape == (20, 5)
@@ -123,15 +128,15 @@ def test_the_export_answers_as_the_training_network(model, files, expected):
     np.testing.assert_allclose(best, np.take_along_axis(expected, classes, 1), atol=2e-3)
 
 
-def test_serving_pixels_gives_the_same_probabilities_exactly(made, model, files, expected):
+def test_serving_pixels_gives_the_same_probabilities_exactly(made, served, files, expected):
     options = ImageOptions(size=72, filter=read_info(made.data).resize_filter)
     pictures = np.stack([decode_and_resize(data, options) for data in files])
-    serve = tf.saved_model.load(str(model)).signatures["serving_default"]
+    serve = served.signatures["serving_default"]
     received = serve(pictures=tf.constant(pictures))["probabilities"].numpy()
     np.testing.assert_allclose(received, expected, atol=1e-6)
 
 
-def test_tensorflow_alone_loads_and_calls_the_export(model, files, tmp_path):
+def test_tensorflow_alone_loads_and_calls_the_export(model, served, files, tmp_path):
     (tmp_path / "a.jpg").write_bytes(files[0])
     code = f"""
 import sys, tensorflow as tf
@@ -143,7 +148,7 @@ assert "alexnet_tf" not in sys.modules and "preprocessing" not in sys.modules
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     name, probability = done.stdout.split()
-    answer = predict.load(str(model))(encoded=tf.constant(files[:1]))
+    answer = served.signatures["classify"](encoded=tf.constant(files[:1]))
     assert name == answer["names"].numpy()[0][0].decode()
     assert float(probability) == pytest.approx(float(answer["probabilities"][0, 0]), abs=1e-5)
 

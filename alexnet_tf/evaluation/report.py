@@ -1,0 +1,147 @@
+"""A report of an evaluation: as JSON, as Markdown, and as a line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from alexnet_tf.evaluation.interval import wilson
+from alexnet_tf.evaluation.published import PUBLISHED, comparable
+from alexnet_tf.evaluation.tally import BINS, Tally
+from preprocessing.dataset import DatasetInfo
+
+WORST = 20  # classes in the Markdown table
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What was evaluated, and on what."""
+
+    runs: Sequence[str]
+    weights: Sequence[float]
+    split: str
+    views: int
+    info: DatasetInfo
+    part: str = "all"  # of the split's pictures: "all", or "odd positions" after a search
+
+
+def as_json(subject: Subject, tally: Tally) -> dict:
+    """Everything, in numbers that JSON can hold; errors are fractions."""
+    result, classes = tally.result, subject.info.classes
+    rows = [
+        {
+            "synset": classes[c.label].synset,
+            "name": classes[c.label].text,
+            **asdict(c),
+            "mistaken_for": None if c.mistaken_for is None else classes[c.mistaken_for].synset,
+        }
+        for c in tally.per_class()
+    ]
+    compared = comparable(subject.info, subject.split) and subject.part == "all"
+    return {
+        "runs": list(subject.runs),
+        "weights": list(subject.weights),
+        "dataset": subject.info.fingerprint,
+        "split": subject.split,
+        "pictures": subject.part,
+        "views": subject.views,
+        **asdict(result),
+        "top1_interval": wilson(result.top1_error, result.examples),
+        "top5_interval": wilson(result.top5_error, result.examples),
+        "calibration_error": tally.calibration_error,
+        "calibration_bins": [
+            {"from": i / BINS, "pictures": int(n), "right": right, "probability": probability}
+            for i, (n, right, probability) in enumerate(tally.bins.tolist())
+        ],
+        "classes": rows,
+        "published": [asdict(row) for row in PUBLISHED] if compared else None,
+    }
+
+
+def line(report: dict) -> str:
+    """What the terminal shows."""
+    return (
+        f"{report['split']}, {report['views']} view(s), {report['examples']:,} pictures:"
+        f" top-1 error {_with_interval(report, 'top1')},"
+        f" top-5 error {_with_interval(report, 'top5')}, log-loss {report['loss']:.4f},"
+        f" calibration error {report['calibration_error']:.2%}"
+    )
+
+
+def as_markdown(report: dict) -> str:
+    """`report` (of as_json) as a page."""
+    parts = [
+        "# Evaluation",
+        f"{report['examples']:,} pictures of the {report['split']} split ({report['pictures']}),"
+        f" {report['views']} view(s) each. Intervals hold 95 %.",
+        _table(
+            ("", "error"),
+            [
+                ("top-1 error", _with_interval(report, "top1")),
+                ("top-5 error", _with_interval(report, "top5")),
+                ("log-loss, nats", f"{report['loss']:.4f}"),
+                ("calibration error", f"{report['calibration_error']:.2%}"),
+            ],
+        ),
+        "## Networks",
+        _table(
+            ("run", "weight"),
+            [
+                (run, f"{weight:.3f}")
+                for run, weight in zip(report["runs"], report["weights"], strict=True)
+            ],
+        ),
+    ]
+    if report["published"]:
+        parts += ["## Beside the published errors", _beside(report)]
+    parts += [f"## The {min(WORST, len(report['classes']))} worst classes", _classes(report)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _with_interval(report: dict, which: str) -> str:
+    low, high = report[f"{which}_interval"]
+    return f"{report[f'{which}_error']:.2%} ({low:.2%} to {high:.2%})"
+
+
+def _beside(report: dict) -> str:
+    own = {**report, "what": "this evaluation", "source": "", "views": report["views"]}
+    return _table(
+        ("network", "source", "views", "top-1 error", "top-5 error", "log-loss"),
+        [
+            (
+                row["what"],
+                row["source"],
+                row["views"],
+                f"{row['top1_error']:.2%}",
+                f"{row['top5_error']:.2%}",
+                "" if row["loss"] is None else f"{row['loss']:.4f}",
+            )
+            for row in [own, *report["published"]]
+        ],
+    )
+
+
+def _classes(report: dict) -> str:
+    names = {row["synset"]: row["name"] for row in report["classes"]}
+    worst = sorted(report["classes"], key=lambda c: (-c["top1_error"], -c["top5_error"]))[:WORST]
+    return _table(
+        ("class", "pictures", "top-1 error", "top-5 error", "most often taken for"),
+        [
+            (
+                row["name"],
+                row["examples"],
+                f"{row['top1_error']:.1%}",
+                f"{row['top5_error']:.1%}",
+                f"{names.get(row['mistaken_for'], row['mistaken_for'])} ({row['mistaken']})"
+                if row["mistaken"]
+                else "",
+            )
+            for row in worst
+        ],
+    )
+
+
+def _table(head: Sequence, rows: Sequence[Sequence]) -> str:
+    cells = [head, ["---"] * len(head), *rows]
+    escaped = ([str(cell).replace("|", "\\|") for cell in row] for row in cells)
+    return "\n".join(f"| {' | '.join(row)} |" for row in escaped)
