@@ -102,14 +102,14 @@ class Training:
             ) from error
         except tf.errors.DataLossError as error:
             raise cli.JobFailed(
-                f"a record in {self.split.directory} is damaged ({_first_line(error)}); see"
+                f"a record in {self.split.directory} is damaged ({_reason(error)}); see"
                 " python -m preprocessing verify"
             ) from error
         except tf.errors.OpError as error:
             if self.share.workers == 1:
                 raise
             raise cli.JobFailed(
-                f"worker {self.share.worker} lost the others ({_first_line(error)}); start all"
+                f"worker {self.share.worker} lost the others ({_reason(error)}); start all"
                 " again with the same command to go on from the last checkpoint"
             ) from error
         if self.is_chief:
@@ -120,14 +120,6 @@ class Training:
     def _run(self) -> bool:
         progress = self._restore()
         steps = self.split.batches(self.share)
-        step = TrainingStep(
-            self.strategy,
-            self.optimizer,
-            self.transform.training,
-            self._forward,
-            self.config.training.accumulation_steps,
-            self.loss_scale,
-        )
         with contextlib.ExitStack() as stack:
             monitors = None
             if self.is_chief:
@@ -154,8 +146,19 @@ class Training:
                 self._save(progress.epoch * steps + progress.step, progress)
 
             hooks = Hooks(window, end_of_epoch, save, self.workers.any)
-            loop = Loop(self.config, step, self._batches, steps, hooks)
+            loop = Loop(self.config, self.step(), self.batches, steps, hooks)
             return loop.run(progress)
+
+    def step(self) -> TrainingStep:
+        """One step of this training, to be called with an iterator over `batches`."""
+        return TrainingStep(
+            self.strategy,
+            self.optimizer,
+            self.transform.training,
+            self._forward,
+            self.config.training.accumulation_steps,
+            self.loss_scale,
+        )
 
     def _restore(self) -> Progress:
         """Reads the newest checkpoint on the chief; every worker goes on from what it found."""
@@ -197,7 +200,9 @@ class Training:
             flush=True,
         )
 
-    def _batches(self, start: tuple[int, int]):
+    def batches(self, start: tuple[int, int]):
+        """Every replica's batches from (epoch, step) = `start` on."""
+
         def make(_context):
             return reader.training_batches(
                 self.split,
@@ -232,8 +237,11 @@ class Training:
         return Evaluator(self.strategy, [(self.model, self.transform, 1.0)], split, self.share, 1)
 
 
-def _first_line(error: tf.errors.OpError) -> str:
-    return error.message.strip().splitlines()[0] if error.message.strip() else type(error).__name__
+def _reason(error: tf.errors.OpError) -> str:
+    """The line that matters of TensorFlow's many."""
+    noise = ("Graph execution error", "Detected at", "File ", "<", "[[", "(")
+    lines = [line.strip() for line in error.message.splitlines()]
+    return next((line for line in lines if line and not line.startswith(noise)), str(error.op))
 
 
 if __name__ == "__main__":

@@ -14,8 +14,7 @@ from alexnet_tf.weights import Weight
 class GradientSum:
     """Sums per-replica gradients tower by tower, so that none leaves its tower's devices.
 
-    tf.distribute reduces a batch of gradients efficiently only if all are on the same devices; and
-    MultiWorkerMirroredStrategy reduces on the replicas' own devices alone, so that tower b's would
+    tf.distribute reduces gradients on the replicas' own devices only, so that tower b's would
     travel there and back. Tower b therefore gets collectives of its own, of TensorFlow's making.
     """
 
@@ -46,14 +45,12 @@ class GradientSum:
 
     def _reducer(self, devices: tuple[str, ...]):
         extended = self.strategy.extended
-        own = set(devices) == set(extended.worker_devices)
-        if own or not isinstance(self.strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        if set(devices) == set(extended.worker_devices) or self.strategy.num_replicas_in_sync == 1:
             return extended.batch_reduce_to
-        # The keys must come from the strategy's own store, or the two would collide.
-        workers = self.strategy.num_replicas_in_sync // len(extended.worker_devices)
+        # The keys must come from the strategy's own store, or collectives would be mistaken.
         return cross_device_ops.CollectiveAllReduce(
             devices,
-            len(devices) * workers,
-            tf.distribute.experimental.CommunicationOptions(),
+            self.strategy.num_replicas_in_sync,
+            extended._communication_options,
             extended._collective_keys,
         ).batch_reduce
