@@ -136,7 +136,7 @@ class PictureReader:
         if ref.offset < 0:
             files = self._files_for(container.path)
             with files.open(files.join(container.path, ref.name)) as file:
-                data = file.read(MAX_FILE_BYTES)
+                data = file.read(ref.size + 1)  # a larger limit costs time: it is allocated
         else:
             file = self._archive(ref.container)
             file.seek(ref.offset)
