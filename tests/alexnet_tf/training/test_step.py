@@ -126,7 +126,8 @@ def test_half_precision_follows_float32(precision, last, all_layers):
     with strategy().scope():
         scale = LossScale() if precision == "mixed_float16" else None
     again, _ = trained(steps=1, precision=precision, scale=scale)
-    for key, change in changes.items():
+    for key in [key for key in changes if key.endswith("/kernel")]:  # in biases' sums, terms cancel
+        change = changes[key]
         error = np.linalg.norm(again[key] - change) / np.linalg.norm(change)
         assert 1e-5 < error < (last if key.startswith("fc8") else all_layers), key
 

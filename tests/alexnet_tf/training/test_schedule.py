@@ -1,0 +1,163 @@
+"""Rates and color noise over a run: by hand, from the 2012 notes, against tests/reference."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alexnet_tf import config_file
+from alexnet_tf.config import ConfigError, Cosine, DExp, Plateau
+from alexnet_tf.training.schedule import PlateauState, Schedule, at, base_rate, dexp
+from tests.reference import schedules as reference
+
+CONFIGS = Path(__file__).parents[3] / "configs"
+
+
+def schedule(**tree) -> Schedule:
+    return Schedule(config_file.parse({"schedule": tree}))
+
+
+def test_steps_begin_at_their_epoch():
+    steps = ((0, 0.01), (25, 0.001))
+    assert [at(steps, epoch) for epoch in (0, 24, 25, 90)] == [0.01, 0.01, 0.001, 0.001]
+    assert at(((5, 1.0),), 4) is None
+    assert at(None, 3) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "epochs", "restart"), [("original", 91, False), ("original-restart", 135, True)]
+)
+def test_net_145_epoch_by_epoch(name, epochs, restart):
+    """Rates of weights, of conv1, of biases and the noise, in every epoch of the 2012 run."""
+    config = config_file.load(CONFIGS / f"{name}.yaml")
+    own = Schedule(config)
+    assert config.training.epochs == epochs
+    assert config.data.color_noise.divide
+    for epoch in range(epochs):
+        stage = reference.net_145(epoch, restart)
+        for fraction in (0.0, 0.99):
+            assert own.rate("conv2", "kernel", epoch, fraction) == pytest.approx(stage.rate)
+            assert own.rate("conv1", "kernel", epoch, fraction) == pytest.approx(stage.conv1_rate)
+            assert own.rate("fc8", "bias", epoch, fraction) == stage.bias_rate
+            conv1_bias = stage.bias_rate if stage.conv1_rate else 0.0  # frozen with its weights
+            assert own.rate("conv1", "bias", epoch, fraction) == conv1_bias
+        assert own.noise_coefficient(epoch) == stage.color_noise
+        assert not stage.stopped
+    assert reference.net_145(epochs, restart).stopped
+
+
+def test_a_layers_rates_go_before_the_biases_and_the_exact_name_before_the_layer():
+    rates = schedule(
+        rate=[[0, 0.01]],
+        bias_rate=[[0, 0.02]],
+        layer_rates={"conv1": [[3, 0.5]], "conv1/bias": [[5, 0.25]], "fc8/kernel": [[0, 0.125]]},
+    )
+    assert rates.rate("conv1", "kernel", 2, 0) == 0.01
+    assert rates.rate("conv1", "bias", 2, 0) == 0.02
+    assert rates.rate("conv1", "kernel", 3, 0) == rates.rate("conv1", "bias", 3, 0) == 0.5
+    assert rates.rate("conv1", "kernel", 5, 0) == 0.5
+    assert rates.rate("conv1", "bias", 5, 0) == 0.25
+    assert rates.rate("fc8", "kernel", 0, 0) == 0.125
+    assert rates.rate("fc8", "bias", 0, 0) == 0.02
+    assert schedule(rate=[[0, 0.01]]).rate("fc8", "bias", 0, 0) == 0.01
+
+
+@pytest.mark.parametrize("key", ["conv9", "conv1/weight", "conv1_a", "conv1/", "/bias"])
+def test_unknown_layers_are_refused(key):
+    with pytest.raises(ConfigError, match=f"expected one of conv1, .*received '{key}'"):
+        schedule(layer_rates={key: [[0, 0.1]]})
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        ([[5, 0.1], [3, 0.01]], "expected ascending epochs from 0, received .5, 3."),
+        ([[3, 0.1], [3, 0.01]], "expected ascending epochs"),
+        ([[-1, 0.1]], "expected ascending epochs"),
+        ([[0, -0.1]], "expected finite values of at least 0"),
+        ([[0, math.inf]], "expected finite values of at least 0"),
+    ],
+)
+def test_steps_that_make_no_sense_are_refused(steps, message):
+    for tree in ({"rate": steps}, {"bias_rate": steps}, {"layer_rates": {"conv1": steps}}):
+        with pytest.raises(ConfigError, match=message):
+            schedule(**tree)
+    with pytest.raises(ConfigError, match=message):
+        config_file.parse({"data": {"color_noise": {"coefficient": steps}}})
+
+
+def test_rates_and_noise_begin_at_epoch_0():
+    with pytest.raises(ConfigError, match="expected the first step at epoch 0"):
+        schedule(rate=[[1, 0.1]])
+    with pytest.raises(ConfigError, match="expected the first step at epoch 0"):
+        config_file.parse({"data": {"color_noise": {"coefficient": [[1, 0.1]]}}})
+
+
+def test_noise_may_be_one_number():
+    config = config_file.parse({"data": {"color_noise": {"coefficient": 0.25}}})
+    assert [Schedule(config).noise_coefficient(epoch) for epoch in (0, 80)] == [0.25, 0.25]
+    with pytest.raises(ConfigError, match="coefficient"):
+        config_file.parse({"data": {"color_noise": {"coefficient": -0.1}}})
+
+
+def plateau_rates(errors, **settings):
+    """The rate in force after each epoch's error."""
+    plan, state, rates = Plateau(rate=1.0, **settings), PlateauState(), []
+    for error in errors:
+        state.observe(plan, error)
+        rates.append(base_rate(plan, state, 0, 0.0, 90))
+    return rates
+
+
+def test_plateau_divides_by_ten_three_times():
+    errors = [0.9, 0.8, 0.8, 0.7, 0.71, 0.7, 0.65, 0.66, 0.6]
+    expected = [1, 1, 0.1, 0.1, 0.01, 0.001, 0.001, 0.001, 0.001]
+    assert plateau_rates(errors, patience=1) == pytest.approx(expected)
+
+
+@given(
+    st.lists(st.floats(0, 1), min_size=1, max_size=40),
+    st.integers(1, 4),
+    st.sampled_from([0.0, 0.01, 0.1]),
+    st.integers(0, 4),
+)
+def test_plateau_agrees_with_the_reference(errors, patience, least, drops):
+    rates = plateau_rates(errors, patience=patience, min_improvement=least, drops=drops)
+    expected, _ = reference.plateau(errors, 1.0, patience, least, drops=drops)
+    assert rates == pytest.approx(expected)
+
+
+def test_plateau_stays_where_it_is_without_a_validation_error_and_other_schedules_do_not_listen():
+    state = PlateauState()
+    assert not state.observe(DExp(), 0.5)
+    assert state == PlateauState()
+
+
+@given(st.floats(0, 1), st.floats(1e-3, 1), st.floats(1.5, 1e5), st.integers(2, 9))
+def test_dexp_agrees_with_the_reference(progress, rate, factor, steps):
+    expected = reference.dexp(progress, rate, factor, steps)
+    assert dexp(rate, factor, steps, progress) == pytest.approx(expected)
+
+
+def test_dexp_over_a_run_of_net_167():
+    """dexp .01/1000/4 over 92 epochs: a quarter of the time at each of four rates."""
+    rates = [base_rate(DExp(), PlateauState(), epoch, 0.5, 92) for epoch in range(92)]
+    np.testing.assert_allclose(rates, np.repeat([1e-2, 1e-3, 1e-4, 1e-5], 23), rtol=1e-12)
+
+
+@given(st.integers(0, 199), st.integers(0, 60))
+def test_cosine_agrees_with_the_reference(step, warmup):
+    """Ten steps an epoch, twenty epochs."""
+    plan = Cosine(rate=0.4, warmup_epochs=warmup / 10)
+    rate = base_rate(plan, PlateauState(), step // 10, step % 10 / 10, 20)
+    assert rate == pytest.approx(reference.cosine(step, 200, 0.4, warmup), abs=1e-12)
+
+
+def test_cosine_by_hand():
+    plan = Cosine(rate=1.0, warmup_epochs=2)
+    rates = [base_rate(plan, PlateauState(), epoch, 0.0, 12) for epoch in (0, 1, 2, 7)]
+    assert rates == pytest.approx([0, 0.5, 1, 0.5])
+    assert base_rate(plan, PlateauState(), 11, 0.999, 12) < 1e-6
