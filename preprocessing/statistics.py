@@ -15,9 +15,9 @@ import numpy as np
 
 from preprocessing.dataset import ColorStatistics
 
-# Whole numbers up to 2^24 are exact in float32, which is the fastest to add: enough for the sum of
-# this many uint8 values, and for the sum of that many products of two of them.
-_MOST_VALUES = 2**24 // 255
+# Small types are the fastest to add. uint16 holds the sum of this many uint8 values; float32, whose
+# whole numbers are exact up to 2^24, the sum of this many products of two of them.
+_MOST_VALUES = (2**16 - 1) // 255  # 257
 _MOST_PRODUCTS = 2**24 // 255**2  # 258
 
 
@@ -36,7 +36,7 @@ class PixelStatistics:
         # products with itself shifted by `lag` hold those of channel c and channel c + lag.
         self._recent = 0  # pictures
         self._values = np.empty((size, 3 * size), np.float32)
-        self._recent_sum = np.zeros((size, 3 * size), np.float32)
+        self._recent_sum = np.zeros((size, size, 3), np.uint16)
         self._recent_products = np.zeros((3, 3 * size), np.float64)  # [lag, column]
 
     def add(self, pixels: np.ndarray) -> None:
@@ -50,8 +50,8 @@ class PixelStatistics:
                 f"Expected uint8 {list(self._sum.shape)}. "
                 f"Received: {pixels.dtype} {list(pixels.shape)}"
             )
+        self._recent_sum += pixels
         self._values[...] = pixels.reshape(self.size, -1)
-        self._recent_sum += self._values
         for start in range(0, self.size, _MOST_PRODUCTS):
             rows = self._values[start : start + _MOST_PRODUCTS]
             for lag in range(3):
@@ -157,7 +157,7 @@ class PixelStatistics:
 
     def _flush(self) -> None:
         """Moves the recent sums to the lasting ones."""
-        self._sum += self._recent_sum.reshape(self._sum.shape).astype(np.int64)
+        self._sum += self._recent_sum
         for lag in range(3):
             for channel in range(3 - lag):
                 product = int(self._recent_products[lag, channel::3].sum())
