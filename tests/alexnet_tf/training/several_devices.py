@@ -1,0 +1,72 @@
+"""A process with several logical CPU devices, which must be set up before TensorFlow starts.
+
+python -m tests.alexnet_tf.training.several_devices CPUS train ARGUMENTS...
+python -m tests.alexnet_tf.training.several_devices CPUS jobs FILE      (JSON: lists of arguments)
+python -m tests.alexnet_tf.training.several_devices CPUS placement FILE ARGUMENTS...
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import tensorflow as tf
+from tensorflow.python.eager import context
+
+from alexnet_tf import cli, config_file, run_directory, train
+from alexnet_tf.training import strategy
+
+
+def main(argv: list[str]) -> int:
+    cpus, verb, *rest = argv
+    device = tf.config.list_physical_devices("CPU")[0]
+    parts = [tf.config.LogicalDeviceConfiguration()] * int(cpus)
+    tf.config.set_logical_device_configuration(device, parts)
+    if verb == "train":
+        return train.main(rest)
+    if verb == "jobs":
+        return max(train.main(job) for job in json.loads(Path(rest[0]).read_text()))
+    Path(rest[0]).write_text(json.dumps(placement(*rest[1:])))
+    return 0
+
+
+def placement(config: str, data: str, *overrides: str) -> dict:
+    """What a training step's graph becomes: where TensorFlow ran each node, and what it sent.
+
+    Of the partitions that the runtime made (after placement and optimization), not of the graph as
+    it was asked for.
+    """
+    settings = config_file.load(config, overrides)
+    cluster = strategy.cluster(settings.strategy)
+    run = run_directory.follow(os.devnull, settings, data)
+    training = train.Training(run, data, cluster)
+    rates = [0.01] * len(training.optimizer.weights)
+    # TensorFlow has no public name for these; the graphs are kept of functions first run now.
+    context.context().enable_run_metadata()
+    context.context().enable_graph_collection()
+    training.step()(iter(training.batches((0, 0))), rates, 0.1, (0, 1))
+    functions = context.context().export_run_metadata().function_graphs
+    largest = max(functions, key=lambda found: sum(len(g.node) for g in found.partition_graphs))
+    nodes = [node for graph in largest.partition_graphs for node in graph.node]
+    local = training.strategy.experimental_local_results
+    pairs = zip(training.optimizer.weights, training.optimizer.velocities, strict=True)
+    return {
+        "nodes": [[node.name, node.op, node.device] for node in nodes],
+        "sent": [
+            [
+                node.attr["send_device"].s.decode(),
+                node.attr["recv_device"].s.decode(),
+                node.input[0].removeprefix("^"),
+            ]
+            for node in nodes
+            if node.op == "_Send"
+        ],
+        "variables": {
+            weight.name: [[v.device for v in local(x)] for x in (weight.variable, velocity)]
+            for weight, velocity in pairs
+        },
+    }
+
+
+if __name__ == "__main__":
+    cli.run(lambda _: main(sys.argv[1:]))

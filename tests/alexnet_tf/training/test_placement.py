@@ -1,0 +1,133 @@
+"""Where the towers live: read from the graphs that the runtime made and ran, and the variables.
+
+The 2012 split: tower a, and fc8, on the first device of a pair, tower b on the second. Activations
+cross into conv3, fc6, fc7 and fc8 only, gradients come back the same way, and nothing else but the
+pictures, row numbers, seeds and rates goes from device to device.
+"""
+
+import json
+import re
+from collections import Counter
+
+import pytest
+
+from tests.alexnet_tf.training.processes import finish, start, two_workers, write_inputs
+
+HOST = "/job:localhost/replica:0/task:0/device:CPU:"
+# "gradients/" marks the backward pass, "replica_1/" the second replica; Keras 3 counts calls.
+IN_LAYER = re.compile(
+    r"(?:replica_\d+/)?(?P<back>gradients/)?(?:replica_\d+/)?alexnet_paper(?:_\d+)?/"
+    r"(?P<layer>(?:conv|fc)\d\w*?)(?:_\d+)?/"
+)
+HEAVY = ("Conv", "MatMul", "MaxPool", "BiasAdd", "Rsqrt", "Relu", "StatelessRandomUniform")
+# Into conv3, fc6, fc7 (either way) and into fc8, which stands on tower a's device.
+FORWARD_A = {"conv2_pool_a", "conv5_pool_a", "fc6_dropout_a"}
+FORWARD_B = {"conv2_pool_b", "conv5_pool_b", "fc6_dropout_b", "fc7_dropout_b"}
+BACKWARD_A = {"conv3_both_a", "fc6_both_a", "fc7_both_a", "fc8_both_a"}
+BACKWARD_B = {"conv3_both_b", "fc6_both_b", "fc7_both_b"}
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    return write_inputs(tmp_path_factory.mktemp("inputs"))
+
+
+@pytest.fixture(scope="module")
+def pair(inputs, tmp_path_factory) -> dict:
+    return trace(inputs, tmp_path_factory.mktemp("pair"), 2, "one-device")
+
+
+@pytest.fixture(scope="module")
+def two_pairs(inputs, tmp_path_factory) -> dict:
+    return trace(inputs, tmp_path_factory.mktemp("pairs"), 4, "mirrored")
+
+
+def trace(inputs, path, cpus: int, name: str) -> dict:
+    settings = [f"strategy.name={name}", "strategy.placement=two-tower"]
+    finish(start(["placement", str(path / "found"), *inputs, *settings], cpus))
+    return json.loads((path / "found").read_text())
+
+
+def tower(layer: str) -> str:
+    return "b" if layer.endswith("_b") else "a"
+
+
+def crossings(found: dict, source: str, target: str) -> tuple[set, set, set]:
+    """What is sent: layers' outputs, layers' gradients, and the rest by name."""
+    forward, backward, rest = [], [], set()
+    for sender, receiver, tensor in found["sent"]:
+        if (sender, receiver) == (source, target):
+            layer = IN_LAYER.match(tensor)
+            if layer:
+                (backward if layer["back"] else forward).append(layer["layer"])
+            else:
+                rest.add(re.sub(r"_\d+", "", tensor.removeprefix("replica_1/")))
+    assert max(Counter(forward + backward).values(), default=1) == 1  # nothing is sent twice
+    return set(forward), set(backward), rest
+
+
+def test_variables_and_velocities_are_on_their_towers_devices(pair, two_pairs):
+    for found, devices in ((pair, ([0], [1])), (two_pairs, ([0, 1], [2, 3]))):
+        assert len(found["variables"]) == 30
+        for name, (weight, velocity) in found["variables"].items():
+            own = [f"{HOST}{i}" for i in devices[tower(name.partition("/")[0]) == "b"]]
+            assert weight == velocity == own, name
+
+
+def test_forward_and_backward_operations_are_on_their_towers_devices(pair, two_pairs):
+    for found, pairs in ((pair, {"": "01"}), (two_pairs, {"": "02", "replica_1/": "13"})):
+        seen = Counter()
+        for name, operation, device in found["nodes"]:
+            layer = IN_LAYER.match(name)
+            if not layer:
+                assert not operation.lstrip("_").startswith(HEAVY), f"{name} belongs to no layer"
+                continue
+            devices = pairs["replica_1/" if name.startswith("replica_1/") else ""]
+            if operation.startswith(("Identity", "_Send", "_Recv")):
+                continue  # what leaves a tower does so on that tower's device
+            assert device == HOST + devices[tower(layer["layer"]) == "b"], name
+            seen[bool(layer["back"]), operation.lstrip("_").startswith(HEAVY), device] += 1
+        # Forward and backward, heavy operations on every device: the loop above has met them.
+        assert len([key for key in seen if key[1]]) == 2 * 2 * len(pairs)
+
+
+def test_a_pairs_cross_device_edges_are_exactly_the_papers(pair):
+    forward, backward, rest = crossings(pair, HOST + "0", HOST + "1")
+    assert (forward, backward) == (FORWARD_A, BACKWARD_A)
+    # The pictures ("add": shifted by color noise), their rows, the dropout seed, a rate a weight.
+    assert rest == {"add", "IteratorGetNext:5", "seed", "strided_slice"}
+    forward, backward, rest = crossings(pair, HOST + "1", HOST + "0")
+    assert (forward, backward) == (FORWARD_B, BACKWARD_B)
+    assert all("CrossDeviceControlEdges" in name for name in rest)  # only "done"
+
+
+def test_pairs_exchange_nothing_but_sums_of_gradients_within_a_tower(two_pairs):
+    for a, b in (("0", "2"), ("1", "3")):
+        assert crossings(two_pairs, HOST + a, HOST + b)[:2] == (FORWARD_A, BACKWARD_A)
+        assert crossings(two_pairs, HOST + b, HOST + a)[:2] == (FORWARD_B, BACKWARD_B)
+    for a, b in (("0", "3"), ("1", "2"), ("2", "1"), ("3", "0")):
+        forward, backward, rest = crossings(two_pairs, HOST + a, HOST + b)
+        assert not forward | backward
+        inputs = {"seed", "placeholder", "strided_slice"}  # of the step, and the rates
+        assert all(name in inputs or "Control" in name for name in rest)
+    # Sums of gradients are collectives, on the devices of their towers.
+    summed = Counter(device for _, op, device in two_pairs["nodes"] if op == "CollectiveReduceV2")
+    assert set(summed) == {HOST + i for i in "0123"}
+
+
+@pytest.mark.slow
+def test_a_worker_is_a_pair(inputs, tmp_path):
+    settings = ["strategy.name=multi-worker", "strategy.placement=two-tower"]
+    files = [tmp_path / "0", tmp_path / "1"]
+    verbs = [["placement", str(file), *inputs, *settings] for file in files]
+    for process in two_workers(verbs, 2):
+        finish(process)
+    for worker, file in enumerate(files):
+        found = json.loads(file.read_text())
+        a, b = (f"/job:worker/replica:0/task:{worker}/device:CPU:{i}" for i in (0, 1))
+        for name, (weight, velocity) in found["variables"].items():
+            assert weight == velocity == [b if tower(name.partition("/")[0]) == "b" else a]
+        assert crossings(found, a, b)[:2] == (FORWARD_A, BACKWARD_A)
+        assert crossings(found, b, a)[:2] == (FORWARD_B, BACKWARD_B)
+        summed = {device for _, op, device in found["nodes"] if op == "CollectiveReduceV2"}
+        assert summed == {a, b}
