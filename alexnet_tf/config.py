@@ -95,6 +95,19 @@ class OptimizerConfig(Frozen):
     decay_biases: bool = False
 
 
+class BatchRule(Frozen):
+    """What becomes of all rates when the batch is not the one they were chosen for.
+
+    They are multiplied by k = global_batch_size / reference (linear: arXiv:1404.5997 §5 by
+    experiment, arXiv:1706.02677) or √k (sqrt: arXiv:1404.5997 §5 by theory). A factor above 1 is
+    grown into, linearly over the first `warmup_epochs`.
+    """
+
+    name: Literal["none", "linear", "sqrt"] = "none"
+    reference: int = Field(128, ge=1)
+    warmup_epochs: float = Field(5.0, ge=0)
+
+
 class _Rates(Frozen):
     """What every schedule may set besides the weights' rate; the values replace that rate."""
 
@@ -102,6 +115,7 @@ class _Rates(Frozen):
     # Of "conv1" (weights and biases alike), or of "conv1/kernel" or "conv1/bias", which go before.
     # 0 freezes: no update, no decay, no coasting.
     layer_rates: dict[str, Steps] = Field(default_factory=dict)
+    batch_rule: BatchRule = BatchRule()
 
     @field_validator("rate", "bias_rate", "layer_rates", check_fields=False)
     @classmethod

@@ -8,7 +8,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from alexnet_tf.config import Config, Cosine, DExp, Piecewise, Plateau, ScheduleConfig, Steps
+from alexnet_tf.config import (
+    BatchRule,
+    Config,
+    Cosine,
+    DExp,
+    Piecewise,
+    Plateau,
+    ScheduleConfig,
+    Steps,
+)
 
 
 def at(steps: Steps | None, epoch: int) -> float | None:
@@ -68,6 +77,16 @@ def base_rate(
     raise TypeError(f"expected a schedule, received {schedule!r}")
 
 
+def batch_factor(rule: BatchRule, batch: int, now: float) -> float:
+    """By what a rule multiplies rates after `now` epochs with global batches of `batch`."""
+    if rule.name == "none":
+        return 1.0
+    factor = (batch / rule.reference) ** (1.0 if rule.name == "linear" else 0.5)
+    if factor > 1.0 and now < rule.warmup_epochs:
+        return 1.0 + (factor - 1.0) * now / rule.warmup_epochs
+    return factor
+
+
 class Schedule:
     """The rates of a run's weights, and its color noise, at any moment."""
 
@@ -77,6 +96,11 @@ class Schedule:
 
     def rate(self, layer: str, kind: str, epoch: int, fraction: float) -> float:
         """The rate of a layer's "kernel" or "bias"; 0 means frozen."""
+        batch = self.config.training.global_batch_size
+        factor = batch_factor(self.config.schedule.batch_rule, batch, epoch + fraction)
+        return factor * self._scheduled(layer, kind, epoch, fraction)
+
+    def _scheduled(self, layer: str, kind: str, epoch: int, fraction: float) -> float:
         schedule = self.config.schedule
         for key in (f"{layer}/{kind}", layer):
             own = at(schedule.layer_rates.get(key), epoch)
