@@ -1,0 +1,143 @@
+"""python -m alexnet_tf.describe: a network as a table, layer by layer and tower by tower."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from alexnet_tf import cli, config_file
+from alexnet_tf.config import Config, ConfigError
+from alexnet_tf.network import traffic
+from alexnet_tf.network.geometry import TowerLayer, geometry, total_parameters
+from alexnet_tf.network.spec import Layer, NetworkSpec
+
+COLUMNS = (
+    "layer",
+    "tower",
+    "device",
+    "operations, in order",
+    "output",
+    "parameters",
+    "multiply-adds",
+    "bytes received",
+    "ops/byte",
+)
+OPS = {"lrn": "LRN", "spatial_norm": "spatial norm", "pool": "max pool", "dropout": "dropout"}
+NOTE = """\
+All figures but the parameters are of one picture's forward pass. bytes received: what a tower gets
+from the other tower (float32); the backward pass sends as much the other way. ops/byte: arithmetic
+intensity at a batch of {batch}, two operations to a multiply-add; below some tens, reading the
+weights and maps takes longer than computing with them (fully connected layers at small batches)."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = _parser().parse_args(argv)
+    if arguments.batch_size is not None and arguments.batch_size < 1:
+        raise ConfigError(f"--batch-size: expected at least 1, received {arguments.batch_size}")
+    config = config_file.load(arguments.config, arguments.overrides)
+    print(describe(config, arguments.batch_size or config.training.global_batch_size))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m alexnet_tf.describe", description=__doc__)
+    parser.add_argument("--config", required=True, help="YAML file")
+    parser.add_argument(
+        "--batch-size", type=int, help="for memory and intensity; default: the configuration's"
+    )
+    parser.add_argument("overrides", nargs="*", metavar="section.key=value")
+    return parser
+
+
+def describe(config: Config, batch_size: int) -> str:
+    """The table, the totals and the memory, as text."""
+    spec = config.network
+    split = spec.towers == 2 and config.strategy.placement == "two-tower"
+    title = f"{spec.variant}: {spec.input_size}x{spec.input_size} RGB, {spec.num_classes} classes"
+    if spec.width != 1:
+        title += f", width {spec.width:g}"
+    table = _table(_rows(spec, batch_size, split))
+    note = NOTE.format(batch=batch_size)
+    return "\n\n".join([title, table, note, _memory(spec, batch_size)])
+
+
+def _rows(spec: NetworkSpec, batch_size: int, split: bool) -> list[tuple[str, ...]]:
+    rows, totals = [], [0, 0, 0]
+    for row in geometry(spec):
+        for tower in spec.tower_names[: row.towers]:
+            received = traffic.received_bytes(spec, row)
+            side = f"{row.size_out}x{row.size_out}x" if row.layer.is_conv else ""
+            numbers = (row.parameters, row.multiply_adds, received)
+            totals = [a + b for a, b in zip(totals, numbers, strict=True)]
+            rows.append(
+                (
+                    row.layer.name,
+                    tower if row.towers == 2 else "",
+                    "1" if split and tower == "b" else "0",
+                    _operations(spec, row),
+                    f"{side}{row.units}",
+                    *(f"{number:,}" for number in numbers),
+                    f"{traffic.intensity(row, batch_size):.1f}",
+                )
+            )
+    rows.append(("total", "", "", "", "", *(f"{number:,}" for number in totals), ""))
+    return rows
+
+
+def _operations(spec: NetworkSpec, row: TowerLayer) -> str:
+    return ", ".join([_weights(row.layer), *(_op(spec, op) for op in row.layer.ops)])
+
+
+def _weights(layer: Layer) -> str:
+    if not layer.is_conv:
+        text = "dense"
+    else:
+        stride = f"/{layer.stride}" if layer.stride > 1 else ""
+        text = f"conv {layer.kernel}x{layer.kernel}{stride}"
+        if layer.pad != (0, 0):
+            text += f" pad {layer.pad[0]}+{layer.pad[1]}"
+    return f"{text} of both towers" if layer.sees == "both" else text
+
+
+def _op(spec: NetworkSpec, op: str) -> str:
+    if op == "relu":
+        return {"relu": "ReLU", "tanh": "tanh"}[spec.activation]
+    if op == "pool":
+        return f"max pool {spec.pool.size}/{spec.pool.stride}"
+    return OPS[op]
+
+
+def _table(rows: list[tuple[str, ...]]) -> str:
+    lines = [COLUMNS, *rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(COLUMNS))]
+    left = (0, 1, 2, 3)
+    text = [
+        "  ".join(
+            cell.ljust(width) if i in left else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    ]
+    rule = "-" * max(map(len, text))
+    return "\n".join([text[0], rule, *text[1:-1], rule, text[-1]])
+
+
+def _memory(spec: NetworkSpec, batch_size: int) -> str:
+    lines = [f"training memory at a batch of {batch_size}, in MB (float32)"]
+    layouts = [("on one device", False)]
+    if spec.towers == 2:
+        layouts.append(("two-tower split", True))
+    for name, split in layouts:
+        for number, parts in enumerate(traffic.device_bytes(spec, batch_size, split)):
+            listed = ", ".join(f"{part} {size / 1e6:,.0f}" for part, size in parts.items())
+            total = sum(parts.values()) / 1e6
+            lines.append(f"  {name}, device {number}: {total:,.0f} = {listed}")
+    lines.append(
+        f"  activations count their gradients too; {total_parameters(spec):,} parameters are"
+        f" {total_parameters(spec) * traffic.BYTES / 1e6:,.0f} MB"
+    )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,81 @@
+"""What a network moves and holds, by arithmetic: bytes across towers, activations, intensity."""
+
+from __future__ import annotations
+
+from alexnet_tf.network.geometry import TowerLayer, geometry, pool_size
+from alexnet_tf.network.spec import NetworkSpec
+
+BYTES = 4  # of a float32
+
+
+def op_sizes(spec: NetworkSpec, row: TowerLayer) -> list[int]:
+    """Values of one picture in one tower: after the weights, then after each op."""
+    side, sizes = row.size_conv, [row.size_conv**2 * row.units]
+    for op in row.layer.ops:
+        side = pool_size(side, spec.pool) if op == "pool" else side
+        sizes.append(side**2 * row.units)
+    return sizes
+
+
+def kept_values(spec: NetworkSpec, row: TowerLayer) -> int:
+    """Values of one picture that one tower keeps for the backward pass: its input and outputs.
+
+    An upper limit: some ops can be undone from their output, and need not keep their input.
+    """
+    gathered = row.size_in**2 * row.channels_in if spec.towers == 2 and _sees_both(row) else 0
+    return gathered + sum(op_sizes(spec, row))
+
+
+def received_bytes(spec: NetworkSpec, row: TowerLayer) -> int:
+    """Bytes that one tower receives from the other for one picture's forward pass.
+
+    For the backward pass as many gradients travel the other way.
+    """
+    if spec.towers == 1:
+        return 0
+    values = 0
+    if _sees_both(row):
+        values += row.size_in**2 * row.channels_in // 2
+    if spec.lrn is not None and spec.lrn.spans == "both":
+        before = op_sizes(spec, row)
+        values += sum(before[i] for i, op in enumerate(row.layer.ops) if op == "lrn")
+    return values * BYTES
+
+
+def intensity(row: TowerLayer, batch_size: int) -> float:
+    """Floating-point operations per byte that the weights' operation must read and write.
+
+    A multiply-add is two operations. Weights are read once a batch, maps once a picture. Below some
+    tens of operations a byte, memory and not arithmetic sets the pace.
+    """
+    operations = 2 * row.multiply_adds * batch_size
+    maps = row.size_in**2 * row.channels_in + row.size_conv**2 * row.units
+    return operations / (BYTES * (row.parameters + batch_size * maps))
+
+
+def device_bytes(spec: NetworkSpec, batch_size: int, split: bool) -> list[dict[str, int]]:
+    """Memory of each device in training: both towers on one, or `split` over two.
+
+    Weights, velocities and gradients; the batch's pictures; activations and, of the same size,
+    their gradients. What a library needs for its own work comes on top.
+    """
+    rows = geometry(spec)
+    devices = []
+    image = 3 * spec.input_size**2
+    for number in range(2 if split and spec.towers == 2 else 1):
+        own = [(row, 1 if split else row.towers) for row in rows if number < row.towers]
+        weights = sum(row.parameters * count for row, count in own) * BYTES
+        kept = sum(kept_values(spec, row) * count for row, count in own)
+        devices.append(
+            {
+                "weights": weights,
+                "velocities": weights,
+                "gradients": weights,
+                "activations": (image + 2 * kept) * batch_size * BYTES,
+            }
+        )
+    return devices
+
+
+def _sees_both(row: TowerLayer) -> bool:
+    return row.layer.sees == "both" and row.layer.name != "conv1"
