@@ -177,6 +177,19 @@ class StrategyConfig(Frozen):
     placement: Literal["single", "two-tower"] = "single"
 
 
+class MonitoringConfig(Frozen):
+    """What TensorBoard shows besides scalars. It changes nothing in the training itself.
+
+    Pictures are looked at in the center view; each number bounds the cost of one look.
+    """
+
+    every_epochs: int = Field(1, ge=0)  # kernels, histograms, answers; 0: never
+    samples: int = Field(16, ge=0)  # augmented training pictures
+    answers: int = Field(2000, ge=0)  # validation pictures for confusion matrix and worst classes
+    projector: int = Field(500, ge=0, le=5000)  # validation pictures in the embedding projector
+    profile_steps: int = Field(0, ge=0)  # steps that are profiled, from the tenth on; 0: none
+
+
 class Config(Frozen):
     """A whole run. `network` starts from its `variant` and may change any field of NetworkSpec."""
 
@@ -186,6 +199,7 @@ class Config(Frozen):
     optimizer: OptimizerConfig = OptimizerConfig()
     schedule: ScheduleConfig = Piecewise()
     strategy: StrategyConfig = StrategyConfig()
+    monitoring: MonitoringConfig = MonitoringConfig()
 
     @model_validator(mode="after")
     def _known_layers(self) -> Config:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import keras
-import tensorflow as tf
 
-from alexnet_tf.data.augment import InputTransform
-from alexnet_tf.data.views import View
 from alexnet_tf.network.spec import NetworkSpec
 
 
@@ -20,15 +17,3 @@ def features_model(model: keras.Model, spec: NetworkSpec) -> keras.Model:
     outputs = [model.get_layer(name).output for name in names]
     joined = keras.layers.Concatenate()(outputs) if len(outputs) > 1 else outputs[0]
     return keras.Model(model.input, joined, name="features")
-
-
-def view_features(
-    features: keras.Model, transform: InputTransform, pictures: tf.Tensor, view: View
-) -> tf.Tensor:
-    """float32 [n, units] of one view of uint8 pictures [n, N, N, 3], or of crops already cut."""
-    size, count = transform.size, tf.shape(pictures)[0]
-    if pictures.shape[1] != size:
-        pictures = pictures[:, view.y : view.y + size, view.x : view.x + size]
-    offsets = tf.tile([[view.y, view.x]], [count, 1])
-    x = transform.centered(pictures, offsets, tf.fill([count], view.mirrored))
-    return tf.cast(features(x, training=False), tf.float32)

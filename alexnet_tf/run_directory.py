@@ -23,6 +23,7 @@ from preprocessing.dataset import DatasetInfo
 # What may change between one training of a run and the next.
 FREE = (
     "strategy.",
+    "monitoring.",
     "training.keep_checkpoints",
     "training.log_every_steps",
     "training.checkpoint_every_steps",

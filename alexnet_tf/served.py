@@ -12,8 +12,8 @@ from alexnet_tf.compat import computing_with, tf_variable
 from alexnet_tf.data.augment import InputTransform
 from alexnet_tf.data.decode import decode_picture
 from alexnet_tf.data.resize import central_square
-from alexnet_tf.data.views import View, mean_probabilities, views
-from alexnet_tf.features import features_model, view_features
+from alexnet_tf.data.views import View, mean_probabilities, view_input, views
+from alexnet_tf.features import features_model
 from alexnet_tf.restore import restored_model
 from alexnet_tf.run_directory import Run
 from preprocessing.dataset import DatasetInfo
@@ -92,9 +92,10 @@ class Served(tf.Module):
 
     def features(self, pictures: tf.Tensor) -> tf.Tensor:
         parts = self._parts
-        center = views(self.image_size, parts.transform.size, 1)[0]
+        [center] = views(self.image_size, parts.transform.size, 1)
         with parts.weights():
-            return view_features(parts.features, parts.transform, pictures, center)
+            x = view_input(parts.transform, pictures, center)
+            return tf.cast(parts.features(x, training=False), tf.float32)
 
     def _decoded(self, encoded: tf.Tensor) -> tf.Tensor:
         size, kind = self.image_size, self._parts.info.resize_filter

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from alexnet_tf.compat import tf_variable
 
 
@@ -34,3 +36,10 @@ def weights_of(model) -> tuple[Weight, ...]:
         for kind in ("kernel", "bias"):
             found.append(Weight(name, tower, kind, tf_variable(getattr(layer, kind))))
     return tuple(found)
+
+
+def first_kernels(model) -> list[np.ndarray]:
+    """The first layer's kernels of each tower, float32 [h, w, 3, n]; tower a before tower b."""
+    weights = weights_of(model)
+    first = [w for w in weights if w.layer == weights[0].layer and w.kind == "kernel"]
+    return [w.variable.numpy() for w in first]

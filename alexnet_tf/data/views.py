@@ -33,20 +33,21 @@ def views(image_size: int, input_size: int, count: int) -> tuple[View, ...]:
     return tuple(View(y, x, mirrored) for mirrored in (False, True) for y, x in corners)
 
 
+def view_input(transform: InputTransform, pictures: tf.Tensor, view: View) -> tf.Tensor:
+    """The network's input, float32 [b, S, S, 3], of one view of uint8 pictures [b, N, N, 3].
+
+    Pictures of side S are taken for the view's crop, cut already.
+    """
+    size, batch = transform.size, tf.shape(pictures)[0]
+    if pictures.shape[1] != size:
+        pictures = pictures[:, view.y : view.y + size, view.x : view.x + size]
+    offsets = tf.tile([[view.y, view.x]], [batch, 1])
+    return transform.centered(pictures, offsets, tf.fill([batch], view.mirrored))
+
+
 def mean_probabilities(
     model, transform: InputTransform, pictures: tf.Tensor, chosen: tuple[View, ...]
 ) -> tf.Tensor:
-    """Softmax averaged over views: float32 [b, classes] of uint8 pictures [b, N, N, 3].
-
-    One view may also be given pictures that are its crop already (side S).
-    """
-    size, batch = transform.size, tf.shape(pictures)[0]
-    total = 0.0
-    for view in chosen:
-        crop = pictures
-        if pictures.shape[1] != size:
-            crop = pictures[:, view.y : view.y + size, view.x : view.x + size]
-        offsets = tf.tile([[view.y, view.x]], [batch, 1])
-        x = transform.centered(crop, offsets, tf.fill([batch], view.mirrored))
-        total += tf.nn.softmax(model(x, training=False))
-    return total / len(chosen)
+    """Softmax averaged over views: float32 [b, classes] of uint8 pictures [b, N, N, 3]."""
+    logits = (model(view_input(transform, pictures, view), training=False) for view in chosen)
+    return tf.add_n([tf.nn.softmax(each) for each in logits]) / len(chosen)

@@ -1,0 +1,66 @@
+"""Many small pictures as one: contact sheets, sprites, and first-layer kernels (Figure 3)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+WHITE = 255
+COLUMNS = 16  # of kernels in the paper's Figure 3
+
+
+def tile(images: np.ndarray, columns: int, gap: int = 1, fill: int = WHITE) -> np.ndarray:
+    """uint8 [rows, …, 3] sheet of images [n, h, w, 3], row by row; `gap` pixels between them."""
+    count, height, width, channels = images.shape
+    rows = -(-count // columns)
+    sheet_shape = (rows * (height + gap) - gap, columns * (width + gap) - gap, channels)
+    sheet = np.full(sheet_shape, fill, images.dtype)
+    for index, image in enumerate(images):
+        y, x = index // columns * (height + gap), index % columns * (width + gap)
+        sheet[y : y + height, x : x + width] = image
+    return sheet
+
+
+def enlarge(image: np.ndarray, factor: int) -> np.ndarray:
+    """Each pixel as factor×factor pixels."""
+    return image.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def kernel_images(kernel: np.ndarray) -> np.ndarray:
+    """uint8 [n, h, w, 3] of a kernel [h, w, 3, n]: mid-grey is 0, the largest |weight| 0 or 255.
+
+    Every kernel has its own scale, so that weak ones can be seen, too.
+    """
+    kernels = np.moveaxis(kernel.astype(np.float64), -1, 0)
+    largest = np.abs(kernels).max(axis=(1, 2, 3), keepdims=True)
+    scaled = kernels / np.where(largest > 0, largest, 1.0)
+    return np.round(127.5 + 127.5 * scaled).astype(np.uint8)
+
+
+def figure_3(towers: list[np.ndarray], factor: int = 1) -> np.ndarray:
+    """The first layer's kernels, tower a above tower b with a wider gap between (Figure 3).
+
+    Args: towers, of each the kernel [h, w, 3, n]. Returns uint8 [height, width, 3].
+    """
+    sheets = []
+    for kernel in towers:
+        images = np.stack([enlarge(image, factor) for image in kernel_images(kernel)])
+        sheet = tile(images, _columns(len(images)), gap=factor)
+        if sheets:
+            sheets.append(np.full((3 * factor, sheet.shape[1], 3), WHITE, np.uint8))
+        sheets.append(sheet)
+    return np.concatenate(sheets)
+
+
+def _columns(count: int) -> int:
+    """The most, up to the paper's, that leave no hole in the last row; or the paper's."""
+    even = [n for n in range(COLUMNS // 2, COLUMNS + 1) if count % n == 0]
+    return max(even, default=min(COLUMNS, count))
+
+
+def thumbnails(pictures: np.ndarray, side: int) -> np.ndarray:
+    """uint8 [n, side, side, 3] of uint8 pictures [n, N, N, 3]: means over equal parts."""
+    edges = np.linspace(0, pictures.shape[1], side + 1).astype(int)
+    sums = np.add.reduceat(pictures.astype(np.float32), edges[:-1], axis=1)
+    sums = np.add.reduceat(sums, edges[:-1], axis=2)
+    sizes = np.diff(edges).clip(1)
+    return np.round(sums / (sizes[:, None] * sizes)[None, :, :, None]).astype(np.uint8)

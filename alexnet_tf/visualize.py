@@ -1,0 +1,158 @@
+"""python -m alexnet_tf.visualize: the paper's figures 3 and 4, errors by class, training curves."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+from alexnet_tf import cli, run_directory
+from alexnet_tf.answers import Network, answers
+from alexnet_tf.config import ConfigError
+from alexnet_tf.data import reader
+from alexnet_tf.evaluation.tally import Tally
+from alexnet_tf.figures.answers import Answered, Neighbors, figure_4
+from alexnet_tf.figures.classes import class_errors, confusion_matrix
+from alexnet_tf.figures.curves import Course, curves
+from alexnet_tf.figures.page import save, style
+from alexnet_tf.figures.tiles import figure_3
+from alexnet_tf.gallery import gallery, nearest
+from alexnet_tf.restore import restored_model
+from alexnet_tf.run_directory import Run, RunError
+from alexnet_tf.weights import first_kernels
+from preprocessing.dataset import read_info
+
+PICTURES, QUERIES, NEAREST, TOP = 8, 5, 6, 5  # of Figure 4, as in the paper
+SEARCHED = 2000  # test pictures among which one of each class is sought
+SIDE = 144  # of the pictures shown, at most
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = _parser().parse_args(argv)
+    if arguments.gallery < NEAREST:
+        raise ConfigError(f"--gallery: expected at least {NEAREST}, received {arguments.gallery}")
+    run = run_directory.load(arguments.run)
+    info = read_info(arguments.data)
+    if info.classes != run.info.classes or info.image_size != run.info.image_size:
+        raise RunError(f"expected the classes and picture size of {run.path}'s dataset")
+    test = reader.Split(arguments.data, info, arguments.split)
+    train = reader.Split(arguments.data, info, "train")
+    network = restored_model(run)
+    output = Path(arguments.output)
+    output.mkdir(parents=True, exist_ok=True)
+    with style():
+        _save_picture(figure_3(first_kernels(network[0]), factor=5), output / "figure3.png")
+        save(_figure_4(run, network, test, train, arguments.gallery), output / "figure4.png")
+        for name, figure in _classes(network, test, arguments.views).items():
+            save(figure, output / name)
+        save(curves(course(run), f"{run.config.network.variant}: training"), output / "curves.png")
+    for path in sorted(output.glob("*.png")):
+        print(path)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m alexnet_tf.visualize", description=__doc__)
+    parser.add_argument("--run", required=True, help="run directory")
+    parser.add_argument("--data", required=True, help="dataset directory")
+    parser.add_argument("--output", required=True, help="directory for the PNG files")
+    parser.add_argument("--split", default="validation", help="of the test pictures; validation")
+    parser.add_argument("--views", type=int, choices=(1, 10), default=1, help="default: 1, center")
+    parser.add_argument(
+        "--gallery",
+        type=int,
+        default=5000,
+        help="training pictures among which neighbors are sought, the first in the dataset's"
+        " (random) order; default 5000",
+    )
+    return parser
+
+
+def course(run: Run) -> Course:
+    """From the run's log; an epoch that was done twice counts as it was done last.
+
+    Raises RunError if no epoch is done.
+    """
+    path = run.path / "log.jsonl"
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    records = [json.loads(line) for line in text.splitlines() if line.strip()]
+    epochs = {r["epoch"]: r for r in records if r["kind"] == "epoch"}
+    rates = {r["epoch"]: r.get("learning rate/weights") for r in records if r["kind"] == "steps"}
+    if not epochs:
+        raise RunError(f"expected a finished epoch in {path}, found none")
+    order = sorted(epochs)
+    column = lambda name: [epochs[e].get(name) for e in order]  # noqa: E731
+    return Course(
+        column("train loss"),
+        column("train top1_error"),
+        column("validation loss"),
+        column("validation top1_error"),
+        column("validation top5_error"),
+        [rates.get(e) for e in order],
+    )
+
+
+def _figure_4(
+    run: Run, network: Network, test: reader.Split, train: reader.Split, limit: int
+) -> Figure:
+    """The test pictures are the first of each class, in the dataset's (random) order."""
+    names = [name.text for name in run.info.classes]
+    spec = run.config.network
+    seen = gallery(network, spec, test, SEARCHED, SIDE)
+    known = gallery(network, spec, train, limit, SIDE)
+    _, firsts = np.unique(seen.labels, return_index=True)
+    chosen = np.sort(firsts)[:PICTURES]
+    answered = [
+        Answered(
+            seen.pictures[i],
+            names[seen.labels[i]],
+            [(names[j], float(seen.probabilities[i, j])) for j in _best(seen.probabilities[i])],
+        )
+        for i in chosen
+    ]
+    queries = np.sort(firsts)[-QUERIES:]  # other ones, where there are enough classes
+    found = nearest(seen.features[queries], known.features, NEAREST)
+    neighbors = [
+        Neighbors(
+            seen.pictures[i],
+            names[seen.labels[i]],
+            list(known.pictures[rows]),
+            (known.labels[rows] == seen.labels[i]).tolist(),
+        )
+        for i, rows in zip(queries, found, strict=True)
+    ]
+    return figure_4(answered, neighbors)
+
+
+def _best(probabilities: np.ndarray) -> np.ndarray:
+    return np.argsort(-probabilities, kind="stable")[:TOP]
+
+
+def _classes(network: Network, split: reader.Split, view_count: int) -> dict[str, Figure]:
+    names = [name.text for name in split.info.classes]
+    tally = Tally(len(names))
+    for batch in answers([network], split, view_count, progress=True):
+        tally.add(batch.labels, batch.probabilities[0])
+    rows = tally.per_class()
+    present = [names[row.label] for row in rows]
+    top1, top5 = (np.array([getattr(row, f"top{k}_error") for row in rows]) for k in (1, 5))
+    return {
+        "classes.png": class_errors(present, top1, top5),
+        "confusion.png": confusion_matrix(tally.confusion, names),
+    }
+
+
+def _save_picture(pixels: np.ndarray, path: Path) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    Image.fromarray(pixels).save(temporary, "PNG", optimize=True)
+    temporary.replace(path)
+
+
+if __name__ == "__main__":
+    cli.run(main)
