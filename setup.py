@@ -16,6 +16,7 @@ setup(
     install_requires=[
         "apache-beam>=2.60",
         "google-crc32c>=1.5",
+        "h5py>=3.8",  # comes with Keras; import_weights reads Caffe's snapshots with it
         "keras>=2.15,<4",
         "numpy>=1.26",
         "pillow>=10.1",
@@ -28,7 +29,8 @@ setup(
         "tqdm>=4.66",
     ],
     extras_require={
-        "dev": ["hypothesis>=6.100", "pytest>=8", "ruff>=0.6"],
+        "dev": ["hypothesis>=6.100", "pytest>=8", "ruff>=0.6", "safetensors>=0.4"],
+        "safetensors": ["safetensors>=0.4"],  # only for import_weights of such files
         "cuda": ["tensorflow[and-cuda]>=2.15,<2.22"],
         # TensorFlow Addons ended with 0.23.0, which imports only with TensorFlow 2.15 / Keras 2.15.
         "addons": [

@@ -64,9 +64,19 @@ class DataConfig(Frozen):
     # center: the mean image's center, whatever the crop (2012); crop: the mean under the crop (the
     # paper's text); channel: three numbers; none.
     mean: Literal["center", "crop", "channel", "none"] = "center"
+    # For mean: channel. None: the dataset's; imported weights bring their own.
+    mean_rgb: tuple[float, float, float] | None = None
     color_noise: ColorNoise = ColorNoise()
     order: Literal["shuffled", "fixed"] = "shuffled"  # fixed: 2012, no reshuffling between epochs
     shuffle_buffer: int = Field(8192, ge=1)  # records, across shards read in a new order each epoch
+
+    @model_validator(mode="after")
+    def _channel_mean(self) -> DataConfig:
+        if self.mean_rgb is not None and self.mean != "channel":
+            raise ValueError(
+                f"mean_rgb: expected mean: channel beside it, received mean: {self.mean}"
+            )
+        return self
 
 
 class TrainingConfig(Frozen):

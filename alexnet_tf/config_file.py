@@ -27,10 +27,15 @@ def load(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -> Confi
 
     Raises ConfigError: no such file, not YAML, unknown or ill-typed key (with the nearest name).
     """
-    tree = _named(_read(Path(path), ()))
+    tree = read_tree(path)
     for override in overrides:
-        tree = merge(tree, _parse_override(override))
+        tree = merge(tree, parse_override(override))
     return parse(tree, str(path))
+
+
+def read_tree(path: str | Path) -> dict:
+    """A YAML file laid over what it names in `base:`, not yet checked."""
+    return _named(_read(Path(path), ()))
 
 
 def parse(tree: dict, where: str = "configuration") -> Config:
@@ -87,7 +92,8 @@ def _named(tree: dict) -> dict:
     return {**tree, "schedule": {"name": "piecewise", **schedule}}
 
 
-def _parse_override(text: str) -> dict:
+def parse_override(text: str) -> dict:
+    """ "section.key=value" as nested mappings. Raises ConfigError where it is no such thing."""
     key, equals, value = text.partition("=")
     if not equals or not all(key.split(".")):
         raise ConfigError(f"expected section.key=value, received {text!r}")

@@ -28,7 +28,7 @@ class InputTransform:
         center = slice(self.margin, self.margin + input_size)
         self.fixed_mean = {
             "center": self.mean_image[center, center],
-            "channel": np.asarray(color.mean_rgb, np.float32),
+            "channel": np.asarray(config.mean_rgb or color.mean_rgb, np.float32),
             "none": np.zeros(3, np.float32),
         }.get(config.mean)
         # Columns of the eigenvector matrix times standard deviations (never eigenvalues).

@@ -116,20 +116,26 @@ def test_loss_scaling_in_float32_changes_nothing():
 
 
 @pytest.mark.parametrize(
-    ("precision", "last", "all_layers"),
-    [("mixed_float16", 0.01, 0.2), ("mixed_bfloat16", 0.08, 0.6)],
+    ("precision", "bounds"),
+    [
+        ("mixed_float16", {"fc8": 0.01, "fc": 0.02, "conv": 0.2}),
+        ("mixed_bfloat16", {"fc8": 0.08, "fc": 0.15}),
+    ],
 )
-def test_half_precision_follows_float32(precision, last, all_layers):
-    """The last layer's gradient keeps some of 11 (8) bits. Lower down, every ReLU and maximum that
-    rounding turns sends a gradient elsewhere; the direction must still be float32's."""
+def test_half_precision_follows_float32(precision, bounds):
+    """Of the last layer's gradient, most of 11 (8) bits are right. Lower down, every ReLU and every
+    maximum that rounding turns sends a gradient elsewhere: of pictures that are noise, in bfloat16
+    little is left for the convolutions to compare."""
     changes, _ = trained(steps=1)
     with strategy().scope():
         scale = LossScale() if precision == "mixed_float16" else None
     again, _ = trained(steps=1, precision=precision, scale=scale)
+    assert {value.dtype for value in again.values()} == {np.dtype(np.float32)}
     for key in [key for key in changes if key.endswith("/kernel")]:  # in biases' sums, terms cancel
-        change = changes[key]
-        error = np.linalg.norm(again[key] - change) / np.linalg.norm(change)
-        assert 1e-5 < error < (last if key.startswith("fc8") else all_layers), key
+        bound = next((b for start, b in bounds.items() if key.startswith(start)), np.inf)
+        error = np.linalg.norm(again[key] - changes[key]) / np.linalg.norm(changes[key])
+        print(precision, key, error)
+        assert 1e-5 < error < bound, key
 
 
 def test_overflow_skips_steps_until_the_scale_fits():
