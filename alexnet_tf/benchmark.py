@@ -1,0 +1,83 @@
+"""python -m alexnet_tf.benchmark lrn|input|train|export: figures beside limits of the same run."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from alexnet_tf import cli, config_file
+from alexnet_tf.benchmarks import normalization, reading, serving, training
+from alexnet_tf.benchmarks.table import Table
+from alexnet_tf.config import ConfigError
+from alexnet_tf.data.reader import Split, check_sizes
+from preprocessing.dataset import read_info
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = _parser().parse_args(argv)
+    found: Table = arguments.measure(arguments)
+    print(found.text())
+    if arguments.json:
+        found.write_json(arguments.json)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m alexnet_tf.benchmark", description=__doc__)
+    verbs = parser.add_subparsers(required=True)
+
+    def verb(name: str, measure, help: str) -> argparse.ArgumentParser:
+        added = verbs.add_parser(name, help=help)
+        added.set_defaults(measure=measure)
+        added.add_argument("--json", metavar="FILE", help="write the figures there as well")
+        added.add_argument("--seconds", type=float, default=2.0, help="a case and round; default 2")
+        return added
+
+    lrn = verb("lrn", _lrn, "normalization by implementation and dtype")
+    lrn.add_argument("--batch-size", type=int, default=32)
+    read = verb("input", _input, "records to batches")
+    read.add_argument("--data", required=True, help="dataset directory")
+    read.add_argument("--size", type=int, default=224, help="of a crop; default 224")
+    read.add_argument("--batch-size", type=int, default=128)
+    train = verb("train", _train, "the training step")
+    train.add_argument("--config", default="configs/paper.yaml", help="default: the paper's")
+    train.add_argument("--data", help="dataset directory: measures the step fed from it, too")
+    train.add_argument("overrides", nargs="*", metavar="section.key=value")
+    export = verb("export", _export, "a SavedModel")
+    export.add_argument("--model", required=True, help="directory of the SavedModel")
+    return parser
+
+
+def _lrn(arguments: argparse.Namespace) -> Table:
+    return normalization.table(arguments.batch_size, arguments.seconds)
+
+
+def _input(arguments: argparse.Namespace) -> Table:
+    split = _training_split(arguments.data)
+    check_sizes(split.info, arguments.size)
+    return reading.table(split, arguments.size, arguments.batch_size, arguments.seconds)
+
+
+def _train(arguments: argparse.Namespace) -> Table:
+    config = config_file.load(arguments.config, arguments.overrides)
+    split = _training_split(arguments.data) if arguments.data else None
+    if split is not None:
+        config = config.with_classes(len(split.info.classes))
+        check_sizes(split.info, config.network.input_size)
+    return training.table(config, split, arguments.seconds)
+
+
+def _export(arguments: argparse.Namespace) -> Table:
+    if not tf.saved_model.contains_saved_model(arguments.model):
+        raise ConfigError(f"--model: expected a SavedModel directory, received {arguments.model}")
+    return serving.table(arguments.model, arguments.seconds)
+
+
+def _training_split(directory: str) -> Split:
+    return Split(directory, read_info(directory), "train")
+
+
+if __name__ == "__main__":
+    cli.run(main)

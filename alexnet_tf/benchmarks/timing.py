@@ -1,0 +1,66 @@
+"""Rates measured in turns, so that a busy moment of the machine falls on all cases alike."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Items a second: the median and the best of the rounds."""
+
+    median: float
+    best: float
+
+
+def measure(
+    cases: Mapping[str, Callable[[], float]], seconds: float = 1.0, rounds: int = 5
+) -> dict[str, Rate]:
+    """Calls each case for about `seconds` in each of `rounds`, in turns.
+
+    Args: cases, functions that do some work to its end and return how many items it was. One call
+    before the clock starts lets TensorFlow trace and allocate.
+    """
+    for case in cases.values():
+        case()
+    rates: dict[str, list[float]] = {name: [] for name in cases}
+    for _ in range(rounds):
+        for name, case in cases.items():
+            items, began = 0.0, time.perf_counter()
+            while (spent := time.perf_counter() - began) < seconds:
+                items += case()
+            rates[name].append(items / spent)
+    return {name: Rate(statistics.median(found), max(found)) for name, found in rates.items()}
+
+
+def matrix_rate(dtype: tf.DType = tf.float32, size: int = 3072) -> Callable[[], float]:
+    """A case whose items are floating-point operations of large matrix products."""
+    a, b = (tf.cast(tf.random.normal([size, size]), dtype) for _ in range(2))
+
+    @tf.function
+    def product(a, b):
+        return tf.reduce_max(tf.matmul(a, b))
+
+    def case() -> float:
+        product(a, b).numpy()
+        return 2.0 * size**3
+
+    return case
+
+
+def copy_rate(bytes_moved: int = 256 << 20) -> Callable[[], float]:
+    """A case whose items are bytes read and written by copying."""
+    source = np.ones(bytes_moved // 8, np.float32)
+    target = np.empty_like(source)
+
+    def case() -> float:
+        np.copyto(target, source)
+        return 2.0 * source.nbytes
+
+    return case

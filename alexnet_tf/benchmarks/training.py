@@ -1,0 +1,130 @@
+"""benchmark train: the whole training step beside what the processor could do at most."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from alexnet_tf.benchmarks import networks
+from alexnet_tf.benchmarks.table import Row, Table
+from alexnet_tf.benchmarks.timing import matrix_rate, measure
+from alexnet_tf.config import Config
+from alexnet_tf.data.augment import InputTransform
+from alexnet_tf.data.reader import Share, Split, training_batches
+from alexnet_tf.network.geometry import geometry
+from alexnet_tf.network.layers import dropout_seed
+from alexnet_tf.network.model import build
+from alexnet_tf.network.spec import NetworkSpec
+from alexnet_tf.training.optimizer import Momentum
+from alexnet_tf.training.step import TrainingStep
+from alexnet_tf.weights import weights_of
+from preprocessing.dataset import ColorStatistics
+
+# Any statistics will do for a measurement: these are round figures.
+COLOR = ColorStatistics(
+    (128.0, 128.0, 128.0), (20.0, 40.0, 120.0), ((1, 0, 0), (0, 1, 0), (0, 0, 1))
+)
+
+
+def operations(spec: NetworkSpec) -> float:
+    """Floating-point operations of a training step for one picture.
+
+    Two for each multiply-add, of the forward pass and of the gradients by weights and by inputs;
+    the picture itself needs no gradient.
+    """
+    rows = geometry(spec)
+    forward = sum(row.multiply_adds * row.towers for row in rows)
+    return 2.0 * (3 * forward - rows[0].multiply_adds * rows[0].towers)
+
+
+def table(config: Config, split: Split | None, seconds: float) -> Table:
+    """Pictures a second; with a dataset also of the same step fed from its records."""
+    spec, batch = config.network, config.training.global_batch_size
+    strategy = tf.distribute.MirroredStrategy([_first_device()])
+    memory = _repeated(strategy, spec.input_size, batch, spec.num_classes)
+    with strategy.scope():
+        model = build(spec)
+        models = {
+            "float32": model,
+            "no LRN": build(networks.without_norm(spec)),
+            "tf.nn LRN": networks.with_tensorflow_norm(model),
+            "groups=2": networks.grouped(spec),
+            "bfloat16": build(spec, precision="mixed_bfloat16"),
+        }
+    cases: dict[str, Callable[[], float]] = {
+        name: _case(strategy, config, model, memory) for name, model in models.items()
+    }
+    if split is not None:
+        share = Share(batch)
+        feed = lambda _: training_batches(split, config.data, spec.input_size, share, 0)  # noqa: E731
+        records = iter(strategy.distribute_datasets_from_function(feed))
+        cases["float32 from records"] = _case(strategy, config, models["float32"], records)
+    limits = {"matrix float32": matrix_rate(), "matrix bfloat16": matrix_rate(tf.bfloat16)}
+    rates = measure({**limits, **cases}, seconds)
+    flops, single, half = (operations(spec), *(rates.pop(name).best for name in limits))
+    step = rates["float32"].median
+    rows = [Row("float32", step, single / flops, "limit: matrix rate ÷ operations")]
+    rows += [Row(name, rates[name].median, step, "limit: float32") for name in list(models)[1:4]]
+    rows.append(Row("bfloat16", rates["bfloat16"].median, half / flops))
+    if split is not None:
+        rows.append(
+            Row("from records", rates["float32 from records"].median, step, "limit: float32")
+        )
+    facts = {
+        "network": f"{spec.variant}, width {spec.width}, {spec.input_size} px, batch {batch}",
+        "operations": f"{flops / 1e9:.2f} GFLOP a picture",
+        "matrix rate": f"{single / 1e9:.0f} GFLOP/s float32, {half / 1e9:.0f} bfloat16",
+        "LRN": f"{1 - step / rates['no LRN'].median:.1%} of the step",
+        "bfloat16": f"{rates['bfloat16'].median / step:.2f} × float32",
+        "peak memory": f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB"
+        " (five networks at once)",
+    }
+    return Table("training step", "pictures/s", rows, facts)
+
+
+def _first_device() -> str:
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    return devices[0].name
+
+
+def _repeated(strategy, size: int, batch: int, classes: int):
+    """One batch in memory, over and over, as `data.reader` would give it."""
+    rng = np.random.default_rng(0)
+    one = {
+        "image": rng.integers(0, 256, (batch, size, size, 3), dtype=np.uint8),
+        "label": rng.integers(0, classes, batch, dtype=np.int32),
+        "weight": np.ones(batch, np.float32),
+        "row": np.arange(batch, dtype=np.int32),
+        "offset": np.zeros((batch, 2), np.int32),
+        "flip": rng.random(batch) < 0.5,
+        "noise": rng.standard_normal((batch, 3)).astype(np.float32),
+    }
+    make = lambda _: tf.data.Dataset.from_tensors(one).repeat().prefetch(2)  # noqa: E731
+    return iter(strategy.distribute_datasets_from_function(make))
+
+
+def _case(strategy, config: Config, model: keras.Model, iterator) -> Callable[[], float]:
+    spec, batch = config.network, config.training.global_batch_size
+    mean = np.full((spec.input_size, spec.input_size, 3), 128.0, np.float32)
+    transform = InputTransform(mean, COLOR, config.data, spec.input_size)
+
+    def forward(images, seed, rows):
+        with dropout_seed(seed, rows, batch):
+            return model(images, training=True)
+
+    with strategy.scope():
+        weights = weights_of(model)
+        step = TrainingStep(
+            strategy, Momentum(config.optimizer, weights), transform.training, forward
+        )
+    rates = [1e-6] * len(weights)  # hardly moving, so that no figure depends on what is learned
+
+    def case() -> float:
+        step(iterator, rates, 0.1, (0, 0)).numpy()
+        return float(batch)
+
+    return case

@@ -1,0 +1,135 @@
+"""Benchmarks: the arithmetic behind their limits, and that every verb measures what it names."""
+
+import json
+
+import numpy as np
+import pytest
+
+from alexnet_tf import benchmark
+from alexnet_tf.benchmarks import networks, timing
+from alexnet_tf.benchmarks.table import Row, Table
+from alexnet_tf.benchmarks.training import operations
+from alexnet_tf.config import ConfigError
+from alexnet_tf.network.model import build
+from alexnet_tf.network.spec import VARIANTS
+from alexnet_tf.weights import weights_of
+from tests import tiny_datasets
+
+
+def test_operations_of_a_step_by_hand():
+    # Multiply-adds of the eight layers at 55, 27, 13, 13, 13 and 1 positions a side.
+    layers = [
+        55**2 * 96 * 363,
+        27**2 * 256 * 1200,
+        13**2 * 384 * 2304,
+        13**2 * 384 * 1728,
+        13**2 * 256 * 1728,
+        9216 * 4096,
+        4096 * 4096,
+        4096 * 1000,
+    ]
+    assert operations(VARIANTS["paper"]) == 2 * (3 * sum(layers) - layers[0])
+
+
+def test_rates_count_items_by_the_clock(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: now[0])
+
+    def case(cost):
+        def call():
+            now[0] += cost
+            return 3.0
+
+        return call
+
+    rates = timing.measure({"slow": case(0.5), "fast": case(0.25)}, seconds=1.0, rounds=3)
+    assert rates == {"slow": timing.Rate(6.0, 6.0), "fast": timing.Rate(12.0, 12.0)}
+
+
+def test_a_table_shows_and_writes_figure_limit_and_ratio(tmp_path):
+    table = Table("title", "pictures/s", [Row("a", 90.0, 120.0), Row("bare", 7.0)], {"batch": 8})
+    text = table.text()
+    assert "90.0" in text
+    assert "0.75" in text
+    table.write_json(str(tmp_path / "t.json"))
+    written = json.loads((tmp_path / "t.json").read_text())
+    assert [row["ratio"] for row in written["rows"]] == [0.75, None]
+    assert written["facts"] == {"batch": 8}
+
+
+def test_the_networks_set_beside_ours_compute_the_same():
+    """TensorFlow's norm exactly, groups with the towers' weights side by side."""
+    spec = VARIANTS["paper"].model_copy(
+        update={"width": 0.05, "input_size": 64, "num_classes": 7, "init_scaling": "keep-variance"}
+    )
+    towers, groups = build(spec, seed=1), networks.grouped(spec)
+    ours = {weight.name: weight.variable.numpy() for weight in weights_of(towers)}
+    for weight in weights_of(groups):
+        parts = [
+            ours[name]
+            for name in (f"{weight.layer}_a/{weight.kind}", f"{weight.layer}_b/{weight.kind}")
+            if name in ours
+        ] or [ours[weight.name]]
+        weight.variable.assign(np.concatenate(parts, axis=-1))
+    other_norm = networks.with_tensorflow_norm(towers)
+    other_norm.set_weights(towers.get_weights())
+    pictures = np.random.default_rng(0).normal(0, 60, (2, 64, 64, 3)).astype(np.float32)
+    expected = towers(pictures, training=False).numpy()
+    np.testing.assert_allclose(other_norm(pictures, training=False), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(groups(pictures, training=False), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_without_norm_nothing_normalizes():
+    for name in ("paper", "original"):
+        ops = {op for layer in networks.without_norm(VARIANTS[name]).layers for op in layer.ops}
+        assert ops <= {"relu", "pool", "dropout"}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data")
+    tiny_datasets.write(path, encoding="jpeg")
+    return path
+
+
+@pytest.fixture
+def run(tmp_path, capsys):
+    """Runs a verb for a moment; returns {what: figure}."""
+
+    def run(*arguments):
+        target = tmp_path / "figures.json"
+        options = ["--seconds", "0.01", "--json", str(target)]
+        assert benchmark.main([*map(str, arguments), *options]) == 0
+        table = json.loads(target.read_text())
+        assert capsys.readouterr().out.startswith(table["title"])
+        return {row["what"]: row["figure"] for row in table["rows"]}
+
+    return run
+
+
+def test_lrn_measures_each_implementation_and_dtype(run):
+    figures = run("lrn", "--batch-size", "2")
+    assert len(figures) == 2 * 8  # no bfloat16 kernel in tf.nn
+    assert min(figures.values()) > 0
+
+
+def test_input_measures_records_and_bare_decoding(run, data):
+    figures = run("input", "--data", data, "--size", "64", "--batch-size", "4")
+    assert set(figures) == {"records → batches", "bare decoding"}
+    assert min(figures.values()) > 0
+
+
+def test_train_measures_the_step_and_its_rivals(run, data, tmp_path):
+    config = tmp_path / "c.yaml"
+    config.write_text("network: {width: 0.05, input_size: 64}\ntraining: {global_batch_size: 4}")
+    figures = run("train", "--config", config, "--data", data)
+    names = ["float32", "no LRN", "tf.nn LRN", "groups=2", "bfloat16", "from records"]
+    assert list(figures) == names
+    assert min(figures.values()) > 0
+
+
+def test_mistakes_are_told(data, tmp_path):
+    with pytest.raises(ConfigError, match="SavedModel"):
+        benchmark.main(["export", "--model", str(tmp_path)])
+    with pytest.raises(ConfigError, match="at most 72"):
+        benchmark.main(["input", "--data", str(data)])
