@@ -20,13 +20,17 @@ from alexnet_tf.metrics import Result
 from alexnet_tf.network import model as network
 from alexnet_tf.network.layers import dropout_seed
 from alexnet_tf.network.towers import Placement
+from alexnet_tf.observer import Observer
 from alexnet_tf.run_directory import Run, RunError
 from alexnet_tf.training import strategy as strategies
+from alexnet_tf.training.board import Board
 from alexnet_tf.training.checkpoints import Checkpoints
 from alexnet_tf.training.loop import Hooks, Loop, NonFinite, Progress, Stopped, Window
 from alexnet_tf.training.loss_scale import LossScale
 from alexnet_tf.training.monitors import Monitors
 from alexnet_tf.training.optimizer import Momentum
+from alexnet_tf.training.profile import ProfiledStep
+from alexnet_tf.training.schedule import Schedule
 from alexnet_tf.training.step import TrainingStep, check_parts
 from alexnet_tf.training.workers import Workers
 from alexnet_tf.weights import weights_of
@@ -121,16 +125,22 @@ class Training:
         progress = self._restore()
         steps = self.split.batches(self.share)
         with contextlib.ExitStack() as stack:
-            monitors = None
+            step, monitors = self.step(), None
             if self.is_chief:
-                monitors = Monitors(self.run.path, steps, self.config.training.epochs)
+                monitors = Monitors(self.run.path, steps, self.config)
                 stack.callback(monitors.close)
+                observer = self._observer(monitors.board)
+                if not (progress.epoch or progress.step):
+                    observer.begin()
+                if self.config.monitoring.profile_steps:
+                    count = self.config.monitoring.profile_steps
+                    step = ProfiledStep(step, monitors.board.directory / "train", count)
                 self._announce(progress, steps)
             began = time.monotonic()
 
             def window(progress: Progress, window: Window) -> None:
                 if monitors:
-                    monitors.window(progress, window)
+                    monitors.window(progress, window, step.take_waiting())
 
             def end_of_epoch(progress: Progress, train: Result) -> float | None:
                 validation = None
@@ -140,13 +150,14 @@ class Training:
                         raise Stopped
                 if monitors:
                     monitors.epoch(progress, train, validation, time.monotonic() - began)
+                    observer.epoch(progress.epoch, (progress.epoch + 1) * steps)
                 return validation.top1_error if validation else None
 
             def save(progress: Progress) -> None:
                 self._save(progress.epoch * steps + progress.step, progress)
 
             hooks = Hooks(window, end_of_epoch, save, self.workers.any)
-            loop = Loop(self.config, self.step(), self.batches, steps, hooks)
+            loop = Loop(self.config, step, self.batches, steps, hooks)
             return loop.run(progress)
 
     def step(self) -> TrainingStep:
@@ -229,6 +240,10 @@ class Training:
         if self.loss_scale is not None:
             groups["loss_scale"] = self.loss_scale.variables
         return groups
+
+    def _observer(self, board: Board) -> Observer:
+        noise = Schedule(self.config).noise_coefficient
+        return Observer(self.run, (self.model, self.transform), board, self.split.directory, noise)
 
     def _evaluator(self, data: str | Path) -> Evaluator | None:
         if "validation" not in self.run.info.splits:

@@ -8,11 +8,13 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-import tensorflow as tf
 from tqdm import tqdm
 
+from alexnet_tf.config import Config
 from alexnet_tf.metrics import Result
+from alexnet_tf.training.board import Board
 from alexnet_tf.training.loop import Progress, Window
+from alexnet_tf.training.schedule import Schedule
 
 QUIET_SECONDS = 300  # off a terminal, a line at least so often within a long epoch
 
@@ -20,24 +22,24 @@ QUIET_SECONDS = 300  # off a terminal, a line at least so often within a long ep
 class Monitors:
     """Writes below the run directory and to the console."""
 
-    def __init__(self, run: Path, steps_per_epoch: int, epochs: int):
-        self.steps_per_epoch, self.epochs = steps_per_epoch, epochs
-        self.writers = {
-            split: tf.summary.create_file_writer(str(run / "tensorboard" / split))
-            for split in ("train", "validation")
-        }
+    def __init__(self, run: Path, steps_per_epoch: int, config: Config):
+        self.steps_per_epoch, self.epochs = steps_per_epoch, config.training.epochs
+        self.schedule = Schedule(config)
+        self.board = Board(run)
         self.log = (run / "log.jsonl").open("a", encoding="utf-8")
         self.bar: tqdm | None = None
         self.last_line = time.monotonic()
 
-    def window(self, progress: Progress, window: Window) -> None:
-        """A few steps are done."""
+    def window(self, progress: Progress, window: Window, waiting: float) -> None:
+        """A few steps are done; for `waiting` seconds of them the step had no input yet."""
+        seconds = window.result.examples / window.images_per_second
         scalars = {
-            "learning rate": window.rate,
-            "images per second": window.images_per_second,
+            **self._rates(progress),
+            "speed/images per second": window.images_per_second,
+            "speed/share of time waiting for input": min(waiting / seconds, 1.0),
             **_scalars(window.result),
         }
-        self._write("train", scalars, window.step)
+        self.board.scalars("train", scalars, window.step)
         self._record("steps", progress.epoch, window.step, scalars)
         shown = {"loss": f"{window.result.loss:.3f}", "top-1": f"{window.result.top1_error:.1%}"}
         if sys.stderr.isatty():
@@ -59,9 +61,10 @@ class Monitors:
         step = (progress.epoch + 1) * self.steps_per_epoch
         record = {f"train {name}": value for name, value in asdict(train).items()}
         line = f"epoch {progress.epoch + 1}/{self.epochs}: " + _words("train", train)
-        self._write("train", {f"epoch/{k}": v for k, v in _scalars(train).items()}, step)
+        means = {f"epoch/{name}": value for name, value in _scalars(train).items()}
+        self.board.scalars("train", means, step)
         if validation is not None:
-            self._write("validation", _scalars(validation), step)
+            self.board.scalars("validation", _scalars(validation), step)
             record |= {f"validation {name}": v for name, v in asdict(validation).items()}
             line += "; " + _words("validation", validation)
         self._record("epoch", progress.epoch, step, record)
@@ -70,8 +73,7 @@ class Monitors:
     def close(self) -> None:
         if self.bar is not None:
             self.bar.close()
-        for writer in self.writers.values():
-            writer.close()
+        self.board.close()
         self.log.close()
 
     def _show(self, progress: Progress, shown: dict) -> None:
@@ -85,11 +87,18 @@ class Monitors:
         print(text, flush=True)
         self.last_line = time.monotonic()
 
-    def _write(self, split: str, scalars: dict[str, float], step: int) -> None:
-        with self.writers[split].as_default():
-            for name, value in scalars.items():
-                tf.summary.scalar(name, value, step=step)
-            self.writers[split].flush()
+    def _rates(self, progress: Progress) -> dict[str, float]:
+        """Of weights and biases, and of what the configuration sets apart; as the last step was."""
+        self.schedule.plateau = progress.plateau
+        groups = {"weights": ("", "kernel"), "biases": ("", "bias")}
+        for key in self.schedule.config.schedule.layer_rates:
+            layer, _, kind = key.partition("/")
+            groups[key.replace("/", " ")] = (layer, kind or "kernel")
+        fraction = (progress.step - 1) / self.steps_per_epoch
+        return {
+            f"learning rate/{name}": self.schedule.rate(*which, progress.epoch, fraction)
+            for name, which in groups.items()
+        }
 
     def _record(self, kind: str, epoch: int, step: int, values: dict) -> None:
         record = {"kind": kind, "time": time.time(), "epoch": epoch, "step": step, **values}

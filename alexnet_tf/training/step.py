@@ -41,6 +41,14 @@ class TrainingStep:
         self.network_input, self.forward = network_input, forward
         self.parts, self.loss_scale = accumulation_steps, loss_scale
         self._traced: dict[tuple[int, ...], Callable] = {}
+        with tf.device("CPU:0"):
+            self._waiting = tf.Variable(0.0, trainable=False, dtype=tf.float64)
+
+    def take_waiting(self) -> float:
+        """Seconds for which steps waited for their input since this was last asked."""
+        seconds = float(self._waiting.numpy())
+        self._waiting.assign(0.0)
+        return seconds
 
     def __call__(
         self, iterator, rates: Sequence[float], noise: float, seed: tuple[int, int]
@@ -73,7 +81,11 @@ class TrainingStep:
 
         @tf.function
         def step(iterator, rates, noise, seed):
-            sums = self.strategy.run(replica, args=(next(iterator), rates, noise, seed))
+            began = tf.timestamp()
+            batch = next(iterator)
+            with tf.control_dependencies(tf.nest.flatten(batch, expand_composites=True)):
+                self._waiting.assign_add(tf.timestamp() - began)
+            sums = self.strategy.run(replica, args=(batch, rates, noise, seed))
             return self.strategy.reduce(tf.distribute.ReduceOp.SUM, sums, axis=None)
 
         return step
