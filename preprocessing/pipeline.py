@@ -7,16 +7,13 @@ neither TensorFlow nor alexnet_tf.
 
 import contextlib
 import copy
-import fcntl
 import json
 import logging
 import os
 import posixpath
 import re
 import shlex
-import signal
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +21,6 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 import apache_beam as beam
-import grpc
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.metrics import Metrics, MetricsFilter
@@ -51,6 +47,7 @@ from preprocessing.conversion import (
 from preprocessing.dataset import DatasetError, DatasetInfo, parse_shard_name
 from preprocessing.files import FileEntry, Files, LocalFiles
 from preprocessing.listing import Listing
+from preprocessing.local_workers import DRIVER, PIDS, locked, watched_workers, worker_environment
 from preprocessing.plan import ShardTask, write_plan
 from preprocessing.progress import ProgressDisplay
 from preprocessing.shards import Job, Workspace, make_shard
@@ -60,10 +57,7 @@ from preprocessing.sources import list_folder, list_ilsvrc2012
 _LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 _LOCAL_RUNNERS = ("directrunner", "fnapirunner", _LOCAL_RUNNER.lower())
 _WORKER = "apache_beam.runners.worker.sdk_worker_main"
-_WORKER_THREAD = "run_worker"  # Beam's name for the thread that waits for a worker process
-_PIDS = "workers.pid"
 _NAMESPACE = "preprocessing"
-_DRIVER = "PREPROCESSING_DRIVER_PID"
 _FAILURE = re.compile(r"shard-failure<(.*?)>shard-failure", re.DOTALL)
 
 
@@ -221,7 +215,7 @@ class _ProgressFile:
     def __init__(self, workspace: Workspace, name: str):
         self._path = workspace.progress(name) if workspace.files.is_local else None
         self._next = time.monotonic() + 1
-        self._driver = int(os.environ.get(_DRIVER, "0"))
+        self._driver = int(os.environ.get(DRIVER, "0"))
 
     def __call__(self, done: int) -> None:
         if time.monotonic() < self._next:
@@ -351,7 +345,7 @@ def convert(conversion: Conversion, options: PipelineOptions) -> Summary:
     began = time.monotonic()
     workspace = Workspace(files_for(conversion.output), conversion.output)
     check_output(workspace, conversion.input, conversion.overwrite)
-    with _locked(workspace):
+    with locked(workspace):
         listing, tasks = _list_and_plan(conversion, workspace)
         job = Job(conversion.images, listing.classes, tuple(listing.containers))
         identity = job_identity(conversion, listing, tasks)
@@ -379,7 +373,7 @@ def _make_shards(
         _Progress(workspace, waiting),
     ):
         try:
-            with _worker_environment(), _watched_workers(workspace):
+            with worker_environment(), watched_workers(workspace):
                 pipeline = beam.Pipeline(*_runner(options, workspace))
                 _ = (
                     pipeline
@@ -415,7 +409,7 @@ def _runner(
     # As Beam starts them, but what they print goes to a file: it is much, and none is for the user.
     log, pids = os.devnull, os.devnull
     if workspace.files.is_local:
-        log, pids = workspace.path("workers.log"), workspace.path(_PIDS)
+        log, pids = workspace.path("workers.log"), workspace.path(PIDS)
         workspace.files.delete(pids)
     command = (
         f"echo $$ >>{shlex.quote(pids)}; "
@@ -452,95 +446,3 @@ class _Progress:
                         done += int(file.read() or 0)
         self._done = done
         return done
-
-
-@contextlib.contextmanager
-def _worker_environment() -> Iterator[None]:
-    """What local worker processes inherit: where this package is, who started them, one thread."""
-    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
-    values = {
-        "PYTHONPATH": os.pathsep.join(paths),
-        _DRIVER: str(os.getpid()),
-        "OPENBLAS_NUM_THREADS": "1",  # there is a process for each core already
-    }
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-@contextlib.contextmanager
-def _watched_workers(workspace: Workspace) -> Iterator[None]:
-    """Ends the job when a local worker process dies, or at Ctrl-C; Beam alone would wait for ever.
-
-    Either way the other workers are stopped first, for Beam's own tidying waits for them too.
-    """
-    died: list[str] = []
-    stopping = threading.Event()
-    before = threading.excepthook
-
-    def notice(arguments: threading.ExceptHookArgs) -> None:
-        if arguments.thread is None or arguments.thread.name != _WORKER_THREAD:
-            if not issubclass(arguments.exc_type, grpc.RpcError):  # of the broken connection
-                before(arguments)
-        elif not stopping.is_set():
-            died.append(str(arguments.exc_value))
-            os.kill(os.getpid(), signal.SIGINT)  # wakes the main thread from Beam's waiting
-
-    def stop(signal_number: int, frame) -> None:
-        stopping.set()
-        for pid in _worker_pids(workspace):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        raise KeyboardInterrupt
-
-    in_main = threading.current_thread() is threading.main_thread()
-    handler = signal.signal(signal.SIGINT, stop) if in_main else None
-    threading.excepthook = notice
-    try:
-        yield
-    except BaseException as error:
-        if died:
-            raise JobError(
-                f"a worker process died ({died[0]}); was there enough memory? Finished shards are "
-                "kept for the next run"
-            ) from error
-        raise
-    finally:
-        stopping.set()
-        threading.excepthook = before
-        if in_main:
-            signal.signal(signal.SIGINT, handler)
-
-
-def _worker_pids(workspace: Workspace) -> list[int]:
-    """Of the local worker processes that this run has started."""
-    try:
-        with open(workspace.path(_PIDS), encoding="ascii") as file:
-            return [int(line) for line in file]
-    except FileNotFoundError:
-        return []
-
-
-@contextlib.contextmanager
-def _locked(workspace: Workspace) -> Iterator[None]:
-    """Keeps two local conversions from writing to one directory."""
-    workspace.files.make_folder(workspace.folder)
-    if not workspace.files.is_local:
-        yield
-        return
-    with open(workspace.path("lock"), "wb") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise DatasetError(
-                f"another conversion is writing to {workspace.output!r}; wait for it, or stop it"
-            ) from error
-        yield
