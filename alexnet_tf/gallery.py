@@ -33,34 +33,32 @@ class Gallery:
         return len(self.labels)
 
 
-def gallery(
-    network: Network,
-    spec: NetworkSpec,
-    split: reader.Split,
-    limit: int,
-    side: int,
-    batch_size: int = 64,
-) -> Gallery:
-    """The first `limit` pictures of a split (which are a random sample: conversion permutes)."""
-    model, transform = network
-    size = split.info.image_size
-    both = keras.Model(model.input, [features_model(model, spec).output, model.output])
-    [center] = views(size, transform.size, 1)
+class Viewer:
+    """Looks at pictures with a network; its function is traced once, for any number of looks."""
 
-    @tf.function(reduce_retracing=True)
-    def see(pictures):
-        features, logits = both(view_input(transform, pictures, center), training=False)
-        return tf.cast(features, tf.float32), tf.nn.softmax(logits)
+    def __init__(self, network: Network, spec: NetworkSpec, image_size: int):
+        model, transform = network
+        both = keras.Model(model.input, [features_model(model, spec).output, model.output])
+        [center] = views(image_size, transform.size, 1)
 
-    batch_size = min(batch_size, limit)
-    batches = reader.evaluation_batches(split, size, reader.Share(batch_size))
-    parts = []
-    for batch in batches.take(-(-limit // batch_size)):
-        real = batch["weight"].numpy() > 0
-        features, probabilities = (part.numpy()[real] for part in see(batch["image"]))
-        pictures = thumbnails(batch["image"].numpy()[real], min(side, size))
-        parts.append((pictures, batch["label"].numpy()[real], probabilities, features))
-    return Gallery(*(np.concatenate(column)[:limit] for column in zip(*parts, strict=True)))
+        @tf.function(reduce_retracing=True)
+        def see(pictures):
+            features, logits = both(view_input(transform, pictures, center), training=False)
+            return tf.cast(features, tf.float32), tf.nn.softmax(logits)
+
+        self._see = see
+
+    def look(self, split: reader.Split, limit: int, side: int, batch_size: int = 64) -> Gallery:
+        """The first `limit` pictures of a split (a random sample: conversion permutes them)."""
+        size, batch_size = split.info.image_size, min(batch_size, limit)
+        batches = reader.evaluation_batches(split, size, reader.Share(batch_size))
+        parts = []
+        for batch in batches.take(-(-limit // batch_size)):
+            real = batch["weight"].numpy() > 0
+            features, probabilities = (part.numpy()[real] for part in self._see(batch["image"]))
+            pictures = thumbnails(batch["image"].numpy()[real], min(side, size))
+            parts.append((pictures, batch["label"].numpy()[real], probabilities, features))
+        return Gallery(*(np.concatenate(column)[:limit] for column in zip(*parts, strict=True)))
 
 
 def nearest(features: np.ndarray, others: np.ndarray, count: int) -> np.ndarray:

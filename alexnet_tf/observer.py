@@ -12,13 +12,13 @@ import numpy as np
 import tensorflow as tf
 
 from alexnet_tf import config_file
-from alexnet_tf.answers import Network, answers
+from alexnet_tf.answers import Network
 from alexnet_tf.data import reader
 from alexnet_tf.evaluation.tally import Tally
 from alexnet_tf.figures.classes import confusion_matrix
 from alexnet_tf.figures.page import pixels, style
 from alexnet_tf.figures.tiles import figure_3, tile
-from alexnet_tf.gallery import gallery
+from alexnet_tf.gallery import Gallery, Viewer
 from alexnet_tf.run_directory import Run
 from alexnet_tf.training import projector
 from alexnet_tf.training.board import Board
@@ -44,6 +44,7 @@ class Observer:
         if "validation" in run.info.splits:
             self.validation = reader.Split(data, run.info, "validation")
         self.names = [name.text for name in run.info.classes]
+        self.viewer = Viewer(network, run.config.network, run.info.image_size)
 
     def begin(self) -> None:
         """The configuration, the graph, and how the first pictures are varied."""
@@ -66,36 +67,34 @@ class Observer:
                 self.run, self.network, self.train, epoch, self.noise(epoch), self.settings.samples
             )
             self.board.picture("train", "augmented training pictures", sheet, step)
-        if self.validation and self.settings.answers:
-            self._answers(step)
-        if self.validation and self.settings.projector:
-            self._projector()
+        limit = max(self.settings.answers, self.settings.projector)
+        if self.validation and limit:
+            seen = self.viewer.look(self.validation, limit, projector.THUMBNAIL)
+            self._answers(seen, step)
+            self._projector(seen)
         self.board.flush()
 
-    def _answers(self, step: int) -> None:
-        tally = Tally(len(self.names))
-        for batch in answers([self.network], self.validation, limit=self.settings.answers):
-            tally.add(batch.labels, batch.probabilities[0])
+    def _answers(self, seen: Gallery, step: int) -> None:
+        if not self.settings.answers:
+            return
+        tally, shown = Tally(len(self.names)), slice(self.settings.answers)
+        tally.add(seen.labels[shown], seen.probabilities[shown])
         with style():
             matrix = pixels(confusion_matrix(tally.confusion, self.names))
         self.board.picture("validation", "confusion matrix", matrix, step)
         self.board.text("validation", "worst classes", _worst(tally, self.names), step)
 
-    def _projector(self) -> None:
-        seen = gallery(
-            self.network,
-            self.run.config.network,
-            self.validation,
-            self.settings.projector,
-            projector.THUMBNAIL,
-        )
-        classes, answered = self.run.info.classes, seen.probabilities.argmax(axis=1)
+    def _projector(self, seen: Gallery) -> None:
+        if not self.settings.projector:
+            return
+        classes, shown = self.run.info.classes, slice(self.settings.projector)
+        answered = seen.probabilities.argmax(axis=1)
         rows = [
             (classes[label].text, classes[label].synset, classes[answer].text)
-            for label, answer in zip(seen.labels, answered, strict=True)
+            for label, answer in zip(seen.labels[shown], answered[shown], strict=True)
         ]
         directory = self.board.directory / "validation"
-        projector.write(directory, seen.features, rows, seen.pictures)
+        projector.write(directory, seen.features[shown], rows, seen.pictures[shown])
 
 
 def _training_sheet(

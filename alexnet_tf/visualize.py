@@ -22,7 +22,7 @@ from alexnet_tf.figures.classes import class_errors, confusion_matrix
 from alexnet_tf.figures.curves import Course, curves
 from alexnet_tf.figures.page import save, style
 from alexnet_tf.figures.tiles import figure_3
-from alexnet_tf.gallery import gallery, nearest
+from alexnet_tf.gallery import Viewer, nearest
 from alexnet_tf.restore import restored_model
 from alexnet_tf.run_directory import Run, RunError
 from alexnet_tf.weights import first_kernels
@@ -103,9 +103,8 @@ def _figure_4(
 ) -> Figure:
     """The test pictures are the first of each class, in the dataset's (random) order."""
     names = [name.text for name in run.info.classes]
-    spec = run.config.network
-    seen = gallery(network, spec, test, SEARCHED, SIDE)
-    known = gallery(network, spec, train, limit, SIDE)
+    viewer = Viewer(network, run.config.network, test.info.image_size)
+    seen, known = viewer.look(test, SEARCHED, SIDE), viewer.look(train, limit, SIDE)
     _, firsts = np.unique(seen.labels, return_index=True)
     chosen = np.sort(firsts)[:PICTURES]
     answered = [
