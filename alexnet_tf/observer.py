@@ -28,7 +28,8 @@ WORST = 10  # classes in the table
 
 
 class Observer:
-    """Looks at a network in training.
+    """Looks at a network in training: at the first look also at augmented training pictures, at the
+    last also at the features.
 
     Args:
         network: the model in training and its input transform.
@@ -43,6 +44,7 @@ class Observer:
         self.validation = None
         if "validation" in run.info.splits:
             self.validation = reader.Split(data, run.info, "validation")
+        self.sampled = False
         self.names = [name.text for name in run.info.classes]
         self.viewer = Viewer(network, run.config.network, run.info.image_size)
 
@@ -56,22 +58,24 @@ class Observer:
 
     def epoch(self, epoch: int, step: int) -> None:
         """After `epoch` (from 0), when `step` steps are done."""
-        every = self.settings.every_epochs
-        if not every or ((epoch + 1) % every and epoch + 1 != self.run.config.training.epochs):
+        every, last = self.settings.every_epochs, epoch + 1 == self.run.config.training.epochs
+        if not every or ((epoch + 1) % every and not last):
             return
         model = self.network[0]
         self.board.picture("train", "first layer", figure_3(first_kernels(model), factor=4), step)
         self.board.histograms(weights_of(model), step)
-        if self.settings.samples:
+        if self.settings.samples and not self.sampled:
+            self.sampled = True
             sheet = _training_sheet(
                 self.run, self.network, self.train, epoch, self.noise(epoch), self.settings.samples
             )
             self.board.picture("train", "augmented training pictures", sheet, step)
-        limit = max(self.settings.answers, self.settings.projector)
+        projected = self.settings.projector if last else 0
+        limit = max(self.settings.answers, projected)
         if self.validation and limit:
             seen = self.viewer.look(self.validation, limit, projector.THUMBNAIL)
             self._answers(seen, step)
-            self._projector(seen)
+            self._projector(seen, projected)
         self.board.flush()
 
     def _answers(self, seen: Gallery, step: int) -> None:
@@ -84,10 +88,10 @@ class Observer:
         self.board.picture("validation", "confusion matrix", matrix, step)
         self.board.text("validation", "worst classes", _worst(tally, self.names), step)
 
-    def _projector(self, seen: Gallery) -> None:
-        if not self.settings.projector:
+    def _projector(self, seen: Gallery, count: int) -> None:
+        if not count:
             return
-        classes, shown = self.run.info.classes, slice(self.settings.projector)
+        classes, shown = self.run.info.classes, slice(count)
         answered = seen.probabilities.argmax(axis=1)
         rows = [
             (classes[label].text, classes[label].synset, classes[answer].text)
