@@ -25,6 +25,7 @@ from alexnet_tf.run_directory import Run, RunError
 from alexnet_tf.training import strategy as strategies
 from alexnet_tf.training.board import Board
 from alexnet_tf.training.checkpoints import Checkpoints
+from alexnet_tf.training.diagnostics import Diagnostics, FlatLoss, Watch
 from alexnet_tf.training.loop import Hooks, Loop, NonFinite, Progress, Stopped, Window
 from alexnet_tf.training.loss_scale import LossScale
 from alexnet_tf.training.monitors import Monitors
@@ -34,6 +35,8 @@ from alexnet_tf.training.schedule import Schedule
 from alexnet_tf.training.step import TrainingStep, check_parts
 from alexnet_tf.training.workers import Workers
 from alexnet_tf.weights import weights_of
+
+PROBED = 64  # pictures on which diagnostics are measured
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -135,12 +138,15 @@ class Training:
                 if self.config.monitoring.profile_steps:
                     count = self.config.monitoring.profile_steps
                     step = ProfiledStep(step, monitors.board.directory / "train", count)
+                watch = self._watch(progress.epoch * steps + progress.step)
                 self._announce(progress, steps)
             began = time.monotonic()
 
             def window(progress: Progress, window: Window) -> None:
                 if monitors:
                     monitors.window(progress, window, step.take_waiting())
+                    found = watch.after(progress.epoch, window.step, window.result.loss)
+                    monitors.diagnosis(progress, window.step, *found)
 
             def end_of_epoch(progress: Progress, train: Result) -> float | None:
                 validation = None
@@ -244,6 +250,30 @@ class Training:
     def _observer(self, board: Board) -> Observer:
         noise = Schedule(self.config).noise_coefficient
         return Observer(self.run, (self.model, self.transform), board, self.split.directory, noise)
+
+    def _watch(self, step: int) -> Watch:
+        """Diagnostics on training pictures in the center view, from `step` on."""
+        training, spec = self.config.training, self.config.network
+        count = min(PROBED, self.run.info.num_examples("train"))
+        batches = reader.evaluation_batches(self.split, spec.input_size, reader.Share(count))
+        crops = next(iter(batches))["image"]
+        margin = (self.run.info.image_size - spec.input_size) // 2
+        images = self.transform.centered(
+            crops, tf.fill([count, 2], margin), tf.fill([count], False)
+        )
+        schedule = Schedule(self.config)
+
+        def frozen(epoch: int) -> set[str]:
+            names = {weight.layer for weight in self.optimizer.weights}
+            return {name for name in names if schedule.rate(name, "kernel", epoch, 0.5) == 0}
+
+        return Watch(
+            Diagnostics(self.strategy, self.model, self.optimizer, images),
+            FlatLoss(spec.num_classes, training.flat_loss_steps),
+            frozen,
+            training.diagnostics_every_steps,
+            step,
+        )
 
     def _evaluator(self, data: str | Path) -> Evaluator | None:
         if "validation" not in self.run.info.splits:

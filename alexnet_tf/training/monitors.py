@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import time
 from dataclasses import asdict
@@ -16,6 +17,7 @@ from alexnet_tf.training.board import Board
 from alexnet_tf.training.loop import Progress, Window
 from alexnet_tf.training.schedule import Schedule
 
+log = logging.getLogger(__name__)
 QUIET_SECONDS = 300  # off a terminal, a line at least so often within a long epoch
 
 
@@ -69,6 +71,17 @@ class Monitors:
             line += "; " + _words("validation", validation)
         self._record("epoch", progress.epoch, step, record)
         self._line(f"{line}; {seconds:.0f} s")
+
+    def diagnosis(
+        self, progress: Progress, step: int, values: dict[str, float], warning: str | None
+    ) -> None:
+        """Measurements of the network, and what is wrong with it, if they are there."""
+        if values:
+            self.board.scalars("train", values, step)
+            self._record("diagnostics", progress.epoch, step, values)
+        if warning is not None:
+            self._record("warning", progress.epoch, step, {"text": warning})
+            log.warning("%s", warning)
 
     def close(self) -> None:
         if self.bar is not None:

@@ -118,8 +118,8 @@ def test_loss_scaling_in_float32_changes_nothing():
 @pytest.mark.parametrize(
     ("precision", "bounds"),
     [
-        ("mixed_float16", {"fc8": 0.01, "fc": 0.02, "conv": 0.2}),
-        ("mixed_bfloat16", {"fc8": 0.08, "fc": 0.15}),
+        ("mixed_float16", {"fc8": 0.005, "fc": 0.05, "conv": 0.2}),
+        ("mixed_bfloat16", {"fc8": 0.03, "fc": 0.1}),
     ],
 )
 def test_half_precision_follows_float32(precision, bounds):
@@ -130,11 +130,9 @@ def test_half_precision_follows_float32(precision, bounds):
     with strategy().scope():
         scale = LossScale() if precision == "mixed_float16" else None
     again, _ = trained(steps=1, precision=precision, scale=scale)
-    assert {value.dtype for value in again.values()} == {np.dtype(np.float32)}
     for key in [key for key in changes if key.endswith("/kernel")]:  # in biases' sums, terms cancel
         bound = next((b for start, b in bounds.items() if key.startswith(start)), np.inf)
         error = np.linalg.norm(again[key] - changes[key]) / np.linalg.norm(changes[key])
-        print(precision, key, error)
         assert 1e-5 < error < bound, key
 
 
