@@ -38,6 +38,14 @@ from alexnet_tf.weights import weights_of
 
 PROBED = 64  # pictures on which diagnostics are measured
 
+LOST = (  # what a worker sees when another one is gone
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.InternalError,
+    tf.errors.UnavailableError,
+)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
@@ -102,6 +110,8 @@ class Training:
         try:
             finished = self._run()
         except NonFinite as error:
+            if self.is_chief:  # what was saved at that step made the loss so
+                self.checkpoints.remove_from(error.step)
             saved = self.checkpoints.steps()
             last = self.checkpoints.path(saved[-1]) if saved else "none"
             raise cli.JobFailed(
@@ -112,7 +122,7 @@ class Training:
                 f"a record in {self.split.directory} is damaged ({_reason(error)}); see"
                 " python -m preprocessing verify"
             ) from error
-        except tf.errors.OpError as error:
+        except LOST as error:
             if self.share.workers == 1:
                 raise
             raise cli.JobFailed(
@@ -175,6 +185,7 @@ class Training:
             self._forward,
             self.config.training.accumulation_steps,
             self.loss_scale,
+            timed=not self.config.training.deterministic,
         )
 
     def _restore(self) -> Progress:
@@ -286,7 +297,8 @@ def _reason(error: tf.errors.OpError) -> str:
     """The line that matters of TensorFlow's many."""
     noise = ("Graph execution error", "Detected at", "File ", "<", "[[", "(")
     lines = [line.strip() for line in error.message.splitlines()]
-    return next((line for line in lines if line and not line.startswith(noise)), str(error.op))
+    named = type(error).__name__
+    return next((line for line in lines if line and not line.startswith(noise)), named)
 
 
 if __name__ == "__main__":

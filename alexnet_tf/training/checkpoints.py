@@ -70,6 +70,12 @@ class Checkpoints:
             shutil.rmtree(left)
         return final
 
+    def remove_from(self, step: int) -> None:
+        """Removes the checkpoints of this and later steps."""
+        for found in self.steps():
+            if found >= step:
+                shutil.rmtree(self.path(found))
+
     def restore_newest(self, variables: Mapping[str, Mapping]) -> Mapping | None:
         """Reads the newest undamaged checkpoint into the variables and returns its state.
 

@@ -26,6 +26,7 @@ class TrainingStep:
         accumulation_steps: each replica works its batch through in so many parts and adds their
             gradients up: the same update (the loss is a sum over examples), in less memory.
         loss_scale: for float16; a step whose gradients overflow changes no weight.
+        timed: measures how long steps wait for input, which TensorFlow's deterministic mode forbids.
     """
 
     def __init__(
@@ -36,10 +37,11 @@ class TrainingStep:
         forward: Forward,
         accumulation_steps: int = 1,
         loss_scale: LossScale | None = None,
+        timed: bool = True,
     ):
         self.strategy, self.optimizer = strategy, optimizer
         self.network_input, self.forward = network_input, forward
-        self.parts, self.loss_scale = accumulation_steps, loss_scale
+        self.parts, self.loss_scale, self.timed = accumulation_steps, loss_scale, timed
         self._traced: dict[tuple[int, ...], Callable] = {}
         with tf.device("CPU:0"):
             self._waiting = tf.Variable(0.0, trainable=False, dtype=tf.float64)
@@ -81,14 +83,21 @@ class TrainingStep:
 
         @tf.function
         def step(iterator, rates, noise, seed):
-            began = tf.timestamp()
-            batch = next(iterator)
-            with tf.control_dependencies(tf.nest.flatten(batch, expand_composites=True)):
-                self._waiting.assign_add(tf.timestamp() - began)
+            if self.timed:
+                batch = self._timed(iterator)
+            else:
+                batch = next(iterator)
             sums = self.strategy.run(replica, args=(batch, rates, noise, seed))
             return self.strategy.reduce(tf.distribute.ReduceOp.SUM, sums, axis=None)
 
         return step
+
+    def _timed(self, iterator):
+        began = tf.timestamp()
+        batch = next(iterator)
+        with tf.control_dependencies(tf.nest.flatten(batch, expand_composites=True)):
+            self._waiting.assign_add(tf.timestamp() - began)
+        return batch
 
     def _split(self, batch: dict[str, tf.Tensor]) -> list[dict[str, tf.Tensor]]:
         if self.parts == 1:

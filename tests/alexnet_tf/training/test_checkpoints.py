@@ -107,6 +107,12 @@ def test_a_write_that_dies_leaves_the_old_ones(tmp_path, monkeypatch):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-000000001", "step-000000002"]
 
 
+def test_bad_ones_can_be_removed(tmp_path):
+    checkpoints = saved(tmp_path, 4, 8, 9)
+    checkpoints.remove_from(8)
+    assert checkpoints.steps() == [4]
+
+
 def test_a_step_may_be_saved_again(tmp_path):
     checkpoints, found = saved(tmp_path, 5), variables(0)
     checkpoints.save(5, variables(6), {"epoch": 6})
