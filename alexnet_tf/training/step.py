@@ -26,7 +26,7 @@ class TrainingStep:
         accumulation_steps: each replica works its batch through in so many parts and adds their
             gradients up: the same update (the loss is a sum over examples), in less memory.
         loss_scale: for float16; a step whose gradients overflow changes no weight.
-        timed: measures how long steps wait for input, which TensorFlow's deterministic mode forbids.
+        timed: measures how long steps wait for input, which deterministic mode forbids.
     """
 
     def __init__(
@@ -83,10 +83,7 @@ class TrainingStep:
 
         @tf.function
         def step(iterator, rates, noise, seed):
-            if self.timed:
-                batch = self._timed(iterator)
-            else:
-                batch = next(iterator)
+            batch = self._timed(iterator) if self.timed else next(iterator)
             sums = self.strategy.run(replica, args=(batch, rates, noise, seed))
             return self.strategy.reduce(tf.distribute.ReduceOp.SUM, sums, axis=None)
 

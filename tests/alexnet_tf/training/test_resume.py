@@ -146,9 +146,8 @@ def test_a_loss_that_is_not_finite_stops_the_run(arguments, tmp_path, every):
     explosion = "schedule.rate=[[0, 0.01], [1, 3.0e38]]"
     with pytest.raises(JobFailed) as failure:
         train.main([*arguments, explosion, f"training.checkpoint_every_steps={every}"])
-    expected = r"(the loss|\w+/kernel|\w+/bias) is not finite at step (\d+); last good checkpoint: (\S+)\."
-    found = re.match(expected, str(failure.value))
-    _, step, last = found.groups()
+    expected = r"\S+ ?\w+ is not finite at step (\d+); last good checkpoint: (\S+)\."
+    step, last = re.match(expected, str(failure.value)).groups()
     assert 8 <= int(step) < 14
     saved = sorted((tmp_path / "run" / "checkpoints").iterdir())
     assert str(saved[-1]) == last
