@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 DEMO ?= demo
 PICTURES := $(foreach n,1 2 3 4,ILSVRC2012_val_0000000$(n).JPEG)
 
-.PHONY: help setup demo test test-slow lint format clean
+.PHONY: help setup demo test test-slow multi-worker-test lint format clean
 
 help:
 	@echo "make demo       archives -> Beam -> TFRecords -> training -> evaluation -> SavedModel -> prediction"
 	@echo "make test       the test suite        make test-slow   the long tests"
+	@echo "make multi-worker-test   two training processes on loopback, killed and resumed"
 	@echo "make lint       ruff                  make clean       remove .venv, demo and caches"
 
 setup: $(VENV)/.installed
@@ -46,6 +47,9 @@ test: setup
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow
+
+multi-worker-test: setup
+	$(BIN)/python -m pytest -v -m "slow or not slow" tests/alexnet_tf/training/test_multi_worker.py
 
 lint: setup
 	$(BIN)/ruff check .
