@@ -98,7 +98,7 @@ def create(config: StrategyConfig, members: Cluster = ALONE) -> Devices:
     towers = 2 if config.placement == "two-tower" else 1
     if count < towers:
         raise ConfigError(
-            f"strategy.placement: two-tower expects 2 devices, received {count} ({kind}); set"
+            f"strategy.placement: two-tower expects 2 devices, received {count} {kind}; set"
             " strategy.placement=single"
         )
     alone = config.name == "one-device" or (config.name == "multi-worker" and kind == "CPU")
