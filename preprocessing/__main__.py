@@ -116,7 +116,8 @@ def _add_convert(verbs) -> None:
 
 def _convert(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     logging.basicConfig(level=logging.ERROR)  # Beam warns of optional parts that are not needed
-    from preprocessing.pipeline import beam_options, convert  # it takes seconds to import
+    from preprocessing.pipeline import convert  # it takes seconds to import
+    from preprocessing.runners import beam_options
 
     size = arguments.image_size
     if size is None:
@@ -184,7 +185,7 @@ def _verify(arguments: argparse.Namespace, rest: list[str]) -> int:
 def _files_for(path: str) -> Callable:
     """Beam is imported only for paths that need it."""
     if "://" in path:
-        from preprocessing.pipeline import files_for
+        from preprocessing.beam_files import files_for
 
         return files_for
     from preprocessing.verify import local_files

@@ -339,7 +339,8 @@ def _use(log: str, work: Callable, arguments: tuple) -> tuple[float, int]:
 
 def _convert(source: str, output: str, workers: int, options: ImageOptions) -> None:
     from preprocessing.conversion import Conversion
-    from preprocessing.pipeline import beam_options, convert
+    from preprocessing.pipeline import convert
+    from preprocessing.runners import beam_options
 
     # Every picture goes into the training split, the one with statistics.
     conversion = Conversion("folder", source, output, options, validation_fraction=0)
@@ -350,7 +351,7 @@ def _convert_naively(paths: list[str], output: str, workers: int, options: Image
     """One element per image, encoded examples through the runner, Beam's own TFRecord writer."""
     import apache_beam as beam
 
-    from preprocessing.pipeline import beam_options
+    from preprocessing.runners import beam_options
 
     with beam.Pipeline(options=beam_options([], workers)) as pipeline:
         _ = (

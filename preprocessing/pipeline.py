@@ -5,34 +5,22 @@ element arrives and never travel. Workers need this package, Pillow, NumPy and p
 neither TensorFlow nor alexnet_tf.
 """
 
-import contextlib
-import copy
 import json
-import logging
 import os
-import posixpath
 import re
-import shlex
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
 
 import apache_beam as beam
-from apache_beam.io.filesystem import BeamIOError, CompressionTypes
-from apache_beam.io.filesystems import FileSystems
+from apache_beam.io.filesystem import BeamIOError
 from apache_beam.metrics import Metrics, MetricsFilter
-from apache_beam.options.pipeline_options import (
-    DirectOptions,
-    PipelineOptions,
-    StandardOptions,
-)
-from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
-from apache_beam.runners.runner import PipelineRunner, PipelineState
-from apache_beam.transforms.environments import SubprocessSDKEnvironment
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.runner import PipelineState
 
+from preprocessing.beam_files import BeamFiles, files_for
 from preprocessing.cifar10 import list_cifar10
 from preprocessing.conversion import (
     Conversion,
@@ -45,18 +33,15 @@ from preprocessing.conversion import (
     tool_versions,
 )
 from preprocessing.dataset import DatasetError, DatasetInfo, parse_shard_name
-from preprocessing.files import FileEntry, Files, LocalFiles
+from preprocessing.files import LocalFiles
 from preprocessing.listing import Listing
-from preprocessing.local_workers import DRIVER, PIDS, locked, watched_workers, worker_environment
+from preprocessing.local_workers import DRIVER, locked, watched_workers, worker_environment
 from preprocessing.plan import ShardTask, write_plan
 from preprocessing.progress import ProgressDisplay
+from preprocessing.runners import runner_and_options
 from preprocessing.shards import Job, Workspace, make_shard
 from preprocessing.sources import list_folder, list_ilsvrc2012
 
-# Beam's "DirectRunner" may fetch and start another program (Prism); this is the one meant here.
-_LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
-_LOCAL_RUNNERS = ("directrunner", "fnapirunner", _LOCAL_RUNNER.lower())
-_WORKER = "apache_beam.runners.worker.sdk_worker_main"
 _NAMESPACE = "preprocessing"
 _FAILURE = re.compile(r"shard-failure<(.*?)>shard-failure", re.DOTALL)
 
@@ -68,107 +53,6 @@ class ShardFailure(Exception):
     def because(cls, message: str) -> "ShardFailure":
         """Marks the message, to be found in whatever a runner makes of it."""
         return cls(f"shard-failure<{message}>shard-failure")
-
-
-class BeamFiles:
-    """Beam's filesystems: gs://, s3://, hdfs:// and what else is registered.
-
-    Args:
-        remember: list each folder once and answer from memory; for input, which does not change.
-    """
-
-    is_local = False
-
-    def __init__(self, remember: bool = False):
-        self._remember = remember
-        self._listed: dict[str, list[FileEntry]] = {}
-
-    def join(self, *parts: str) -> str:
-        return posixpath.join(*parts)
-
-    def is_file(self, path: str) -> bool:
-        return bool(FileSystems.match([path])[0].metadata_list)
-
-    def is_folder(self, path: str) -> bool:
-        return next(self._below(path), None) is not None
-
-    def entry(self, path: str) -> FileEntry:
-        metadata = FileSystems.match([path])[0].metadata_list[0]
-        changed = str(metadata.last_updated_in_seconds)
-        return FileEntry(posixpath.basename(path), metadata.size_in_bytes, changed)
-
-    def names(self, folder: str) -> list[str]:
-        return sorted({entry.name.split("/")[0] for entry in self._below(folder)})
-
-    def walk(self, folder: str) -> Iterator[FileEntry]:
-        for entry in self._below(folder):
-            if not any(part.startswith(".") for part in entry.name.split("/")):
-                yield entry
-
-    def open(self, path: str) -> BinaryIO:
-        return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
-
-    @contextlib.contextmanager
-    def create(self, path: str) -> Iterator[BinaryIO]:
-        """A file under a temporary name, which it loses at the end: not all stores are atomic."""
-        temporary = f"{path}.{os.urandom(8).hex()}.part"
-        file = FileSystems.create(temporary, compression_type=CompressionTypes.UNCOMPRESSED)
-        try:
-            yield file
-        except BaseException:
-            file.close()
-            self.delete(temporary)
-            raise
-        file.close()
-        self.move(temporary, path)
-
-    def move(self, source: str, target: str) -> None:
-        self.delete(target)  # HDFS refuses to rename onto an existing file
-        FileSystems.rename([source], [target])
-
-    def delete(self, path: str) -> None:
-        if self.is_file(path):
-            FileSystems.delete([path])
-
-    def make_folder(self, path: str) -> None:
-        with contextlib.suppress(OSError):  # Beam raises if the folder is there already
-            FileSystems.mkdirs(path)
-
-    def delete_folder(self, path: str) -> None:
-        if next(self._below(path), None) is not None:
-            FileSystems.delete([path.rstrip("/") + "/"])
-
-    def delete_if_empty(self, path: str) -> None:
-        pass  # a folder without files is no thing of its own in an object store
-
-    def _below(self, folder: str) -> Iterator[FileEntry]:
-        folder = folder.rstrip("/") + "/"
-        for known, entries in self._listed.items():
-            if folder.startswith(known):
-                rest = folder[len(known) :]
-                for entry in entries:
-                    if entry.name.startswith(rest):
-                        yield FileEntry(entry.name[len(rest) :], entry.size, entry.changed)
-                return
-        entries = sorted(
-            (
-                FileEntry(
-                    metadata.path[len(folder) :],
-                    metadata.size_in_bytes,
-                    str(metadata.last_updated_in_seconds),
-                )
-                for metadata in FileSystems.match([folder + "**"])[0].metadata_list
-            ),
-            key=lambda entry: entry.name.split("/"),
-        )
-        if self._remember:
-            self._listed[folder] = entries
-        yield from entries
-
-
-def files_for(path: str) -> Files:
-    """Local paths take the fast way; others go through Beam's filesystems."""
-    return BeamFiles() if "://" in path else LocalFiles()
 
 
 class MakeShard(beam.DoFn):
@@ -305,36 +189,6 @@ class _ListingReport:
             print(f"listed {count:,} images", file=sys.stderr, flush=True)
 
 
-def beam_options(arguments: Sequence[str], workers: int | None = None) -> PipelineOptions:
-    """Beam's options; without a runner, as many local processes as the machine has cores.
-
-    Raises:
-        DatasetError: an option that no local runner knows. (Other runners take options that Beam's
-            Python part has never heard of.)
-    """
-    options = PipelineOptions(list(arguments))
-    if not _is_local(options):
-        return options
-    # Failures come back as exceptions; Beam would print their stack trace as well.
-    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
-    known = options.get_all_options()
-    unknown = set(options.get_all_options(retain_unknown_options=True)) - set(known)
-    if unknown or (arguments and not arguments[0].startswith("-")):
-        name = f"--{min(unknown)}" if unknown else arguments[0]
-        raise DatasetError(f"expected options of convert or of Beam, received {name}; see --help")
-    options.view_as(StandardOptions).runner = _LOCAL_RUNNER
-    direct = options.view_as(DirectOptions)
-    given = " ".join(arguments)
-    if "--direct_running_mode" not in given:
-        direct.direct_running_mode = "multi_processing"
-    if workers is not None:
-        direct.direct_num_workers = workers
-    elif "--direct_num_workers" not in given:
-        multiple = direct.direct_running_mode != "in_memory"
-        direct.direct_num_workers = (os.cpu_count() or 1) if multiple else 1
-    return options
-
-
 def convert(conversion: Conversion, options: PipelineOptions) -> Summary:
     """Converts a source to a dataset; the same call goes on where an interrupted one stopped.
 
@@ -374,7 +228,7 @@ def _make_shards(
     ):
         try:
             with worker_environment(), watched_workers(workspace):
-                pipeline = beam.Pipeline(*_runner(options, workspace))
+                pipeline = beam.Pipeline(*runner_and_options(options, workspace))
                 _ = (
                     pipeline
                     | "Plan" >> beam.Create(waiting + kept, reshuffle=False)  # ShardTask
@@ -394,33 +248,6 @@ def _make_shards(
         raise JobError(f"the runner ended in state {state}; run the same command again")
     counters = result.metrics().query(MetricsFilter().with_namespace(_NAMESPACE))["counters"]
     return {counter.key.metric.name: counter.result for counter in counters}
-
-
-def _runner(
-    options: PipelineOptions, workspace: Workspace
-) -> tuple[PipelineRunner | None, PipelineOptions]:
-    """The runner, None if Beam finds it by its name, and its options."""
-    if not _is_local(options):
-        return None, options
-    options = copy.deepcopy(options)
-    direct = options.view_as(DirectOptions)
-    if direct.direct_running_mode != "multi_processing":
-        return FnApiRunner(), options
-    # As Beam starts them, but what they print goes to a file: it is much, and none is for the user.
-    log, pids = os.devnull, os.devnull
-    if workspace.files.is_local:
-        log, pids = workspace.path("workers.log"), workspace.path(PIDS)
-        workspace.files.delete(pids)
-    command = (
-        f"echo $$ >>{shlex.quote(pids)}; "
-        f"exec {shlex.quote(sys.executable)} -m {_WORKER} >>{shlex.quote(log)} 2>&1"
-    )
-    direct.direct_running_mode = "in_memory"  # the environment says it
-    return FnApiRunner(SubprocessSDKEnvironment.from_command_string(command)), options
-
-
-def _is_local(options: PipelineOptions) -> bool:
-    return (options.view_as(StandardOptions).runner or "DirectRunner").lower() in _LOCAL_RUNNERS
 
 
 class _Progress:

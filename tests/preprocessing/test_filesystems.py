@@ -14,7 +14,7 @@ from apache_beam.io.filesystem import (
 )
 
 from preprocessing.__main__ import main
-from preprocessing.pipeline import BeamFiles
+from preprocessing.beam_files import BeamFiles
 from preprocessing.verify import verify_dataset
 from tests.preprocessing.pictures import write_archives, write_class_folders, write_extracted
 

@@ -15,8 +15,9 @@ from preprocessing.conversion import Conversion, JobError
 from preprocessing.dataset import DatasetError, decode_example, read_info, read_mean_image
 from preprocessing.files import LocalFiles
 from preprocessing.images import ImageOptions, decode_and_resize, encode
-from preprocessing.pipeline import beam_options, convert
+from preprocessing.pipeline import convert
 from preprocessing.records import read_records
+from preprocessing.runners import beam_options
 from preprocessing.verify import verify_dataset
 from tests.preprocessing.pictures import (
     WNIDS,

@@ -24,8 +24,9 @@ from preprocessing.dataset import (
 from preprocessing.files import LocalFiles
 from preprocessing.images import ImageOptions
 from preprocessing.inspection import describe, first_pictures
-from preprocessing.pipeline import beam_options, convert
+from preprocessing.pipeline import convert
 from preprocessing.records import frame, read_records
+from preprocessing.runners import beam_options
 from preprocessing.shards import file_checksum
 from preprocessing.verify import check_record, verify_dataset
 from tests.preprocessing.pictures import picture, write_archives
