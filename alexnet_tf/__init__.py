@@ -1,6 +1,33 @@
-"""AlexNet in TensorFlow: network, training, evaluation, export."""
+"""AlexNet in TensorFlow: network, training, evaluation, export.
 
+    from alexnet_tf import AlexNet, load_run, new_head
+
+Names are imported when first used, so that command lines start without what they do not need.
+"""
+
+import importlib
 import os
 
 # TensorFlow announces its CPU features and missing GPUs at every start; errors still show.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+_HOMES = {
+    "AlexNet": "api",
+    "TrainedNetwork": "api",
+    "load_run": "api",
+    "new_head": "api",
+    "Dropout": "network.layers",
+    "LocalResponseNormalization": "network.layers",
+    "SpatialResponseNormalization": "network.layers",
+}
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str):
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -14,6 +14,7 @@ import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
 
 from alexnet_tf.config import Config
+from alexnet_tf.run_directory import FREE
 from alexnet_tf.weights import Weight
 
 SPLITS = ("train", "validation")
@@ -79,8 +80,8 @@ class Board:
 
 
 def flat_settings(config: Config) -> dict[str, float | str]:
-    """`section.key` → value, of all settings but single layers' and what changes no result."""
-    tree = config.model_dump(mode="json", exclude={"monitoring": True, "network": {"layers"}})
+    """`section.key` → value, of all settings but single layers' and those free to change."""
+    tree = config.model_dump(mode="json", exclude={"network": {"layers"}})
     found: dict[str, float | str] = {}
 
     def walk(place: str, value) -> None:
@@ -93,4 +94,4 @@ def flat_settings(config: Config) -> dict[str, float | str]:
             found[place] = str(value)
 
     walk("", tree)
-    return found
+    return {key: value for key, value in found.items() if not key.startswith(FREE)}

@@ -1,0 +1,155 @@
+"""TensorBoard's pages of a run, opened in a real browser (Chromium, headless)."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+CHROMIUM, DRIVER = (shutil.which(name) for name in ("chromium", "chromedriver"))
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver"),
+]
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--enable-unsafe-swiftshader",  # the projector draws with WebGL
+    "--window-size=1500,1250",
+)
+PATIENCE = 60  # seconds, for a page to load and to show what it is asked for
+
+# The text of a page and of its shadow trees and frames, which innerText leaves out.
+TEXT = """
+const texts = [];
+(function walk(node) {
+  if (node.nodeType === Node.TEXT_NODE) texts.push(node.textContent);
+  if (node.shadowRoot) walk(node.shadowRoot);
+  if (node.nodeName === "IFRAME" && node.contentDocument) walk(node.contentDocument.body);
+  if (!["STYLE", "SCRIPT", "TEMPLATE"].includes(node.nodeName))
+    for (const child of node.childNodes) walk(child);
+})(document.body);
+return texts.join(" ").replace(/\\s+/g, " ");
+"""
+
+
+@pytest.fixture(scope="module")
+def address(made):
+    """Of a TensorBoard over the run that the end-to-end tests share."""
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(made.run), "--port", "0"]
+    # Its own server answers for the files' reader, too: no second process to wait for.
+    command += ["--load_fast", "false", "--host", "127.0.0.1"]
+    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        for line in server.stderr:
+            found = re.search(r"http://\S+", line)
+            if found:
+                break
+        else:
+            pytest.fail("TensorBoard ended without saying where it serves")
+        yield found[0].rstrip("/")
+    finally:
+        server.terminate()
+        server.wait()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    webdriver = pytest.importorskip("selenium.webdriver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
+    driver.set_page_load_timeout(PATIENCE)
+    yield driver
+    driver.quit()
+
+
+def open_page(browser, address: str, tab: str, *expected: str) -> str:
+    """The page's text once it shows all that is expected; fails naming what is missing.
+
+    With SCREENSHOTS=DIR in the environment a picture of each page is kept there.
+    """
+    browser.get("about:blank")  # else a change of the address's fragment alone loads nothing
+    browser.get(f"{address}/{tab}")
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        text = browser.execute_script(TEXT)
+        missing = [part for part in expected if part not in text]
+        if not missing:
+            break
+        time.sleep(0.5)
+    if "SCREENSHOTS" in os.environ:
+        time.sleep(5)  # until charts and pictures are drawn
+        name = tab.strip("#?").split("&")[0] or "start"
+        browser.save_screenshot(str(Path(os.environ["SCREENSHOTS"]) / f"{name}.png"))
+    assert not missing, f"{tab} lacks {missing}; it shows: {text[:3000]}"
+    return text
+
+
+def test_scalars_of_both_splits(browser, address):
+    open_page(
+        browser,
+        address,
+        "#scalars",
+        "top-1 error",
+        "top-5 error",
+        "loss",
+        "learning rate",
+        "speed",
+        "tensorboard/train",
+        "tensorboard/validation",
+    )
+
+
+def test_pictures(browser, address):
+    open_page(
+        browser,
+        address,
+        "#images",
+        "first layer",
+        "augmented training pictures",
+        "confusion matrix",
+    )
+
+
+def test_histograms_of_weights(browser, address):
+    open_page(browser, address, "#histograms", "conv1_a", "fc8")
+
+
+def test_texts(browser, address):
+    text = open_page(browser, address, "#text", "configuration", "worst classes")
+    assert "keep-variance" in text  # the run's own setting
+    assert "most often taken for" in text
+
+
+def test_hyperparameters(browser, address):
+    open_page(
+        browser,
+        address,
+        "#hparams",
+        "network.width",
+        "schedule.rate",
+        "validation top-1 error",
+    )
+
+
+def test_projector(browser, address):
+    text = open_page(browser, address, "#projector", "features")
+    assert re.search(r"Points:\s*20\s", text)  # the validation pictures
+    assert "identifier" in text  # a column of the class names
+
+
+def test_graph(browser, address):
+    open_page(browser, address, "#graphs&run=tensorboard%2Ftrain", "image", "alexnet_paper")
