@@ -19,7 +19,7 @@ from alexnet_tf.evaluate import Evaluator
 from alexnet_tf.metrics import Result
 from alexnet_tf.network import model as network
 from alexnet_tf.network.layers import dropout_seed
-from alexnet_tf.network.towers import Placement
+from alexnet_tf.network.towers import Placement, pictures
 from alexnet_tf.observer import Observer
 from alexnet_tf.run_directory import Run, RunError
 from alexnet_tf.training import strategy as strategies
@@ -85,6 +85,7 @@ class Training:
         reader.check_sizes(run.info, spec.input_size)
         devices = strategies.create(self.config.strategy, cluster)
         self.strategy, self.workers = devices.strategy, Workers(devices)
+        self.placement = Placement(devices.pairs) if devices.pairs else None
         self.share = reader.Share(
             training.global_batch_size, devices.local_replicas, cluster.workers, cluster.worker
         )
@@ -98,7 +99,7 @@ class Training:
                 spec,
                 seed=training.seed,
                 precision=training.precision,
-                placement=Placement(devices.pairs) if devices.pairs else None,
+                placement=self.placement,
             )
             self.optimizer = Momentum(self.config.optimizer, weights_of(self.model))
             self.loss_scale = LossScale() if training.precision == "mixed_float16" else None
@@ -181,7 +182,7 @@ class Training:
         return TrainingStep(
             self.strategy,
             self.optimizer,
-            self.transform.training,
+            self._network_input,
             self._forward,
             self.config.training.accumulation_steps,
             self.loss_scale,
@@ -243,9 +244,20 @@ class Training:
 
         return self.strategy.distribute_datasets_from_function(make)
 
-    def _forward(self, images: tf.Tensor, seed: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-        with dropout_seed(seed, rows, self.share.global_batch_size):
-            return self.model(images, training=True)
+    def _network_input(self, batch: dict, noise: tf.Tensor) -> dict[str, tf.Tensor]:
+        """What each tower sees; a split network's towers both make it, from the same bytes."""
+        copies = {}
+        for tower in self.config.network.tower_names:
+            if self.placement is None and copies:
+                copies[tower] = next(iter(copies.values()))
+                continue
+            with self.placement.operations(tower) if self.placement else contextlib.nullcontext():
+                copies[tower] = self.transform.training(batch, noise)
+        return copies
+
+    def _forward(self, images: dict, seed: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+        with dropout_seed(seed, rows, self.share.global_batch_size), pictures(images):
+            return self.model(next(iter(images.values())), training=True)
 
     def _variables(self) -> dict[str, dict]:
         weights = self.optimizer.weights

@@ -47,6 +47,8 @@ class _Builder:
         size = self.spec.input_size
         image = keras.Input((size, size, 3), name="image")
         maps = dict.fromkeys(self.spec.tower_names, image)
+        if len(maps) == 2:
+            maps = {t: towers.Picture(**self.options(t, "image"))(image) for t in maps}
         for layer in self.spec.layers[:-1]:
             if layer.sees == "both":
                 maps = self.cross_talk(maps, layer)
