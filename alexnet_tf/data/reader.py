@@ -101,6 +101,14 @@ def check_sizes(info: DatasetInfo, input_size: int) -> None:
         )
 
 
+def _check_positions(config: DataConfig, positions: int) -> None:
+    if config.crop_positions is not None and config.crop_positions > positions:
+        raise ConfigError(
+            f"data.crop_positions: expected at most {positions}, of the dataset's pictures and"
+            f" network.input_size, received {config.crop_positions}"
+        )
+
+
 def training_batches(
     split: Split,
     config: DataConfig,
@@ -116,6 +124,7 @@ def training_batches(
     random draws `offset` int32 [b, 2], `flip` bool [b], `noise` float32 [b, 3] ~ N(0, 1).
     """
     check_sizes(split.info, input_size)
+    _check_positions(config, split.info.image_size - input_size + 1)
     lanes, mine = split.lanes(share), share.per_worker
     first = share.worker * mine  # of the worker's rows
 
@@ -231,7 +240,7 @@ def _seed(seed: int, epoch: tf.Tensor, stream: int, number) -> tf.Tensor:
 def _draws(config: DataConfig, margin: int, seed: int, epoch: tf.Tensor, place: tf.Tensor) -> dict:
     """Crop, flip and noise of one example; `chunk` examples in a row share crop and flip."""
     shared = tf.random.stateless_uniform([3], _seed(seed, epoch, _CROP, place // config.chunk))
-    positions = min(config.crop_positions or margin + 1, margin + 1)
+    positions = config.crop_positions or margin + 1
     offset = tf.cast(shared[:2] * positions, tf.int32)
     return {
         "offset": tf.minimum(offset, positions - 1),  # float32 rounding could reach `positions`

@@ -36,9 +36,8 @@ def test_totals_of_net_145():
 def test_rows_by_hand():
     text = text_of("original", "strategy.placement=two-tower")
     # 11·11·3·48 + 48 weights; 363 multiply-adds for each of 55·55·48 outputs.
-    assert row(text, "conv1", "b")[2:] == (
-        "1 conv 11x11/4 pad 0+3, LRN, max pool 3/2, ReLU 27x27x48 17,472 52,707,600 0 89.1".split()
-    )
+    line = "1 conv 11x11/4 pad 0+3, LRN, max pool 3/2, ReLU 27x27x48 17,472 52,707,600 0 89.1"
+    assert " ".join(row(text, "conv1", "b")[2:]) == line
     # conv3 takes the other tower's 13·13·128 float32 values.
     assert row(text, "conv3", "a")[-4:-1] == ["442,560", "74,760,192", "86,528"]
     assert row(text, "fc8")[1] == "0"  # on tower a's device
