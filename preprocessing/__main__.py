@@ -13,8 +13,8 @@ from preprocessing.conversion import Conversion, JobError
 from preprocessing.dataset import DatasetError
 from preprocessing.files import LocalFiles
 from preprocessing.images import FILTERS, MAX_PIXELS, ImageOptions
+from preprocessing.picture_reader import CIFAR_SIDE
 from preprocessing.plan import parse_shard_counts
-from preprocessing.shards import CIFAR_SIDE
 from preprocessing.sources import SOURCES
 
 _CONVERT_EXAMPLES = """\

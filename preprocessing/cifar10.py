@@ -11,7 +11,8 @@ from collections.abc import Callable
 from preprocessing.dataset import ClassName, DatasetError
 from preprocessing.files import Files
 from preprocessing.listing import ImageRef, Listing
-from preprocessing.shards import CIFAR_SIDE, Workspace
+from preprocessing.picture_reader import CIFAR_SIDE
+from preprocessing.shards import Workspace
 
 ARCHIVE = "cifar-10-binary.tar.gz"
 FOLDER = "cifar-10-batches-bin"

@@ -22,25 +22,25 @@ from apache_beam.runners.runner import PipelineState
 
 from preprocessing.beam_files import BeamFiles, files_for
 from preprocessing.cifar10 import list_cifar10
+from preprocessing.class_folders import list_folder
 from preprocessing.conversion import (
     Conversion,
     JobError,
-    assemble,
     check_output,
     job_identity,
     prepare_workspace,
-    publish,
     tool_versions,
 )
 from preprocessing.dataset import DatasetError, DatasetInfo, parse_shard_name
 from preprocessing.files import LocalFiles
+from preprocessing.ilsvrc2012 import list_ilsvrc2012
 from preprocessing.listing import Listing
 from preprocessing.local_workers import DRIVER, locked, watched_workers, worker_environment
 from preprocessing.plan import ShardTask, write_plan
 from preprocessing.progress import ProgressDisplay
+from preprocessing.publication import assemble, publish
 from preprocessing.runners import runner_and_options
 from preprocessing.shards import Job, Workspace, make_shard
-from preprocessing.sources import list_folder, list_ilsvrc2012
 
 _NAMESPACE = "preprocessing"
 _FAILURE = re.compile(r"shard-failure<(.*?)>shard-failure", re.DOTALL)

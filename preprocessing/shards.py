@@ -8,21 +8,18 @@ them all intact need not make the shard again.
 import dataclasses
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from preprocessing.dataset import ClassName, DatasetError, Record, Shard, parse_shard_name
+from preprocessing.dataset import ClassName, Record, Shard, parse_shard_name
 from preprocessing.files import Files
 from preprocessing.images import ImageOptions, Reject, decode_and_resize, encode
 from preprocessing.listing import Container, ImageRef, RejectEntry
+from preprocessing.picture_reader import PictureReader
 from preprocessing.plan import ShardTask, read_plan
 from preprocessing.records import encode_example, frame
 from preprocessing.statistics import PixelStatistics
-
-MAX_FILE_BYTES = 256 << 20
-CIFAR_SIDE = 32
 
 _READ_AHEAD = 16
 _COPY_BYTES = 1 << 20
@@ -100,76 +97,6 @@ class ShardResult:
     rejects: tuple[RejectEntry, ...]
     statistics: str
     kept: bool = False
-
-
-class PictureReader:
-    """Reads pictures' bytes from folders, tar archives and CIFAR-10 batches, in place."""
-
-    def __init__(self, files_for: Callable[[str], Files], containers: tuple[Container, ...]):
-        self._files_for = files_for
-        self._containers = containers
-        self._open: dict[int, BinaryIO] = {}
-
-    def __enter__(self) -> "PictureReader":
-        return self
-
-    def __exit__(self, *exception) -> None:
-        for file in self._open.values():
-            file.close()
-        self._open.clear()
-
-    def where(self, ref: ImageRef) -> str:
-        """The container's path, for messages."""
-        return self._containers[ref.container].path
-
-    def read(self, ref: ImageRef) -> bytes:
-        """The picture's file.
-
-        Raises:
-            Reject: it is larger than any picture.
-            DatasetError: the input has changed since it was listed.
-            OSError: it cannot be read.
-        """
-        if ref.size > MAX_FILE_BYTES:
-            raise Reject("file-too-large", f"{ref.size} bytes; the limit is {MAX_FILE_BYTES}")
-        container = self._containers[ref.container]
-        if ref.offset < 0:
-            files = self._files_for(container.path)
-            with files.open(files.join(container.path, ref.name)) as file:
-                data = file.read(ref.size + 1)  # a larger limit costs time: it is allocated
-        else:
-            file = self._archive(ref.container)
-            file.seek(ref.offset)
-            data = file.read(ref.size)
-        if len(data) != ref.size:
-            raise DatasetError(
-                f"expected {ref.size} bytes of {ref.name} in {container.path}, received "
-                f"{len(data)}: the input changed while it was converted"
-            )
-        return _cifar_picture(data) if container.kind == "cifar10" else data
-
-    def read_ahead(self, ref: ImageRef) -> None:
-        """Tells the system that this picture comes soon: archives are read in random order."""
-        if ref.offset < 0 or not hasattr(os, "posix_fadvise"):
-            return
-        if self._files_for(self.where(ref)).is_local:
-            descriptor = self._archive(ref.container).fileno()
-            os.posix_fadvise(descriptor, ref.offset, ref.size, os.POSIX_FADV_WILLNEED)
-
-    def _archive(self, index: int) -> BinaryIO:
-        if index not in self._open:
-            path = self._containers[index].path
-            self._open[index] = self._files_for(path).open(path)
-        return self._open[index]
-
-
-def _cifar_picture(data: bytes) -> bytes:
-    """A CIFAR-10 record (label, then red, green and blue planes) as a PPM file, without loss."""
-    plane = CIFAR_SIDE * CIFAR_SIDE
-    pixels = bytearray(3 * plane)
-    for channel in range(3):
-        pixels[channel::3] = data[1 + channel * plane : 1 + (channel + 1) * plane]
-    return b"P6 %d %d 255\n" % (CIFAR_SIDE, CIFAR_SIDE) + bytes(pixels)
 
 
 def make_shard(

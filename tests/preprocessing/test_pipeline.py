@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from preprocessing import conversion as conversion_module
+from preprocessing import publication
 from preprocessing.conversion import Conversion, JobError
 from preprocessing.dataset import DatasetError, decode_example, read_info, read_mean_image
 from preprocessing.files import LocalFiles
@@ -385,7 +386,7 @@ def test_an_interruption_while_publishing(
         def publish(*arguments):
             for name in ("create", "move", "delete", "delete_folder"):
                 limited(name)
-            conversion_module.publish(*arguments)
+            publication.publish(*arguments)
 
         patch.setattr("preprocessing.pipeline.publish", publish)
         with pytest.raises(KeyboardInterrupt):

@@ -7,10 +7,11 @@ import tarfile
 
 import pytest
 
+from preprocessing.class_folders import list_folder
 from preprocessing.dataset import DatasetError
 from preprocessing.files import LocalFiles
-from preprocessing.shards import PictureReader
-from preprocessing.sources import list_folder, list_ilsvrc2012
+from preprocessing.ilsvrc2012 import list_ilsvrc2012
+from preprocessing.picture_reader import PictureReader
 from tests.preprocessing.pictures import (
     WNIDS,
     devkit_bytes,
