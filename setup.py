@@ -18,6 +18,7 @@ setup(
         "google-crc32c>=1.5",
         "h5py>=3.8",  # comes with Keras; import_weights reads Caffe's snapshots with it
         "keras>=2.15,<4",
+        "matplotlib>=3.8",  # figures; 75 MB, imported only where one is drawn
         "numpy>=1.26",
         "pillow>=10.1",
         "protobuf>=4.25",
@@ -29,8 +30,15 @@ setup(
         "tqdm>=4.66",
     ],
     extras_require={
-        "dev": ["hypothesis>=6.100", "pytest>=8", "ruff>=0.6", "safetensors>=0.4"],
+        "dev": [
+            "hypothesis>=6.100",
+            "pytest>=8",
+            "ruff>=0.6",
+            "safetensors>=0.4",
+            "selenium>=4.20",
+        ],
         "safetensors": ["safetensors>=0.4"],  # only for import_weights of such files
+        "profile": ["tensorboard-plugin-profile>=2.15"],  # the Profile tab of TensorBoard
         "cuda": ["tensorflow[and-cuda]>=2.15,<2.22"],
         # TensorFlow Addons ended with 0.23.0, which imports only with TensorFlow 2.15 / Keras 2.15.
         "addons": [

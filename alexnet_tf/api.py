@@ -22,7 +22,7 @@ from alexnet_tf.restore import restored_model
 from preprocessing.dataset import ClassName
 
 
-def AlexNet(  # noqa: N802 - named as keras.applications names its networks
+def AlexNet(
     variant: str = "paper",
     *,
     num_classes: int = 1000,
