@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     split = reader.Split(arguments.data, info, arguments.split)
     size, views = arguments.batch_size, arguments.views
     stream = answers([restored_model(run) for run in runs], split, views, size, progress=True)
+    stream = _labelled(stream, arguments.split)
     if arguments.search_weights:
         weights, part, tally = _searched(stream, len(info.classes))
     else:
@@ -144,6 +145,16 @@ def _check(runs: list[Run], info: DatasetInfo, arguments: argparse.Namespace) ->
                 f" {arguments.data}"
             )
         reader.check_sizes(info, run.config.network.input_size)
+
+
+def _labelled(stream: Iterable[Answers], split: str) -> Iterator[Answers]:
+    for batch in stream:
+        if (batch.labels < 0).any():
+            raise ConfigError(
+                f"--split: expected labelled pictures, {split!r} has unlabelled ones; their classes"
+                " are told by python -m alexnet_tf.predict"
+            )
+        yield batch
 
 
 def _searched(stream: Iterable[Answers], classes: int) -> tuple[list[float], str, Tally]:
