@@ -1,6 +1,6 @@
 """What sources made of tar archives and folders have in common: they collect a Listing.
 
-Nothing is extracted or decoded. The sources themselves: ilsvrc2012.py, class_folders.py, cifar10.py.
+Nothing is extracted or decoded. The sources are ilsvrc2012.py and class_folders.py.
 """
 
 import hashlib

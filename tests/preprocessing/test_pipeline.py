@@ -2,6 +2,7 @@
 
 import errno
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -12,6 +13,7 @@ import tensorflow as tf
 
 from preprocessing import conversion as conversion_module
 from preprocessing import publication
+from preprocessing.__main__ import main
 from preprocessing.conversion import Conversion, JobError
 from preprocessing.dataset import DatasetError, decode_example, read_info, read_mean_image
 from preprocessing.files import LocalFiles
@@ -23,6 +25,7 @@ from preprocessing.verify import verify_dataset
 from tests.preprocessing.pictures import (
     WNIDS,
     picture,
+    tar_bytes,
     train_pictures,
     validation_pictures,
     validation_wnids,
@@ -136,6 +139,28 @@ def test_what_lies_in_the_directory(dataset):
 def test_extracted_and_packed_layouts_give_the_same_bytes(dataset, tmp_path):
     run(write_extracted(tmp_path / "in"), tmp_path / "out")
     assert tree(tmp_path / "out") == tree(dataset)
+
+
+@pytest.mark.parametrize("name", ["ILSVRC2012_img_test.tar", "ILSVRC2012_img_test_v10102019.tar"])
+def test_the_unlabelled_test_archive(dataset, tmp_path, capsys, name):
+    """From the archive to verify and inspect; the other splits are not touched by it."""
+    pictures = {f"ILSVRC2012_test_{n:08d}.JPEG": picture(2000 + n) for n in range(1, 6)}
+    source, output = write_archives(tmp_path / "in"), tmp_path / "out"
+    (source / name).write_bytes(tar_bytes({f"test/{n}": data for n, data in pictures.items()}))
+    run(source, output, shards={"train": 3, "validation": 2, "test": 2})
+    found = {r.filename: (r.label, r.synset, r.text, r.encoded) for r in records(output, "test")}
+    assert found == {
+        file: (-1, "", "", encode(decode_and_resize(data, SMALL), SMALL))
+        for file, data in pictures.items()
+    }
+    expected, made = read_info(dataset), read_info(output)
+    assert made.splits["train"] == expected.splits["train"]
+    assert made.splits["validation"] == expected.splits["validation"]
+    assert made.color == expected.color
+    assert main(["verify", str(output), "--workers", "1"]) == 0
+    assert "train 12, validation 6, test 5; fingerprint" in capsys.readouterr().out
+    assert main(["inspect", str(output)]) == 0
+    assert re.search(r"^test +5 examples in 2 shards", capsys.readouterr().out, re.MULTILINE)
 
 
 def test_another_seed_gives_another_order(dataset, archives, tmp_path):
