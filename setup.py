@@ -40,6 +40,8 @@ setup(
         "safetensors": ["safetensors>=0.4"],  # only for import_weights of such files
         "profile": ["tensorboard-plugin-profile>=2.15"],  # the Profile tab of TensorBoard
         "cuda": ["tensorflow[and-cuda]>=2.15,<2.22"],
+        "gcp": ["apache-beam[gcp]>=2.60"],  # gs:// and Dataflow
+        "aws": ["apache-beam[aws]>=2.60"],  # s3://
         # TensorFlow Addons ended with 0.23.0, which imports only with TensorFlow 2.15 / Keras 2.15.
         "addons": [
             "tensorflow==2.15.1 ; python_version < '3.12'",

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -71,14 +72,14 @@ def test_direct_runner(source, expected, tmp_path, mode, workers):
 
 
 @contextmanager
-def service(*arguments):
+def service(*arguments, cwd=ROOT, **environment):
     """A program that serves until the block ends."""
     # Beam's worker pool starts whatever is called "python".
     path = os.pathsep.join((os.path.dirname(sys.executable), os.environ.get("PATH", "")))
     process = subprocess.Popen(
         arguments,
-        cwd=ROOT,
-        env={**os.environ, "PATH": path},
+        cwd=cwd,
+        env={**os.environ, "PATH": path, **environment},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -121,22 +122,52 @@ def test_portable_runner_with_workers_in_this_process(source, expected, tmp_path
     assert tree(tmp_path / "out") == expected
 
 
-def test_portable_runner_with_worker_processes_apart(source, expected, tmp_path):
-    """The workers are started by a pool that knows nothing of this program but where it is."""
-    module = "apache_beam.runners.worker.worker_pool_main"
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """A folder with the packages as a cluster worker gets them: from the sdist of setup.py."""
+    checkout, folder = tmp_path_factory.mktemp("checkout"), tmp_path_factory.mktemp("installed")
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, checkout)
+    for name in ("preprocessing", "alexnet_tf"):
+        shutil.copytree(ROOT / name, checkout / name)
+    quietly = {"check": True, "capture_output": True, "timeout": LIMIT}
+    # As Beam does for --setup_file.
+    subprocess.run([sys.executable, "setup.py", "sdist"], cwd=checkout, **quietly)
+    (sdist,) = (checkout / "dist").glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"setup.py", "pyproject.toml", "README.md", "LICENSE"} <= names
+    pip = [sys.executable, *("-m", "pip", "install", "--no-deps", "--no-build-isolation")]
+    subprocess.run([*pip, "--target", str(folder), str(sdist)], **quietly)
+    shutil.rmtree(checkout)
+    return folder
+
+
+def test_a_worker_without_the_checkout(source, expected, installed, tmp_path):
+    """A worker elsewhere has nothing but what setup.py installs; it runs what the job sends it."""
+    found = subprocess.run(
+        [sys.executable, "-c", "import preprocessing.pipeline as p; print(p.__file__)"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(installed)},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+    )
+    assert Path(found.stdout.strip()) == installed / "preprocessing" / "pipeline.py"
+    pool = "apache_beam.runners.worker.worker_pool_main"
     port = 50_000 + os.getpid() % 10_000
     with (
-        service(sys.executable, "-m", module, "--service_port", str(port)),
+        service(
+            *(sys.executable, "-m", pool, "--service_port", str(port)),
+            cwd=tmp_path,
+            PYTHONPATH=str(installed),
+        ),
         job_service(tmp_path) as address,
     ):
         portable = ["--runner", "PortableRunner", "--job_endpoint", address]
-        environment = [
-            "--environment_type",
-            "EXTERNAL",
-            "--environment_config",
-            f"localhost:{port}",
-        ]
-        run(source, tmp_path / "out", *portable, *environment)
+        external = ["--environment_type", "EXTERNAL", "--environment_config", f"localhost:{port}"]
+        printed = run(source, tmp_path / "out", *portable, *external)
+    assert "images 150" in printed
     assert tree(tmp_path / "out") == expected
 
 
