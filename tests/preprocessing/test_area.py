@@ -7,24 +7,15 @@ from hypothesis import strategies as st
 
 from preprocessing import area
 from preprocessing.area import shrink_by_area
+from tests.reference.resize import resize
 
 
 def noise(height: int, width: int, channels: int = 3, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width, channels), np.uint8)
 
 
-def overlaps(length: int, start: float, side: float, size: int) -> np.ndarray:
-    """[size, length]: how much of result pixel i's extent source pixel j covers, in float64."""
-    step = side / size
-    low = start + step * np.arange(size)[:, None]
-    pixel = np.arange(length)[None, :]
-    return np.maximum(np.minimum(low + step, pixel + 1) - np.maximum(low, pixel), 0) / step
-
-
 def exact(pixels: np.ndarray, left: float, top: float, side: float, size: int) -> np.ndarray:
-    height, width = pixels.shape[:2]
-    rows, columns = overlaps(height, top, side, size), overlaps(width, left, side, size)
-    return np.einsum("iy,yxc,jx->ijc", rows, pixels.astype(np.float64), columns, optimize=True)
+    return resize(pixels, (size, size), "area", (left, top, left + side, top + side))
 
 
 def test_whole_factors_average_blocks():

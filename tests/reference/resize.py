@@ -1,10 +1,15 @@
-"""Resampling with antialiasing in float64 NumPy, by the definition that Pillow follows.
+"""Resampling with antialiasing in float64 NumPy: by Pillow's definition, and by area.
 
 Along each axis, output pixel i lies at ``c = start + (i + 1/2) * scale`` of the source, where
 ``scale`` is source length over output length. It is the weighted mean of the source pixels whose
 centers lie within the filter's support of c, the filter being widened by ``scale`` when that is
 above 1 (antialiasing). The weights are normalized, so that edges are not darkened. Nothing is
 rounded or clipped on the way: Pillow's 8-bit results lie within about one gray level of this.
+
+"area" is no such filter: output pixel i extends from ``start + i * scale`` to
+``start + (i + 1) * scale``, and a source pixel weighs as much of that as it covers. "box" counts a
+source pixel wholly or not at all, by its center; the two agree where ``scale`` is whole and the
+pixels' edges meet.
 """
 
 from collections.abc import Callable
@@ -32,9 +37,9 @@ def _lanczos(x: np.ndarray) -> np.ndarray:
     return np.where((x >= -3) & (x < 3), np.sinc(x) * np.sinc(x / 3), 0.0)
 
 
-# "area" is this project's name for Pillow's BOX.
+# With Pillow's names.
 FILTERS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], float]] = {
-    "area": (_box, 0.5),
+    "box": (_box, 0.5),
     "bilinear": (_bilinear, 1.0),
     "bicubic": (_bicubic, 2.0),
     "lanczos": (_lanczos, 3.0),
@@ -46,8 +51,10 @@ def weight_matrix(length: int, start: float, stop: float, out: int, name: str) -
 
     ``start`` and ``stop`` bound the kept part of the source; the filter may still read beyond it.
     """
-    function, support = FILTERS[name]
     scale = (stop - start) / out
+    if name == "area":
+        return _overlaps(length, start + scale * np.arange(out), scale)
+    function, support = FILTERS[name]
     widened = max(scale, 1.0)
     matrix = np.zeros((out, length))
     for i in range(out):
@@ -61,6 +68,13 @@ def weight_matrix(length: int, start: float, stop: float, out: int, name: str) -
     return matrix
 
 
+def _overlaps(length: int, begins: np.ndarray, extent: float) -> np.ndarray:
+    """``[out, length]``: what part of [begin, begin + extent] source pixel [j, j + 1] covers."""
+    begins, pixels = begins[:, None], np.arange(length)
+    ends = np.minimum(begins + extent, pixels + 1)
+    return np.maximum(ends - np.maximum(begins, pixels), 0) / extent
+
+
 def resize(
     image: np.ndarray,
     size: tuple[int, int],
@@ -71,7 +85,7 @@ def resize(
 
     Args:
       size: (height, width).
-      name: area, bilinear, bicubic or lanczos.
+      name: area, box, bilinear, bicubic or lanczos.
       box: (left, top, right, bottom) of the kept part of the source, in pixels; all of it if None.
     """
     height, width = image.shape[:2]

@@ -9,7 +9,7 @@ from PIL import Image
 from tests.reference import resize
 
 PILLOW = {
-    "area": Image.Resampling.BOX,
+    "box": Image.Resampling.BOX,
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
@@ -20,23 +20,44 @@ def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3)).astype(np.float64)
 
 
-@pytest.mark.parametrize("name", PILLOW)
+@pytest.mark.parametrize("name", [*PILLOW, "area"])
 def test_same_size_is_the_identity(name):
     image = noise(7, 9)
     np.testing.assert_allclose(resize.resize(image, (7, 9), name), image, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", PILLOW)
+@pytest.mark.parametrize("name", [*PILLOW, "area"])
 @pytest.mark.parametrize("size", [(3, 20), (40, 5)])
 def test_a_constant_stays_constant_up_to_its_edges(name, size):
     image = np.full((11, 13, 3), 77.0)
     np.testing.assert_allclose(resize.resize(image, size, name), 77.0, rtol=1e-13)
 
 
-def test_area_by_a_whole_factor_is_the_mean_of_blocks():
+@pytest.mark.parametrize("name", ["area", "box"])
+def test_a_whole_factor_is_the_mean_of_blocks(name):
     image = noise(12, 8)
     blocks = image.reshape(4, 3, 2, 4, 3).mean(axis=(1, 3))
-    np.testing.assert_allclose(resize.resize(image, (4, 2), "area"), blocks, rtol=1e-13)
+    np.testing.assert_allclose(resize.resize(image, (4, 2), name), blocks, rtol=1e-13)
+
+
+def test_three_to_two_by_hand():
+    """Each result pixel covers half of the middle one, whose center lies in one box alone."""
+    np.testing.assert_allclose(
+        resize.weight_matrix(3, 0, 3, 2, "area"), np.array([[2, 1, 0], [0, 1, 2]]) / 3, rtol=1e-14
+    )
+    np.testing.assert_array_equal(
+        sorted(np.count_nonzero(resize.weight_matrix(3, 0, 3, 2, "box"), axis=1)), [1, 2]
+    )
+
+
+@settings(max_examples=30, deadline=None)
+@given(start=st.floats(0, 5), side=st.floats(0.5, 15), out=st.integers(1, 9))
+def test_area_keeps_the_mean_of_what_is_covered(start, side, out):
+    """All outputs together cover each source pixel as far as the kept part reaches."""
+    covered = resize.weight_matrix(20, start, start + side, out, "area").sum(0) * side / out
+    pixels = np.arange(20)
+    expected = np.clip(start + side - pixels, 0, 1) - np.clip(start - pixels, 0, 1)
+    np.testing.assert_allclose(covered, expected, atol=1e-12)
 
 
 def test_bilinear_halving_weighs_as_a_widened_triangle():
@@ -77,12 +98,12 @@ def test_pixels_on_the_very_edge_of_a_box_fall_as_in_pillow(height, width, size)
     """Here it hangs on the last bit whether a pixel center lies within the box."""
     image = noise(height, width)[..., 0].astype(np.float32)
     box = resize.central_square(height, width)
-    theirs = Image.fromarray(image).resize((size, size), PILLOW["area"], box=box)
-    ours = resize.resize_central_square(image[..., None], size, "area")[..., 0]
+    theirs = Image.fromarray(image).resize((size, size), PILLOW["box"], box=box)
+    ours = resize.resize_central_square(image[..., None], size, "box")[..., 0]
     np.testing.assert_allclose(ours, np.asarray(theirs), rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["area", "bilinear"])
+@pytest.mark.parametrize("name", ["box", "bilinear"])
 def test_pillow_in_eight_bits_lies_within_one_gray_level(name):
     """It rounds twice, by half a level each; these filters' weights are not negative."""
     image = noise(120, 163)
