@@ -6,6 +6,8 @@ Exit codes: 0 done, 1 the job failed or a dataset is damaged, 2 a mistake in the
 import argparse
 import logging
 import os
+import select
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
@@ -40,16 +42,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if rest and arguments.verb != "convert":
             raise DatasetError(f"unrecognized arguments: {' '.join(rest)}; see --help")
-        return arguments.run(arguments, rest)
+        code = arguments.run(arguments, rest)
+        sys.stdout.flush()
+        return code
     except DatasetError as error:
         print(f"preprocessing {arguments.verb}: {error}", file=sys.stderr)
         return 2
     except (JobError, OSError) as error:
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            return 128 + signal.SIGPIPE  # as programs end that know nothing of it
         print(f"preprocessing {arguments.verb}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+
+
+def _nobody_reads() -> bool:
+    """Whether the reader of standard output has gone, as `head` does; then it goes nowhere."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    gone = any(event & select.POLLERR for _, event in poll.poll(0))
+    if gone:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return gone
 
 
 def _parser() -> argparse.ArgumentParser:

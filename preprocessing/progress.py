@@ -1,4 +1,4 @@
-"""Shows how far a conversion is: a bar on a terminal, a plain line now and then in a log."""
+"""Shows how far long work is: a bar on a terminal, a plain line now and then in a log."""
 
 import sys
 import threading
@@ -7,6 +7,19 @@ from collections.abc import Callable
 from typing import TextIO
 
 from tqdm import tqdm
+
+
+class Tally:
+    """A count that the one who works adds to and a ProgressDisplay reads."""
+
+    def __init__(self):
+        self._done = 0
+
+    def add(self, count: int) -> None:
+        self._done += count
+
+    def __call__(self) -> int:
+        return self._done
 
 
 class ProgressDisplay:

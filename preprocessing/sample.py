@@ -23,10 +23,10 @@ from typing import BinaryIO
 import numpy as np
 import scipy.io
 from PIL import Image
-from tqdm import tqdm
 
 from preprocessing.dataset import DatasetError
 from preprocessing.drawing import CLASSES, SHAPES, TEXTURES, draw
+from preprocessing.progress import ProgressDisplay, Tally
 
 TRAIN_ARCHIVE = "ILSVRC2012_img_train.tar"
 VALIDATION_ARCHIVE = "ILSVRC2012_img_val.tar"
@@ -105,13 +105,14 @@ def draw_dataset(
     for label in labels:
         validation.append((CLASSES[label], numbers[label]))
         numbers[label] += 1
+    done = Tally()
     with (
         _written(paths) as files,
-        tqdm(total=len(train) + len(validation), unit="picture", desc="drawing") as bar,
+        ProgressDisplay(len(train) + len(validation), 0, done),
     ):
-        pictures = _drawn("train", train, seed, workers, bar)
+        pictures = _drawn("train", train, seed, workers, done)
         _write_train_archive(files[0], pictures, train_per_class)
-        pictures = _drawn("validation", validation, seed, workers, bar)
+        pictures = _drawn("validation", validation, seed, workers, done)
         _write_validation_archive(files[1], pictures)
         _write_devkit(files[2], labels + 1, train_per_class)
 
@@ -138,7 +139,7 @@ def _written(paths: list[Path]) -> Iterator[list[BinaryIO]]:
 
 
 def _drawn(
-    split: str, wanted: list[tuple[str, int]], seed: int, workers: int | None, bar: tqdm
+    split: str, wanted: list[tuple[str, int]], seed: int, workers: int | None, done: Tally
 ) -> Iterator[bytes]:
     """The wanted pictures of a split, (class, number) each, in order, as the bytes of files."""
     tasks = [
@@ -146,17 +147,17 @@ def _drawn(
     ]
     workers = min(workers or os.cpu_count() or 1, len(tasks))
     if workers == 1:
-        yield from _counted(map(_draw_chunk, tasks), bar)
+        yield from _counted(map(_draw_chunk, tasks), done)
         return
-    # Not forked: the progress bar has a thread, and forking a threaded process may hang.
+    # Not forked: the progress display has a thread, and forking a threaded process may hang.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        yield from _counted(pool.map(_draw_chunk, tasks), bar)
+        yield from _counted(pool.map(_draw_chunk, tasks), done)
 
 
-def _counted(chunks: Iterable[list[bytes]], bar: tqdm) -> Iterator[bytes]:
+def _counted(chunks: Iterable[list[bytes]], done: Tally) -> Iterator[bytes]:
     for chunk in chunks:
-        bar.update(len(chunk))
+        done.add(len(chunk))
         yield from chunk
 
 

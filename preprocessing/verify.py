@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 
 import PIL.Image
-from tqdm import tqdm
 
 from preprocessing.dataset import (
     INFO_FILE,
@@ -21,6 +20,7 @@ from preprocessing.dataset import (
     parse_shard_name,
 )
 from preprocessing.files import Files, LocalFiles
+from preprocessing.progress import ProgressDisplay, Tally
 from preprocessing.records import RecordError, read_records
 from preprocessing.shards import file_checksum
 
@@ -63,10 +63,11 @@ def verify_dataset(
     info = load_info(directory, files_for)
     shards = [shard for shards in info.splits.values() for shard in shards]
     problems = _strangers(directory, info, files_for)
-    with tqdm(total=sum(s.examples for s in shards), unit=" images", disable=None) as bar:
+    done = Tally()
+    with ProgressDisplay(sum(shard.examples for shard in shards), 0, done):
         if workers == 0:
             checks = (check_shard(directory, info, shard, files_for) for shard in shards)
-            problems += _collected(zip(shards, checks, strict=True), bar)
+            problems += _collected(zip(shards, checks, strict=True), done)
             return problems
         context = multiprocessing.get_context("spawn")  # forking a threaded process may hang
         with ProcessPoolExecutor(workers or os.cpu_count(), context) as pool:
@@ -74,15 +75,15 @@ def verify_dataset(
                 pool.submit(check_shard, directory, info, shard, files_for) for shard in shards
             ]
             checks = (future.result() for future in futures)
-            problems += _collected(zip(shards, checks, strict=True), bar)
+            problems += _collected(zip(shards, checks, strict=True), done)
     return problems
 
 
-def _collected(checks: Iterator[tuple[Shard, list[str]]], bar: tqdm) -> list[str]:
+def _collected(checks: Iterator[tuple[Shard, list[str]]], done: Tally) -> list[str]:
     problems = []
     for shard, found in checks:
         problems += found
-        bar.update(shard.examples)
+        done.add(shard.examples)
     return problems
 
 

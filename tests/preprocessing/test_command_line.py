@@ -1,5 +1,9 @@
 """Exit codes and one-line errors of the verbs, as a user meets them."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from preprocessing.__main__ import main
@@ -97,6 +101,25 @@ def test_no_input_exits_2_in_one_line(tmp_path, source, capsys):
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert str(gone) in error
+
+
+def test_output_that_nobody_reads_ends_quietly(tmp_path):
+    """`inspect DIR | head -1`, where head has gone before anything is written."""
+    write_archives(tmp_path / "in")
+    asked = ("--source", "ilsvrc2012", "--input", tmp_path / "in", "--output", tmp_path / "out")
+    assert convert(*asked, "--image-size", 8) == 0
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "preprocessing", "inspect", str(tmp_path / "out")]
+    result = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (result.returncode, result.stderr) == (141, "")
+
+
+def test_sampling_writes_few_lines_to_a_log(tmp_path, capsys):
+    few = ("--train-per-class", "1", "--validation-per-class", "1", "--workers", "1")
+    assert main(["sample", "--output", str(tmp_path / "out"), *few]) == 0
+    assert "\r" not in capsys.readouterr().err
 
 
 def test_help_names_every_option(capsys):
