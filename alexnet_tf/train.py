@@ -12,7 +12,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from alexnet_tf import cli, config_file, run_directory
-from alexnet_tf.config import Config
+from alexnet_tf.config import Config, ConfigError, Plateau
 from alexnet_tf.data import reader
 from alexnet_tf.data.augment import InputTransform
 from alexnet_tf.evaluate import Evaluator
@@ -300,6 +300,12 @@ class Training:
 
     def _evaluator(self, data: str | Path) -> Evaluator | None:
         if "validation" not in self.run.info.splits:
+            if isinstance(self.config.schedule, Plateau):
+                raise ConfigError(
+                    "schedule.name: plateau expects a validation split, whose error it follows;"
+                    f" received a dataset of {', '.join(self.run.info.splits)} alone. Choose"
+                    " schedule.name=piecewise, or convert the dataset with a validation split"
+                )
             return None
         split = reader.Split(data, self.run.info, "validation")
         return Evaluator(self.strategy, [(self.model, self.transform, 1.0)], split, self.share, 1)

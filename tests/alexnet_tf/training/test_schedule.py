@@ -1,5 +1,6 @@
 """Rates and color noise over a run: by hand, from the 2012 notes, against tests/reference."""
 
+import json
 import math
 from pathlib import Path
 
@@ -8,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alexnet_tf import config_file
+from alexnet_tf import config_file, train
 from alexnet_tf.config import ConfigError, Cosine, DExp, Plateau
+from alexnet_tf.training.loop import Progress
 from alexnet_tf.training.schedule import PlateauState, Schedule, at, base_rate, dexp
+from tests import tiny_datasets
 from tests.reference import schedules as reference
 
 CONFIGS = Path(__file__).parents[3] / "configs"
@@ -128,6 +131,24 @@ def test_plateau_agrees_with_the_reference(errors, patience, least, drops):
     rates = plateau_rates(errors, patience=patience, min_improvement=least, drops=drops)
     expected, _ = reference.plateau(errors, 1.0, patience, least, drops=drops)
     assert rates == pytest.approx(expected)
+
+
+def test_plateau_needs_a_validation_split(tmp_path):
+    tiny_datasets.write(tmp_path / "data", counts={"train": 8})
+    arguments = ["--config", str(CONFIGS / "paper.yaml"), "--data", str(tmp_path / "data")]
+    small = ["network.width=0.05", "network.input_size=64", "training.global_batch_size=4"]
+    with pytest.raises(ConfigError, match="plateau expects a validation split"):
+        train.main([*arguments, "--run", str(tmp_path / "run"), *small])
+
+
+def test_plateaus_state_survives_a_checkpoint():
+    plan, progress = Plateau(patience=2), Progress()
+    before = Progress.from_json(json.loads(json.dumps(progress.to_json())))
+    assert before == progress  # the best error so far is infinite
+    for error in (0.9, 0.8, 0.85, 0.81, 0.82):
+        progress.plateau.observe(plan, error)
+    assert progress.plateau == PlateauState(best=0.8, waited=1, drops=1)
+    assert Progress.from_json(json.loads(json.dumps(progress.to_json()))) == progress
 
 
 def test_plateau_stays_where_it_is_without_a_validation_error_and_other_schedules_do_not_listen():

@@ -5,12 +5,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from alexnet_tf import train
 from alexnet_tf.config import ConfigError, OptimizerConfig
 from alexnet_tf.network import model as network_model
 from alexnet_tf.network.spec import VARIANTS
 from alexnet_tf.training import loss_scale
 from alexnet_tf.training.loss_scale import LossScale
 from alexnet_tf.training.step import check_parts
+from tests import tiny_datasets
 from tests.alexnet_tf.network.reference_pairs import Pair, masks_of, spec_of, worst
 from tests.alexnet_tf.training.one_device import Trainer, batch, strategy
 from tests.reference import network as reference
@@ -151,6 +153,29 @@ def test_overflow_skips_steps_until_the_scale_fits():
     assert int(scale.good_steps.numpy()) == 30 - halvings
 
 
+def test_the_scale_survives_a_checkpoint(tmp_path):
+    """A run in float16 that goes on counts its good steps on."""
+    tiny_datasets.write(tmp_path / "data", counts={"train": 8})
+    (tmp_path / "half.yaml").write_text(
+        """
+network: {width: 0.05, input_size: 64}
+training: {epochs: 1, global_batch_size: 4, precision: mixed_float16, accumulation_steps: 2}
+monitoring: {every_epochs: 0}
+"""
+    )
+    arguments = ["--config", str(tmp_path / "half.yaml"), "--data", str(tmp_path / "data")]
+    for epochs in (1, 2):
+        run = ["--run", str(tmp_path / "run"), f"training.epochs={epochs}"]
+        assert train.main([*arguments, *run]) == 0
+        saved = tmp_path / "run" / "checkpoints" / f"step-{2 * epochs:09d}" / "variables"
+        values = tf.train.load_checkpoint(str(saved))
+        state = [
+            values.get_tensor(f"loss_scale/{name}/.ATTRIBUTES/VARIABLE_VALUE")
+            for name in ("scale", "good_steps")
+        ]
+        assert state == [2.0**15, 2 * epochs]
+
+
 def test_the_scale_by_hand():
     with strategy().scope():
         scale = LossScale()
@@ -197,3 +222,17 @@ def test_keras_fit_works_on_the_plain_model():
     images = np.random.default_rng(0).normal(0, 60, (8, 64, 64, 3)).astype(np.float32)
     history = model.fit(images, np.arange(8) % 5, batch_size=4, epochs=1, verbose=0)
     assert np.isfinite(history.history["loss"]).all()
+
+
+def test_a_step_of_rates_0_only_measures():
+    """As the first one of a cosine's warm-up."""
+    with strategy().scope():
+        pair = Pair("no-norm", batch=2, **TINY)
+        trainer = Trainer(strategy(), pair.model)
+    before = trainer.weights
+    rates = [[0.0] * len(trainer.optimizer.weights)]
+    (sums,) = trainer.run([batch(pair.images, pair.labels)], rates)
+    assert sums[3] == 2
+    assert sums[0] > 0
+    for name, value in trainer.weights.items():
+        np.testing.assert_array_equal(value, before[name])
