@@ -3,6 +3,7 @@
 import errno
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -69,6 +70,25 @@ def archives(tmp_path_factory):
 def dataset(archives, tmp_path_factory):
     output = tmp_path_factory.mktemp("dataset") / "new"
     run(archives, output)
+    return output
+
+
+@pytest.fixture(scope="module")
+def unpublished(archives, tmp_path_factory):
+    """The same conversion, interrupted when all of its shards are finished."""
+    output = tmp_path_factory.mktemp("unpublished") / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("preprocessing.pipeline.publish", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run(archives, output)
+    return output
+
+
+@pytest.fixture(scope="module")
+def older(archives, tmp_path_factory):
+    """Another dataset of the same archives."""
+    output = tmp_path_factory.mktemp("older") / "out"
+    run(archives, output, seed=9)
     return output
 
 
@@ -363,13 +383,9 @@ def test_a_full_disk_is_a_clear_error_and_can_be_resumed(
     ],
 )
 def test_finished_shards_are_verified_and_kept(
-    dataset, archives, tmp_path, monkeypatch, damage, kept
+    dataset, unpublished, archives, tmp_path, damage, kept
 ):
-    output = tmp_path / "out"
-    with monkeypatch.context() as patch:
-        patch.setattr("preprocessing.pipeline.publish", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            run(archives, output)
+    output = shutil.copytree(unpublished, tmp_path / "out")
     damage(output / ".conversion")
     summary = run(archives, output)
     assert summary.counters["shards kept"] == kept
@@ -389,12 +405,12 @@ def flip(path):
 @pytest.mark.parametrize("operations", range(11))
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_an_interruption_while_publishing(
-    dataset, archives, tmp_path, monkeypatch, operations, overwrite
+    dataset, older, archives, tmp_path, monkeypatch, operations, overwrite
 ):
     """Publishing is cut off after some of its file operations; then the command is repeated."""
     output = tmp_path / "out"
     if overwrite:
-        run(archives, output, seed=9)
+        shutil.copytree(older, output)
     with monkeypatch.context() as patch:
         left = iter(range(operations))
 
@@ -434,12 +450,8 @@ def test_an_interruption_while_publishing(
         ({"shards": {"train": 4}}, "--shards was train=3,validation=2, is train=4,validation=1"),
     ],
 )
-def test_a_resumed_job_must_be_the_same(archives, tmp_path, monkeypatch, change, message):
-    output = tmp_path / "out"
-    with monkeypatch.context() as patch:
-        patch.setattr("preprocessing.pipeline.publish", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            run(archives, output)
+def test_a_resumed_job_must_be_the_same(unpublished, archives, tmp_path, change, message):
+    output = shutil.copytree(unpublished, tmp_path / "out")
     with pytest.raises(DatasetError, match=message):
         run(archives, output, **change)
     summary = run(archives, output, overwrite=True, **change)
