@@ -83,6 +83,9 @@ class Training:
             tf.keras.utils.set_random_seed(training.seed + 1)
             tf.config.experimental.enable_op_determinism()
         reader.check_sizes(run.info, spec.input_size)
+        if cluster.workers > 1:
+            others = cluster.workers - 1
+            print(f"worker {cluster.worker}: waiting for {others} other(s)", flush=True)
         devices = strategies.create(self.config.strategy, cluster)
         self.strategy, self.workers = devices.strategy, Workers(devices)
         self.placement = Placement(devices.pairs) if devices.pairs else None
