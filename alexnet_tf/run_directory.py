@@ -67,10 +67,10 @@ def begin(path: str | os.PathLike, config: Config, data: str | os.PathLike) -> R
     """
     path, info = Path(path), dataset.read_info(data)
     config = config.with_classes(len(info.classes))
-    if not (path / "config.yaml").exists():
-        # A process that was killed while it made the directory may have left these.
-        begun = ("lock", "dataset", ".config.yaml")
-        if path.exists() and any(not p.name.startswith(begun) for p in path.iterdir()):
+    # Also of a process that was killed, or found a mistake, before it took the first step.
+    made = ("lock", "dataset", ".config.yaml", "config.yaml")
+    if not path.exists() or not (path / "config.yaml").exists() or _holds_only(path, made):
+        if path.exists() and not _holds_only(path, made):
             raise RunError(f"expected a new or empty run directory, received {path}, which is not")
         _create(path, config, data)
         return load(path)
@@ -110,6 +110,10 @@ def locked(path: str | os.PathLike):
                 f"expected {path} to be free, but another training is using it"
             ) from error
         yield
+
+
+def _holds_only(path: Path, names: tuple[str, ...]) -> bool:
+    return all(entry.name.startswith(names) for entry in path.iterdir())
 
 
 def _create(path: Path, config: Config, data: str | os.PathLike) -> None:

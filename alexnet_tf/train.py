@@ -126,6 +126,11 @@ class Training:
                 f"a record in {self.split.directory} is damaged ({_reason(error)}); see"
                 " python -m preprocessing verify"
             ) from error
+        except tf.errors.ResourceExhaustedError as error:
+            raise cli.JobFailed(
+                f"out of memory ({_reason(error)}); try a larger training.accumulation_steps or a"
+                " smaller training.global_batch_size"
+            ) from error
         except LOST as error:
             if self.share.workers == 1:
                 raise
@@ -218,8 +223,9 @@ class Training:
             return
         try:
             self.checkpoints.save(step, self._variables(), progress.to_json())
-        except OSError as error:
-            raise cli.JobFailed(f"cannot write a checkpoint: {error}") from error
+        except (OSError, tf.errors.OpError) as error:
+            reason = error if isinstance(error, OSError) else _reason(error)
+            raise cli.JobFailed(f"cannot write a checkpoint: {reason}") from error
 
     def _announce(self, progress: Progress, steps: int) -> None:
         verb = "going on" if progress.epoch or progress.step else "beginning"

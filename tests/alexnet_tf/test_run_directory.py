@@ -19,6 +19,16 @@ def config(**sections):
     return config_file.parse({"network": {"input_size": 64}, **sections})
 
 
+def started(run):
+    (run.path / "log.jsonl").touch()  # as the first step does
+
+
+def test_a_run_that_took_no_step_may_begin_anew(tmp_path, data):
+    run_directory.begin(tmp_path, config(), data)
+    run_directory.begin(tmp_path, config(training={"seed": 1}), data)
+    assert run_directory.load(tmp_path).config.training.seed == 1
+
+
 def test_a_new_run_holds_what_it_needs(tmp_path, data):
     run = run_directory.begin(tmp_path / "run", config(), data)
     assert run.config.network.num_classes == 3
@@ -29,14 +39,14 @@ def test_a_new_run_holds_what_it_needs(tmp_path, data):
 
 
 def test_the_same_configuration_goes_on(tmp_path, data):
-    run_directory.begin(tmp_path, config(), data)
+    started(run_directory.begin(tmp_path, config(), data))
     longer = config(training={"epochs": 100, "log_every_steps": 1})
     assert run_directory.begin(tmp_path, longer, data).config.training.epochs == 100
     assert run_directory.load(tmp_path).config.training.epochs == 100
 
 
 def test_another_configuration_is_refused_and_named(tmp_path, data):
-    run_directory.begin(tmp_path, config(), data)
+    started(run_directory.begin(tmp_path, config(), data))
     before = (tmp_path / "config.yaml").read_bytes()
     with pytest.raises(RunError, match=r"training\.seed: 0 → 1"):
         run_directory.begin(tmp_path, config(training={"seed": 1}), data)
@@ -45,13 +55,13 @@ def test_another_configuration_is_refused_and_named(tmp_path, data):
 
 def test_epochs_may_not_change_where_the_schedule_stretches_over_them(tmp_path, data):
     cosine = {"name": "cosine"}
-    run_directory.begin(tmp_path, config(schedule=cosine), data)
+    started(run_directory.begin(tmp_path, config(schedule=cosine), data))
     with pytest.raises(RunError, match=r"training\.epochs"):
         run_directory.begin(tmp_path, config(schedule=cosine, training={"epochs": 100}), data)
 
 
 def test_another_dataset_is_refused(tmp_path, data):
-    run_directory.begin(tmp_path / "run", config(), data)
+    started(run_directory.begin(tmp_path / "run", config(), data))
     tiny_datasets.write(tmp_path / "other", classes=3, seed=1)
     with pytest.raises(RunError, match="dataset"):
         run_directory.begin(tmp_path / "run", config(), tmp_path / "other")

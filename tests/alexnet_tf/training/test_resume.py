@@ -13,6 +13,7 @@ import pytest
 
 from alexnet_tf import run_directory, train
 from alexnet_tf.cli import JobFailed
+from alexnet_tf.config import ConfigError
 from alexnet_tf.run_directory import RunError
 from tests.alexnet_tf.training.processes import (
     SECONDS,
@@ -172,6 +173,14 @@ def test_another_dataset_is_refused(arguments, tmp_path):
     arguments[arguments.index("--data") + 1] = str(tmp_path / "other" / "data")
     with pytest.raises(RunError, match=r"expected the dataset that .* began with"):
         train.main(arguments)
+
+
+def test_a_mistake_found_before_the_first_step_can_be_mended(arguments, tmp_path):
+    with pytest.raises(ConfigError, match="network.input_size: expected at most 72"):
+        train.main([*arguments, "network.input_size=96"])
+    assert train.main([*arguments, "training.epochs=1"]) == 0
+    with pytest.raises(RunError, match="network.input_size: 64 → 68"):
+        train.main([*arguments, "network.input_size=68"])
 
 
 def test_a_run_whose_making_was_killed_begins_anew(arguments, tmp_path):
