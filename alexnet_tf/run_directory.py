@@ -67,13 +67,11 @@ def begin(path: str | os.PathLike, config: Config, data: str | os.PathLike) -> R
     """
     path, info = Path(path), dataset.read_info(data)
     config = config.with_classes(len(info.classes))
-    # Also of a process that was killed, or found a mistake, before it took the first step.
-    made = ("lock", "dataset", ".config.yaml", "config.yaml")
-    if not path.exists() or not (path / "config.yaml").exists() or _holds_only(path, made):
-        if path.exists() and not _holds_only(path, made):
-            raise RunError(f"expected a new or empty run directory, received {path}, which is not")
+    if _is_new(path):
         _create(path, config, data)
         return load(path)
+    if not (path / "config.yaml").exists():
+        raise RunError(f"expected a new or empty run directory, received {path}, which is not")
     run = load(path)
     changed = [d for d in config_file.differences(run.config, config) if not _free(d, config)]
     if changed:
@@ -112,14 +110,20 @@ def locked(path: str | os.PathLike):
         yield
 
 
-def _holds_only(path: Path, names: tuple[str, ...]) -> bool:
-    return all(entry.name.startswith(names) for entry in path.iterdir())
+def _is_new(path: Path) -> bool:
+    """Also if a process was killed there, or found a mistake, before it took the first step."""
+    copies = {dataset.INFO_FILE, dataset.MEAN_FILE}
+    return not path.exists() or all(
+        entry.name in ("lock", "config.yaml")
+        or entry.name.startswith(".config.yaml.")
+        or (entry.name == "dataset" and {file.name for file in entry.iterdir()} <= copies)
+        for entry in path.iterdir()
+    )
 
 
 def _create(path: Path, config: Config, data: str | os.PathLike) -> None:
     copies = path / "dataset"
-    shutil.rmtree(copies, ignore_errors=True)
-    copies.mkdir(parents=True)
+    copies.mkdir(parents=True, exist_ok=True)
     for name in (dataset.MEAN_FILE, dataset.INFO_FILE):
         shutil.copyfile(Path(data) / name, copies / name)
     _write_atomically(path / "config.yaml", config_file.to_yaml(config))  # last: now it is a run

@@ -74,6 +74,14 @@ def test_a_directory_with_other_things_is_left_alone(tmp_path, data):
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
 
 
+def test_a_folder_that_is_named_like_ours_is_left_alone(tmp_path, data):
+    tiny_datasets.write(tmp_path / "dataset")  # somebody's pictures
+    before = sorted(p.name for p in (tmp_path / "dataset").iterdir())
+    with pytest.raises(RunError, match="new or empty"):
+        run_directory.begin(tmp_path, config(), data)
+    assert sorted(p.name for p in (tmp_path / "dataset").iterdir()) == before
+
+
 def test_no_run_and_no_dataset_are_told(tmp_path):
     with pytest.raises(RunError, match=r"config\.yaml"):
         run_directory.load(tmp_path)

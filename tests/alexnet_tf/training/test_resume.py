@@ -176,10 +176,10 @@ def test_another_dataset_is_refused(arguments, tmp_path):
 
 
 def test_a_mistake_found_before_the_first_step_can_be_mended(arguments, tmp_path):
-    with pytest.raises(ConfigError, match="network.input_size: expected at most 72"):
+    with pytest.raises(ConfigError, match=r"network\.input_size: expected at most 72"):
         train.main([*arguments, "network.input_size=96"])
     assert train.main([*arguments, "training.epochs=1"]) == 0
-    with pytest.raises(RunError, match="network.input_size: 64 → 68"):
+    with pytest.raises(RunError, match=r"network\.input_size: 64 → 68"):
         train.main([*arguments, "network.input_size=68"])
 
 
