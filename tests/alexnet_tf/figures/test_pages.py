@@ -1,0 +1,74 @@
+"""The pages show what they are given: read back from the drawn figures' own parts."""
+
+import numpy as np
+from matplotlib.colors import to_hex
+from PIL import Image
+
+from alexnet_tf.figures.answers import Answered, Neighbors, figure_4
+from alexnet_tf.figures.classes import SHOWN, class_errors, confusion_matrix
+from alexnet_tf.figures.curves import Course, curves
+from alexnet_tf.figures.page import BLUE, RED, pixels, save, shortened, style
+
+
+def texts(axes) -> list[str]:
+    return [text.get_text() for text in axes.texts]
+
+
+def test_names_are_their_first_synonym_and_not_too_long():
+    assert shortened("tench, Tinca tinca", 20) == "tench"
+    assert shortened("European fire salamander", 12) == "European fi…"
+
+
+def test_confusion_matrix_shows_shares_of_the_true_class(tmp_path):
+    with style():
+        figure = confusion_matrix(np.array([[3, 1], [0, 5]]), ["cat", "dog"])
+        save(figure, tmp_path / "a.png")
+        drawn = pixels(figure)
+    np.testing.assert_allclose(figure.axes[0].images[0].get_array(), [[0.75, 0.25], [0, 1]])
+    assert texts(figure.axes[0]) == ["75%", "25%", "100%"]
+    assert drawn.dtype == np.uint8
+    assert drawn.shape[2] == 3
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.size == (drawn.shape[1], drawn.shape[0])
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_of_many_classes_the_worst_are_shown():
+    confusion = np.diag(np.full(SHOWN + 5, 10))
+    confusion[3, 4] = 7
+    confusion[SHOWN + 4] = 0  # has no pictures: nothing to show
+    figure = confusion_matrix(confusion, [f"c{i}" for i in range(SHOWN + 5)])
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert len(labels) == SHOWN
+    assert "c3" in labels
+    assert f"c{SHOWN + 4}" not in labels
+    assert f"the {SHOWN} worst of {SHOWN + 5}" in figure.axes[0].get_title()
+
+
+def test_class_errors_are_sorted_by_top_5_error():
+    names, top1, top5 = ["a", "b", "c"], np.array([0.5, 0.9, 0.6]), np.array([0.2, 0.1, 0.2])
+    axes = class_errors(names, top1, top5).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["c", "a", "b"]
+    assert [bar.get_width() for bar in axes.containers[1]] == [0.2, 0.2, 0.1]
+
+
+def test_figure_4_marks_the_true_class_and_strangers():
+    picture = np.zeros((8, 8, 3), np.uint8)
+    answered = [Answered(picture, "cat, feline", [("dog", 0.7), ("cat, feline", 0.2)])]
+    neighbors = [Neighbors(picture, "cat", [picture, picture], [True, False])]
+    figure = figure_4(answered, neighbors)
+    left, right = figure.subfigs
+    bars = next(axes for axes in left.axes if axes.patches)
+    assert [to_hex(bar.get_facecolor()) for bar in bars.patches] == [BLUE, RED]
+    assert [bar.get_width() for bar in bars.patches] == [0.7, 0.2]
+    assert texts(bars) == ["dog", "cat"]
+    framed = [axes.spines["left"].get_visible() for axes in right.axes]
+    assert framed == [False, False, True]
+
+
+def test_curves_leave_out_what_there_was_not():
+    course = Course([2.0, 1.0], [0.9, 0.5], [None, 1.5], [None, 0.6], [None, None], [0.01, 0.001])
+    loss, error, rate = curves(course, "title").axes
+    assert [line.get_label() for line in error.lines] == ["training, top-1", "validation, top-1"]
+    np.testing.assert_array_equal(loss.lines[1].get_ydata(), [np.nan, 1.5])
+    np.testing.assert_array_equal(rate.lines[0].get_ydata(), [0.01, 0.001])

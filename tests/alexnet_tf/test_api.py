@@ -1,0 +1,116 @@
+"""The Python interface, as the README shows it."""
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import alexnet_tf
+from alexnet_tf import AlexNet, LocalResponseNormalization, new_head
+from alexnet_tf.config import ConfigError
+from alexnet_tf.network.spec import VARIANTS
+
+TINY = {"width": 0.05, "input_size": 64}
+
+
+def pictures(count: int = 6, side: int = 64) -> np.ndarray:
+    return np.random.default_rng(0).normal(0, 50, (count, side, side, 3)).astype(np.float32)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_variant_builds_for_other_classes(variant):
+    model = AlexNet(variant, num_classes=7, width=0.05, input_size=67)
+    assert model.output_shape == (None, 7)
+
+
+def test_full_size_has_the_papers_parameters():
+    assert AlexNet().count_params() == 60_965_224
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"variant": "alexnet"}, "expected one of paper, original"),
+        ({"widht": 2}, "did you mean 'width'"),
+        ({"num_classes": 1}, "num_classes"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(arguments, message):
+    with pytest.raises(ConfigError, match=message):
+        AlexNet(**arguments)
+
+
+def test_saved_and_loaded_again_it_answers_the_same(tmp_path):
+    model = AlexNet(num_classes=3, **TINY)
+    expected = model(pictures(), training=False).numpy()
+    model.save(tmp_path / "a.keras")
+    again = keras.saving.load_model(tmp_path / "a.keras")
+    np.testing.assert_array_equal(again(pictures(), training=False), expected)
+    # In a process that has only imported the package.
+    np.save(tmp_path / "pictures.npy", pictures())
+    code = """
+import sys, numpy as np, keras
+from alexnet_tf import AlexNet
+folder = sys.argv[1]
+model = keras.saving.load_model(f"{folder}/a.keras")
+np.save(f"{folder}/logits.npy", model(np.load(f"{folder}/pictures.npy"), training=False))
+"""
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+    np.testing.assert_allclose(np.load(tmp_path / "logits.npy"), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_new_head_learns_and_the_rest_stays():
+    settings = {"init_scaling": "keep-variance", "dropout": {"rate": 0.0}}
+    trained = AlexNet(num_classes=10, **settings, **TINY)
+    model = new_head(trained, 3)
+    before = [w.numpy() for layer in trained.layers[:-1] for w in layer.weights]
+    labels = np.array([0, 1, 2, 0, 1, 2])
+    shown = pictures() + 60.0 * (labels - 1)[:, None, None, None].astype(np.float32)
+    loss = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(tf.keras.optimizers.Adam(0.03), loss)
+    first = model.evaluate(shown, labels, verbose=0)
+    assert first == pytest.approx(np.log(3), abs=0.05)  # the new layer begins near zero
+    model.fit(shown, labels, epochs=60, verbose=0)
+    # Features of untrained layers tell brightness apart only slowly.
+    assert model.evaluate(shown, labels, verbose=0) < first - 0.02
+    after = [w.numpy() for layer in trained.layers[:-1] for w in layer.weights]
+    for old, new in zip(before, after, strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_without_freezing_everything_trains():
+    model = new_head(AlexNet(num_classes=10, **TINY), 3, freeze=False)
+    assert len(model.trainable_weights) == 2 * (7 * 2 + 1)  # of seven layers in two towers, and one
+    frozen = new_head(AlexNet(num_classes=10, **TINY), 3)
+    assert len(frozen.trainable_weights) == 2
+
+
+def test_a_head_for_one_class_is_refused():
+    with pytest.raises(ValueError, match="at least two classes"):
+        new_head(AlexNet(num_classes=10, **TINY), 1)
+
+
+def test_summary_names_layers_and_towers(capsys):
+    lines: list[str] = []
+    AlexNet(num_classes=10, **TINY).summary(print_fn=lambda text, **_: lines.append(text))
+    text = "\n".join(lines)
+    for name in ("conv1_a", "conv1_b", "conv1_lrn_a", "conv3_both_a", "fc7_dropout_b", "fc8"):
+        assert name in text
+
+
+def test_the_layer_is_the_papers_in_other_models_too():
+    # One pixel, maps 1, 2, 3; k 2, n 5, alpha 1, beta 0.75: every window holds all three.
+    layer = LocalResponseNormalization(alpha=1.0)
+    x = np.array([[1.0, 2.0, 3.0]], np.float32)
+    np.testing.assert_allclose(layer(x), x / (2 + 14) ** 0.75, rtol=1e-6)
+
+
+def test_importing_the_package_imports_no_tensorflow():
+    code = "import sys, alexnet_tf; sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert set(alexnet_tf.__all__) <= set(dir(alexnet_tf))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = alexnet_tf.nothing

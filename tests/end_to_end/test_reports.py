@@ -1,0 +1,167 @@
+"""What a finished run shows: TensorBoard's files, reports, ensembles, figures."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from alexnet_tf import evaluate, load_run, run_directory, visualize
+from alexnet_tf.config import ConfigError
+from alexnet_tf.data import reader
+from alexnet_tf.figures.tiles import figure_3
+from alexnet_tf.gallery import Viewer, nearest
+from alexnet_tf.run_directory import RunError
+from alexnet_tf.weights import first_kernels
+from preprocessing.dataset import read_info
+
+
+@pytest.fixture(scope="module")
+def events(made):
+    found = {}
+    for split in ("train", "validation"):
+        read = EventAccumulator(str(made.run / "tensorboard" / split), {"tensors": 0})
+        read.Reload()
+        found[split] = read
+    return found
+
+
+def test_tensorboard_has_every_tag(events):
+    train, validation = (set(events[split].Tags()["tensors"]) for split in events)
+    curves = {"loss", "top-1 error", "top-5 error"}
+    assert curves <= validation
+    assert curves | {f"epoch/{name}" for name in curves} <= train
+    assert {"learning rate/weights", "learning rate/biases"} <= train
+    assert {"speed/images per second", "speed/share of time waiting for input"} <= train
+    assert {"first layer", "augmented training pictures", "configuration"} <= train
+    assert {"conv1_a/kernel", "conv1_b/bias", "fc8/kernel"} <= train
+    assert {"confusion matrix", "worst classes"} <= validation
+    assert events["train"].Graph().node
+
+
+def test_pictures_come_at_the_end_of_epochs(events):
+    assert [event.step for event in events["train"].Tensors("first layer")] == [5, 10]
+    assert [event.step for event in events["validation"].Tensors("confusion matrix")] == [5, 10]
+    # How pictures are varied is shown once.
+    assert [event.step for event in events["train"].Tensors("augmented training pictures")] == [5]
+
+
+def test_the_share_of_waiting_is_a_share(events):
+    shares = events["train"].Tensors("speed/share of time waiting for input")
+    values = [float(tf.make_ndarray(event.tensor_proto)) for event in shares]
+    assert all(0 <= value <= 1 for value in values)
+    assert any(value > 0 for value in values)
+
+
+def test_the_last_kernels_shown_are_the_trained_ones(made, events):
+    last = events["train"].Tensors("first layer")[-1]
+    shown = tf.io.decode_png(tf.make_ndarray(last.tensor_proto)[2]).numpy()
+    np.testing.assert_array_equal(shown, figure_3(first_kernels(load_run(made.run).model), 4))
+
+
+def test_the_projector_holds_the_trained_features(made):
+    directory = made.run / "tensorboard" / "validation"
+    trained, info = load_run(made.run), read_info(made.data)
+    split = reader.Split(made.data, info, "validation")
+    batch = next(iter(reader.evaluation_batches(split, 72, reader.Share(20))))
+    stored = np.fromfile(directory / "features.bytes", np.float32).reshape(20, -1)
+    np.testing.assert_allclose(stored, trained.features(batch["image"]), rtol=1e-4, atol=1e-5)
+    rows = [line.split("\t") for line in (directory / "pictures.tsv").read_text().splitlines()]
+    assert [row[1] for row in rows[1:]] == [info.classes[i].synset for i in batch["label"]]
+
+
+def test_a_gallery_is_the_same_in_any_batches(made):
+    trained = load_run(made.run)
+    split = reader.Split(made.data, read_info(made.data), "train")
+    viewer = Viewer((trained.model, trained.transform), trained.config.network, 72)
+    some, few = viewer.look(split, 11, 24, batch_size=4), viewer.look(split, 11, 24)
+    assert len(some) == 11
+    np.testing.assert_array_equal(some.pictures, few.pictures)
+    np.testing.assert_array_equal(some.labels, few.labels)
+    np.testing.assert_allclose(some.features, few.features, rtol=1e-4, atol=1e-5)
+
+
+def test_neighbors_against_all_distances():
+    rng = np.random.default_rng(0)
+    queries, others = rng.normal(size=(3, 8)), rng.normal(size=(30, 8))
+    distances = np.linalg.norm(queries[:, None] - others, axis=2)
+    np.testing.assert_array_equal(nearest(queries, others, 4), distances.argsort(axis=1)[:, :4])
+
+
+def test_report_and_its_page(made):
+    assert evaluate.main(["--run", str(made.run), "--data", str(made.data)]) == 0
+    report = json.loads((made.run / "evaluation" / "validation-1-views.json").read_text())
+    assert sum(row["examples"] for row in report["classes"]) == report["examples"] == 20
+    by_class = sum(row["examples"] * row["top1_error"] for row in report["classes"]) / 20
+    assert by_class == pytest.approx(report["top1_error"])
+    low, high = report["top1_interval"]
+    assert low <= report["top1_error"] <= high
+    page = (made.run / "evaluation" / "validation-1-views.md").read_text()
+    assert f"{report['top1_error']:.2%}" in page
+
+
+def test_weights_are_searched_on_one_half_and_reported_on_the_other(made, capsys):
+    arguments = ["--run", str(made.run), "--run", str(made.run), "--data", str(made.data)]
+    assert evaluate.main([*arguments, "--search-weights", "--batch-size", "7"]) == 0
+    report = json.loads((made.run / "evaluation" / "ensemble-1-views.json").read_text())
+    assert report["examples"] == 10
+    assert report["pictures"] == "odd positions"
+    assert report["weights"] == pytest.approx([0.5, 0.5])  # twice the same network
+    # The odd half's own loss, from each picture's probabilities.
+    trained, info = load_run(made.run), read_info(made.data)
+    split = reader.Split(made.data, info, "validation")
+    batch = next(iter(reader.evaluation_batches(split, 72, reader.Share(20))))
+    own = tf.gather(trained.probabilities(batch["image"]), batch["label"], axis=1, batch_dims=1)
+    expected = -np.log(own.numpy())[1::2].mean()
+    assert report["loss"] == pytest.approx(expected, rel=1e-3)  # crops decoded alone may differ
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--weights", "1", "2"], "--weights: expected 1"),
+        (["--weights", "nan"], "--weights"),
+        (["--weights", "-1"], "--weights"),
+        (["--search-weights"], "several --run"),
+        (["--batch-size", "0"], "--batch-size"),
+    ],
+)
+def test_mistakes_of_evaluate(made, options, message):
+    with pytest.raises(ConfigError, match=message):
+        evaluate.main(["--run", str(made.run), "--data", str(made.data), *options])
+
+
+def test_figures(made, tmp_path, capsys):
+    arguments = ["--run", str(made.run), "--data", str(made.data), "--output", str(tmp_path)]
+    assert visualize.main([*arguments, "--gallery", "30"]) == 0
+    names = ["classes.png", "confusion.png", "curves.png", "figure3.png", "figure4.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    assert capsys.readouterr().out.split() == [str(tmp_path / name) for name in names]
+    kernels = first_kernels(load_run(made.run).model)
+    with Image.open(tmp_path / "figure3.png") as image:
+        np.testing.assert_array_equal(np.asarray(image), figure_3(kernels, factor=5))
+
+
+def test_curves_tell_a_repeated_epoch_once(made, tmp_path):
+    run = run_directory.load(made.run)
+    rows = (made.run / "log.jsonl").read_text().splitlines()
+    epochs = [json.loads(row) for row in rows if '"kind": "epoch"' in row]
+    again = {**epochs[0], "train loss": 9.0}
+    (tmp_path / "log.jsonl").write_text("\n".join([*rows, json.dumps(again)]))
+    repeated = run_directory.Run(tmp_path, run.config, run.info, run.mean_image)
+    course = visualize.course(repeated)
+    assert course.train_loss == [9.0, epochs[1]["train loss"]]
+    assert course.validation_top1 == [epoch["validation top1_error"] for epoch in epochs]
+    assert course.rate == [0.01, 0.01]
+    (tmp_path / "log.jsonl").unlink()
+    with pytest.raises(RunError, match="found none"):
+        visualize.course(repeated)
+
+
+def test_mistakes_of_visualize(made, tmp_path):
+    arguments = ["--run", str(made.run), "--data", str(made.data), "--output", str(tmp_path / "a")]
+    with pytest.raises(ConfigError, match="--gallery"):
+        visualize.main([*arguments, "--gallery", "3"])
+    assert not (tmp_path / "a").exists()

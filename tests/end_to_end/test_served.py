@@ -1,0 +1,245 @@
+"""The export's further signatures, half precision, TFLite; prediction's inputs and outputs."""
+
+import io
+import json
+import subprocess
+import sys
+import tarfile
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from alexnet_tf import export, load_run, predict, run_directory
+from alexnet_tf.cli import JobFailed
+from alexnet_tf.config import ConfigError
+from alexnet_tf.served import Served
+from alexnet_tf.tflite import interpret
+from preprocessing.images import ImageOptions, decode_and_resize
+
+SIZE = 72
+
+
+@pytest.fixture(scope="module")
+def files(made) -> list[bytes]:
+    with tarfile.open(made.archives / "ILSVRC2012_img_val.tar") as archive:
+        return [archive.extractfile(member).read() for member in archive]
+
+
+@pytest.fixture(scope="module")
+def pictures(made, files) -> np.ndarray:
+    """uint8 [20, 72, 72, 3], by the conversion's own code."""
+    options = ImageOptions(size=SIZE, filter=run_directory.load(made.run).info.resize_filter)
+    return np.stack([decode_and_resize(data, options) for data in files])
+
+
+@pytest.fixture(scope="module")
+def trained(made):
+    return load_run(made.run)
+
+
+def exported(made, directory, *options: str):
+    arguments = ["--run", str(made.run), "--output", str(directory), *options]
+    assert export.main(arguments) == 0
+    return tf.saved_model.load(str(directory))
+
+
+@pytest.fixture(scope="module")
+def directory(made, tmp_path_factory):
+    path = tmp_path_factory.mktemp("served") / "model"
+    exported(made, path, "--tflite", "--check", str(made.data))
+    return path
+
+
+@pytest.fixture(scope="module")
+def served(directory):
+    return tf.saved_model.load(str(directory))
+
+
+def test_decoding_is_the_conversions(served, files, pictures):
+    decoded = served.signatures["decode"](encoded=tf.constant(files))["pictures"].numpy()
+    assert np.abs(decoded.astype(int) - pictures).max() <= 1
+    assert (decoded != pictures).mean() < 0.01
+
+
+def test_features_are_the_last_hidden_layers(served, trained, pictures):
+    received = served.signatures["features"](pictures=tf.constant(pictures))["features"].numpy()
+    hidden = [trained.model.get_layer(f"fc7_relu_{tower}").output for tower in "ab"]
+    model = keras.Model(trained.model.input, hidden)
+    expected = np.concatenate(model(trained.preprocess(pictures), training=False), axis=1)
+    assert received.shape == (20, 204)
+    assert received.min() == 0  # of a ReLU
+    np.testing.assert_allclose(received, expected, atol=1e-6)
+    np.testing.assert_allclose(trained.features(pictures), expected, atol=1e-6)
+
+
+def test_rank_gives_every_class_once_and_classify_its_beginning(served, files):
+    encoded = tf.constant(files[:3])
+    every = {key: value.numpy() for key, value in served.signatures["rank"](encoded).items()}
+    first = {key: value.numpy() for key, value in served.signatures["classify"](encoded).items()}
+    np.testing.assert_array_equal(np.sort(every["classes"]), np.tile(np.arange(10), (3, 1)))
+    assert (np.diff(every["probabilities"]) <= 0).all()
+    for key in first:
+        np.testing.assert_array_equal(first[key], every[key][:, :5])
+
+
+def test_ten_views_are_averaged(made, trained, pictures, tmp_path):
+    model = exported(made, tmp_path / "ten", "--views", "10")
+    serve = model.signatures["serving_default"]
+    received = serve(pictures=tf.constant(pictures))["probabilities"]
+    expected = trained.probabilities(pictures, view_count=10)
+    np.testing.assert_allclose(received, expected, atol=1e-6)
+    assert np.abs(received - trained.probabilities(pictures)).max() > 1e-6
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_stores_rounded_weights_and_nothing_else(
+    made, directory, trained, pictures, dtype, tmp_path
+):
+    model = exported(made, tmp_path / "half", "--weights", dtype)
+    received = model.signatures["serving_default"](pictures=tf.constant(pictures))["probabilities"]
+    # The same as the trained network with every weight rounded.
+    kept = trained.model.get_weights()
+    try:
+        halves = [tf.cast(tf.cast(w, dtype), tf.float32).numpy() for w in kept]
+        trained.model.set_weights(halves)
+        expected = trained.probabilities(pictures)
+    finally:
+        trained.model.set_weights(kept)
+    np.testing.assert_allclose(received, expected, atol=1e-6)
+    size = lambda path: sum(f.stat().st_size for f in (path / "variables").iterdir())  # noqa: E731
+    assert size(tmp_path / "half") < 0.52 * size(directory)
+
+
+def test_the_tflite_file_answers_alike(directory, trained, pictures):
+    content = (directory / export.TFLITE_FILE).read_bytes()
+    received = interpret(content, pictures[:4])
+    np.testing.assert_allclose(received, trained.probabilities(pictures[:4]), atol=1e-5)
+
+
+def test_notes_say_what_was_measured(directory):
+    notes = json.loads((directory / export.NOTES_FILE).read_text())
+    assert notes["parity"]["examples"] == 20
+    assert notes["parity"]["largest_difference"] <= 1e-6
+    assert notes["parity"]["top1_error"] == notes["parity"]["reference_top1_error"]
+
+
+def test_what_cannot_be_exported_is_refused(made, tmp_path):
+    run = ["--run", str(made.run), "--output"]
+    with pytest.raises(ConfigError, match="bfloat16"):
+        export.main([*run, str(tmp_path / "a"), "--tflite", "--weights", "bfloat16"])
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("dear to me")
+    with pytest.raises(ConfigError, match="a SavedModel to replace"):
+        export.main([*run, str(tmp_path / "mine"), "--overwrite"])
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+    assert (tmp_path / "mine" / "thesis.txt").exists()
+
+
+def test_a_failed_export_leaves_the_old_one(made, tmp_path, monkeypatch):
+    output = tmp_path / "model"
+    exported(made, output)
+    before = {path: path.read_bytes() for path in output.rglob("*") if path.is_file()}
+
+    def fail(*_args, **_options):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(tf.saved_model, "save", fail)
+    with pytest.raises(OSError, match="no space"):
+        export.main(["--run", str(made.run), "--output", str(output), "--overwrite"])
+    assert {path: path.read_bytes() for path in output.rglob("*") if path.is_file()} == before
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_bad_bytes_are_an_invalid_argument(served, files):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="format"):
+        served.signatures["classify"](encoded=tf.constant([files[0], b"no picture"]))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (2000, 3)])
+def test_odd_shapes_are_served(served, shape):
+    content = io.BytesIO()
+    Image.new("RGB", shape, (200, 10, 10)).save(content, "PNG")
+    pixels = served.signatures["decode"](encoded=tf.constant([content.getvalue()]))["pictures"]
+    np.testing.assert_array_equal(pixels[0], np.tile([200, 10, 10], (SIZE, SIZE, 1)))
+
+
+def test_predict_takes_folders_and_writes_json(directory, files, tmp_path, capsys):
+    (tmp_path / "below").mkdir()
+    for name in ("b.JPEG", "a.jpg", "below/c.jpeg"):
+        (tmp_path / name).write_bytes(files[0])
+    (tmp_path / "notes.txt").write_text("no picture, and not asked for")
+    arguments = ["--model", str(directory), "--json", "--top", "7", str(tmp_path)]
+    assert predict.main(arguments) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["file"] for row in rows] == [
+        str(tmp_path / name) for name in ("a.jpg", "b.JPEG", "below/c.jpeg")
+    ]
+    for row in rows:
+        probabilities = [one["probability"] for one in row["classes"]]
+        assert len(probabilities) == 7
+        assert probabilities == sorted(probabilities, reverse=True)
+
+
+def test_more_classes_than_there_are_means_all(directory, files, tmp_path, capsys):
+    (tmp_path / "a.jpg").write_bytes(files[0])
+    predict.main(["--model", str(directory), "--top", "99", str(tmp_path / "a.jpg")])
+    assert len(capsys.readouterr().out.splitlines()) == 11
+
+
+def test_predict_reads_standard_input(directory, files, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(files[0])))
+    assert predict.main(["--model", str(directory), "--top", "1", "-"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "-"
+
+
+def test_every_unreadable_file_gets_one_clear_line(directory, tmp_path, capsys, files):
+    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "empty.jpg").write_bytes(b"")
+    (tmp_path / "cut.jpg").write_bytes(files[0][:500])
+    with pytest.raises(JobFailed, match="4 of 4"):
+        predict.main(["--model", str(directory), str(tmp_path), str(tmp_path / "none.jpg")])
+    lines = capsys.readouterr().err.splitlines()
+    lines = [line for line in lines if str(tmp_path) in line]
+    assert len(lines) == 4
+    for line, part in zip(lines, ("JPEG", "empty", "format", "No such file"), strict=True):
+        assert part in line
+        assert "Graph execution" not in line
+
+
+def test_mistakes_of_predict(directory, tmp_path):
+    with pytest.raises(ConfigError, match="found none"):
+        predict.main(["--model", str(directory), str(tmp_path)])
+    with pytest.raises(ConfigError, match="--top"):
+        predict.main(["--model", str(directory), "--top", "0", "a.jpg"])
+    with pytest.raises(ConfigError, match="SavedModel"):
+        predict.main(["--model", str(tmp_path), "a.jpg"])
+
+
+def test_other_signatures_are_told(tmp_path):
+    module = tf.Module()
+    module.f = tf.function(lambda x: x, input_signature=[tf.TensorSpec([])])
+    tf.saved_model.save(module, str(tmp_path / "other"), signatures={"f": module.f})
+    with pytest.raises(ConfigError, match="classify and rank, received f"):
+        predict.load(str(tmp_path / "other"), 5)
+
+
+def test_weights_of_another_kind_are_refused(made):
+    with pytest.raises(ValueError, match="float32"):
+        Served(run_directory.load(made.run), weights="int8")
+
+
+def test_predict_loads_nothing_of_ours_but_itself():
+    """A fast start: TensorFlow is most of it; nothing else of ours is loaded."""
+    code = """
+import sys
+from alexnet_tf import predict
+ours = {name for name in sys.modules if name.startswith("alexnet_tf.")}
+heavy = ("alexnet_tf.network.model", "alexnet_tf.data", "apache_beam")
+print(sorted(name for name in (*ours, *sys.modules) if name.startswith(heavy)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
