@@ -22,6 +22,7 @@ from preprocessing.images import ImageOptions, decode_and_resize, encode
 from preprocessing.pipeline import convert
 from preprocessing.records import read_records
 from preprocessing.runners import beam_options
+from preprocessing.shards import Workspace
 from preprocessing.verify import verify_dataset
 from tests.preprocessing.pictures import (
     WNIDS,
@@ -75,13 +76,18 @@ def dataset(archives, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def unpublished(archives, tmp_path_factory):
-    """The same conversion, interrupted when all of its shards are finished."""
-    output = tmp_path_factory.mktemp("unpublished") / "out"
+    """The same conversion, interrupted before it is published: its directory, and its outcome."""
+    output, outcomes = tmp_path_factory.mktemp("unpublished") / "out", []
+
+    def interrupted(workspace, outcome):
+        outcomes.append(outcome)
+        raise KeyboardInterrupt
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("preprocessing.pipeline.publish", interrupt)
+        patch.setattr("preprocessing.pipeline.publish", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run(archives, output)
-    return output
+    return output, outcomes[0]
 
 
 @pytest.fixture(scope="module")
@@ -385,7 +391,7 @@ def test_a_full_disk_is_a_clear_error_and_can_be_resumed(
 def test_finished_shards_are_verified_and_kept(
     dataset, unpublished, archives, tmp_path, damage, kept
 ):
-    output = shutil.copytree(unpublished, tmp_path / "out")
+    output = shutil.copytree(unpublished[0], tmp_path / "out")
     damage(output / ".conversion")
     summary = run(archives, output)
     assert summary.counters["shards kept"] == kept
@@ -405,12 +411,14 @@ def flip(path):
 @pytest.mark.parametrize("operations", range(11))
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_an_interruption_while_publishing(
-    dataset, older, archives, tmp_path, monkeypatch, operations, overwrite
+    dataset, older, unpublished, archives, tmp_path, monkeypatch, operations, overwrite
 ):
     """Publishing is cut off after some of its file operations; then the command is repeated."""
+    finished, outcome = unpublished
     output = tmp_path / "out"
     if overwrite:
         shutil.copytree(older, output)
+    shutil.copytree(finished, output, dirs_exist_ok=True)
     with monkeypatch.context() as patch:
         left = iter(range(operations))
 
@@ -424,14 +432,10 @@ def test_an_interruption_while_publishing(
 
             patch.setattr(LocalFiles, name, counted)
 
-        def publish(*arguments):
-            for name in ("create", "move", "delete", "delete_folder"):
-                limited(name)
-            publication.publish(*arguments)
-
-        patch.setattr("preprocessing.pipeline.publish", publish)
+        for name in ("create", "move", "delete", "delete_folder"):
+            limited(name)
         with pytest.raises(KeyboardInterrupt):
-            run(archives, output, overwrite=overwrite)
+            publication.publish(Workspace(LocalFiles(), str(output)), outcome)
     if (output / "dataset_info.json").exists():
         assert verify_dataset(str(output), workers=0) == []
     run(archives, output, overwrite=overwrite)
@@ -451,7 +455,7 @@ def test_an_interruption_while_publishing(
     ],
 )
 def test_a_resumed_job_must_be_the_same(unpublished, archives, tmp_path, change, message):
-    output = shutil.copytree(unpublished, tmp_path / "out")
+    output = shutil.copytree(unpublished[0], tmp_path / "out")
     with pytest.raises(DatasetError, match=message):
         run(archives, output, **change)
     summary = run(archives, output, overwrite=True, **change)
