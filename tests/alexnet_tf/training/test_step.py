@@ -1,5 +1,7 @@
 """Whole steps: three updates against the reference, accumulation, loss scaling, padding."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -59,6 +61,12 @@ def gentle_rate(pair: Pair) -> float:
     return 0.05 * min(np.abs(pair.weights[k]).max() / np.abs(gradients[k]).max() for k in kernels)
 
 
+@functools.cache
+def plainly_trained(steps=2, padding=0):
+    """`trained` in float32 and in one part, once."""
+    return trained(steps=steps, padding=padding)
+
+
 def trained(parts=1, steps=2, precision="float32", scale=None, padding=0):
     """What `steps` steps over 6 pictures, of which some are padding, leave: weights, sums."""
     rng = np.random.default_rng(0)
@@ -75,7 +83,7 @@ def trained(parts=1, steps=2, precision="float32", scale=None, padding=0):
 @pytest.mark.parametrize(("parts", "padding"), [(2, 0), (3, 3)])
 def test_accumulation_gives_the_same_update(parts, padding):
     """Where half is padding, one of three parts counts, one counts half, one not at all."""
-    changes, sums = trained(padding=padding)
+    changes, sums = plainly_trained(padding=padding)
     again, sums_again = trained(parts, padding=padding)
     assert worst(again, changes)[0] < 1e-4  # the changes of float32 weights: rounded at 6e-8
     np.testing.assert_allclose(sums_again, sums, rtol=1e-5)
@@ -107,7 +115,7 @@ def test_padding_changes_nothing():
 
 def test_loss_scaling_in_float32_changes_nothing():
     """The scale is a power of two: multiplied and divided exactly, whatever it is."""
-    changes, sums = trained()
+    changes, sums = plainly_trained()
     with strategy().scope():
         scale = LossScale()
     again, sums_again = trained(scale=scale)
@@ -128,7 +136,7 @@ def test_half_precision_follows_float32(precision, bounds):
     """Of the last layer's gradient, most of 11 (8) bits are right. Lower down, every ReLU and every
     maximum that rounding turns sends a gradient elsewhere: of pictures that are noise, in bfloat16
     little is left for the convolutions to compare."""
-    changes, _ = trained(steps=1)
+    changes, _ = plainly_trained(steps=1)
     with strategy().scope():
         scale = LossScale() if precision == "mixed_float16" else None
     again, _ = trained(steps=1, precision=precision, scale=scale)
