@@ -111,7 +111,7 @@ def test_pairs_exchange_nothing_but_sums_of_gradients_within_a_tower(two_pairs):
     for a, b in (("0", "3"), ("1", "2"), ("2", "1"), ("3", "0")):
         forward, backward, rest = crossings(two_pairs, HOST + a, HOST + b)
         assert not forward | backward
-        inputs = {"seed", "placeholder", "strided_slice"}  # of the step, and the rates
+        inputs = {"seed", "noise", "placeholder", "strided_slice"}  # of the step, and the rates
         assert all(name in inputs or "Control" in name for name in rest)
     # Sums of gradients are collectives, on the devices of their towers.
     summed = Counter(device for _, op, device in two_pairs["nodes"] if op == "CollectiveReduceV2")
