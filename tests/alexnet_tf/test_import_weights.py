@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from numpy.lib.stride_tricks import sliding_window_view
 
-from alexnet_tf import config_file, evaluate, import_weights, run_directory
+from alexnet_tf import config_file, evaluate, export, import_weights, run_directory, train
 from alexnet_tf.config import ConfigError
 from alexnet_tf.layouts import LAYOUTS, expected_shapes
 from alexnet_tf.network.spec import VARIANTS
@@ -182,13 +182,21 @@ def test_the_imported_network_is_the_foreign_one(layout, suffix, data, tmp_path,
     np.testing.assert_allclose(model(x), expected, rtol=1e-4, atol=2e-5 * np.abs(expected).max())
 
 
-def test_a_run_directory_that_evaluate_accepts(data, tmp_path, capsys):
-    path = write(tmp_path / "weights.npz", random_arrays("torchvision"))
-    assert import_weights.main(arguments("torchvision", path, data, tmp_path / "run")) == 0
-    assert evaluate.main(["--run", str(tmp_path / "run"), "--data", str(data)]) == 0
+def test_a_run_directory_that_the_other_verbs_accept(data, tmp_path, capsys):
+    """Evaluated, exported and trained on; the first step is that of a new run."""
+    path, run = write(tmp_path / "weights.npz", random_arrays("torchvision")), tmp_path / "run"
+    short = ["training.epochs=1", "training.global_batch_size=10", "monitoring.every_epochs=0"]
+    importing = arguments("torchvision", path, data, run, *short)
+    assert import_weights.main(importing) == 0
+    assert evaluate.main(["--run", str(run), "--data", str(data)]) == 0
     assert "10 pictures" in capsys.readouterr().out
+    assert export.main(["--run", str(run), "--output", str(tmp_path / "model")]) == 0
+    assert tf.saved_model.contains_saved_model(str(tmp_path / "model"))
+    going_on = ["--config", str(run / "config.yaml"), "--data", str(data), "--run", str(run)]
+    assert train.main(going_on) == 0
+    assert "beginning at epoch 1, step 0 of 2" in capsys.readouterr().out
     with pytest.raises(RunError, match=r"expected a new run directory, received .* checkpoints"):
-        import_weights.main(arguments("torchvision", path, data, tmp_path / "run"))
+        import_weights.main(importing)
 
 
 def test_caffes_old_files_in_four_dimensions(data, tmp_path):
