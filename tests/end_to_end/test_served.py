@@ -86,10 +86,8 @@ def test_rank_gives_every_class_once_and_classify_its_beginning(served, files):
         np.testing.assert_array_equal(first[key], every[key][:, :5])
 
 
-def test_ten_views_are_averaged(made, trained, pictures, tmp_path):
-    model = exported(made, tmp_path / "ten", "--views", "10")
-    serve = model.signatures["serving_default"]
-    received = serve(pictures=tf.constant(pictures))["probabilities"]
+def test_ten_views_are_averaged(made, trained, pictures):
+    received = Served(run_directory.load(made.run), view_count=10)(tf.constant(pictures))
     expected = trained.probabilities(pictures, view_count=10)
     np.testing.assert_allclose(received, expected, atol=1e-6)
     assert np.abs(received - trained.probabilities(pictures)).max() > 1e-6
