@@ -333,8 +333,13 @@ def _use(log: str, work: Callable, arguments: tuple) -> tuple[float, int]:
     work(*arguments)
     used = [resource.getrusage(kind) for kind in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     processor = sum(use.ru_utime + use.ru_stime for use in used)
-    highest = max(use.ru_maxrss for use in used)
-    return processor, highest if sys.platform == "darwin" else highest * 1024
+    own, children = (use.ru_maxrss for use in used)
+    if sys.platform == "darwin":
+        return processor, max(own, children)
+    # In Linux, a process's ru_maxrss begins with the memory of the one that started it.
+    with open("/proc/self/status", encoding="ascii") as file:
+        own = next(int(line.split()[1]) for line in file if line.startswith("VmHWM:"))
+    return processor, 1024 * max(own, children)
 
 
 def _convert(source: str, output: str, workers: int, options: ImageOptions) -> None:

@@ -1,6 +1,7 @@
 """The benchmark's arithmetic and table from made-up measurements; a real small run is slow."""
 
 import math
+import operator
 import os
 from pathlib import Path
 
@@ -107,6 +108,15 @@ def test_mistakes_are_refused(tmp_path):
         measure(str(tmp_path), 200, 2, options)
     with pytest.raises(DatasetError, match="expected a folder"):
         measure(str(tmp_path / "missing"), 200, 2, options)
+
+
+def test_the_memory_is_that_of_the_measured_program_alone(tmp_path):
+    ballast = b"x" * 400_000_000  # of this process, which starts the other
+    small = benchmark._as_program(str(tmp_path), 1, operator.mul, b"x", 1)
+    large = benchmark._as_program(str(tmp_path), 1, operator.mul, b"x", 200_000_000)
+    assert len(ballast) == 400_000_000
+    assert 0 < small.memory < 200e6
+    assert 150e6 < large.memory - small.memory < 250e6
 
 
 @pytest.mark.slow
