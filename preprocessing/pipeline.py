@@ -1,8 +1,8 @@
 """The Beam job: list the source, plan the shards, make them, publish the dataset; top to bottom.
 
 An element is a shard's task, a few numbers; pictures are read, converted and written where the
-element arrives and never travel. Workers need this package, Pillow, NumPy and protobuf; they import
-neither TensorFlow nor alexnet_tf.
+element arrives and never travel. Workers need this package and few others (BUILD.md, "Clusters");
+they import neither TensorFlow nor alexnet_tf.
 """
 
 import json
