@@ -27,7 +27,7 @@ FLAGS = (
     "--enable-unsafe-swiftshader",  # the projector draws with WebGL
     "--window-size=1500,1250",
 )
-PATIENCE = 60  # seconds, for a page to load and to show what it is asked for
+PATIENCE = 120  # seconds, for a page to load and to show what it is asked for
 
 # The text of a page and of its shadow trees and frames, which innerText leaves out.
 TEXT = """
