@@ -148,6 +148,9 @@ class Training:
         steps = self.split.batches(self.share)
         with contextlib.ExitStack() as stack:
             step, monitors = self.step(), None
+            # On every worker: variables made under the strategy (Keras 2 makes some for any model)
+            # are broadcast, and one worker alone would wait for ever, or take another's for them.
+            watch = self._watch(progress.epoch * steps + progress.step)
             if self.is_chief:
                 monitors = Monitors(self.run.path, steps, self.config)
                 stack.callback(monitors.close)
@@ -157,7 +160,6 @@ class Training:
                 if self.config.monitoring.profile_steps:
                     count = self.config.monitoring.profile_steps
                     step = ProfiledStep(step, monitors.board.directory / "train", count)
-                watch = self._watch(progress.epoch * steps + progress.step)
                 self._announce(progress, steps)
             began = time.monotonic()
 
