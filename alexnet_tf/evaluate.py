@@ -5,81 +5,21 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
-from tqdm import tqdm
 
 from alexnet_tf import cli, run_directory
 from alexnet_tf.answers import Answers, answers
 from alexnet_tf.config import ConfigError
 from alexnet_tf.data import reader
-from alexnet_tf.data.augment import InputTransform
-from alexnet_tf.data.views import mean_probabilities, views
 from alexnet_tf.evaluation import report
 from alexnet_tf.evaluation.ensemble import average, best_weights
 from alexnet_tf.evaluation.tally import Tally
-from alexnet_tf.metrics import COLUMNS, Result, per_example
 from alexnet_tf.restore import restored_model
 from alexnet_tf.run_directory import Run, RunError
 from preprocessing.dataset import DatasetInfo, read_info
-
-Member = tuple[tf.keras.Model, InputTransform, float]  # network, its input transform, its weight
-
-
-class Evaluator:
-    """Evaluates a weighted ensemble of networks over a split, every picture exactly once.
-
-    Softmax probabilities are averaged over views, then over the networks (2012: src/worker.cu,
-    avg-valid.py). One network is an ensemble of one.
-    """
-
-    def __init__(
-        self,
-        strategy: tf.distribute.Strategy,
-        members: Sequence[Member],
-        split: reader.Split,
-        share: reader.Share,
-        view_count: int,
-    ):
-        self.strategy, self.members, self.split, self.share = strategy, members, split, share
-        self.view_count = view_count
-        sizes = {transform.size for _, transform, _ in members}
-        # A single view of a single size is cut while decoding; else whole pictures are read.
-        whole = view_count > 1 or len(sizes) > 1
-        self.size = split.info.image_size if whole else sizes.pop()
-        self._step = tf.function(self._global_step)
-
-    def run(
-        self, progress: bool = False, stopping: Callable[[], bool] = lambda: False
-    ) -> Result | None:
-        """One pass over the split; None if `stopping`, asked after every batch, ended it."""
-        make = lambda _context: reader.evaluation_batches(self.split, self.size, self.share)  # noqa: E731
-        iterator = iter(self.strategy.distribute_datasets_from_function(make))
-        total = np.zeros(len(COLUMNS))
-        steps = range(self.split.batches(self.share))
-        for _ in tqdm(steps, unit="batch", disable=None if progress else True, leave=False):
-            total += self._step(iterator).numpy()
-            if stopping():
-                return None
-        return Result.from_sums(total)
-
-    def _global_step(self, iterator):
-        sums = self.strategy.run(self._replica, args=(next(iterator),))
-        return self.strategy.reduce(tf.distribute.ReduceOp.SUM, sums, axis=None)
-
-    def _replica(self, batch):
-        share = sum(weight for *_, weight in self.members)
-        probabilities = 0.0
-        for model, transform, weight in self.members:
-            chosen = views(self.split.info.image_size, transform.size, self.view_count)
-            mean = mean_probabilities(model, transform, batch["image"], chosen)
-            probabilities += (weight / share) * mean
-        own = tf.gather(probabilities, batch["label"], axis=1, batch_dims=1)
-        losses = -tf.math.log(tf.maximum(own, 1e-37))
-        return tf.reduce_sum(per_example(losses, probabilities, batch), axis=0)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -14,6 +14,7 @@ import tensorflow as tf
 from tensorflow.python.eager import context
 
 from alexnet_tf import cli, config_file, run_directory, train
+from alexnet_tf.assembly import Assembly
 from alexnet_tf.training import strategy
 
 
@@ -39,7 +40,7 @@ def placement(config: str, data: str, *overrides: str) -> dict:
     settings = config_file.load(config, overrides)
     cluster = strategy.cluster(settings.strategy)
     run = run_directory.follow(os.devnull, settings, data)
-    training = train.Training(run, data, cluster)
+    training = Assembly(run, data, cluster)
     rates = [0.01] * len(training.optimizer.weights)
     # TensorFlow has no public name for these; the graphs are kept of functions first run now.
     context.context().enable_run_metadata()
