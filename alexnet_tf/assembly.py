@@ -18,9 +18,9 @@ from alexnet_tf.network.towers import Placement, pictures
 from alexnet_tf.run_directory import Run, RunError
 from alexnet_tf.training import strategy as strategies
 from alexnet_tf.training.checkpoints import Checkpoints
+from alexnet_tf.training.library_optimizer import create
 from alexnet_tf.training.loop import NonFinite, Progress
 from alexnet_tf.training.loss_scale import LossScale
-from alexnet_tf.training.optimizer import Momentum
 from alexnet_tf.training.step import TrainingStep, check_parts
 from alexnet_tf.training.workers import Workers
 from alexnet_tf.validation import Validation
@@ -62,7 +62,7 @@ class Assembly:
                 precision=training.precision,
                 placement=self.placement,
             )
-            self.optimizer = Momentum(self.config.optimizer, weights_of(self.model))
+            self.optimizer = create(self.config.optimizer, weights_of(self.model))
             self.loss_scale = LossScale() if training.precision == "mixed_float16" else None
         self.checkpoints = Checkpoints(run.checkpoints, training.keep_checkpoints)
         self.validation = self._validation(data)
@@ -128,11 +128,8 @@ class Assembly:
     def variables(self) -> dict[str, dict]:
         """What a checkpoint holds, by group and name."""
         weights = self.optimizer.weights
-        velocities = zip(weights, self.optimizer.velocities, strict=True)
-        groups = {
-            "weights": {weight.name: weight.variable for weight in weights},
-            "velocities": {weight.name: velocity for weight, velocity in velocities},
-        }
+        named = {weight.name: weight.variable for weight in weights}
+        groups = {"weights": named, **self.optimizer.state}
         if self.loss_scale is not None:
             groups["loss_scale"] = self.loss_scale.variables
         return groups

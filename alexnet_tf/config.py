@@ -96,13 +96,77 @@ class TrainingConfig(Frozen):
     flat_loss_steps: int | None = Field(500, ge=1)  # warns if the loss is still ln(classes) then
 
 
-class OptimizerConfig(Frozen):
+class _Decay(Frozen):
+    """λ of weight decay; every optimizer says where it stands in its update."""
+
+    weight_decay: float = Field(0.0005, ge=0)
+    decay_biases: bool = False
+
+
+class MomentumConfig(_Decay):
     """v ← momentum·v − weight_decay·ε·w − ε·∂L/∂w; w ← w + v (paper §5)."""
 
     name: Literal["momentum"] = "momentum"
     momentum: float = Field(0.9, ge=0, lt=1)
-    weight_decay: float = Field(0.0005, ge=0)
-    decay_biases: bool = False
+
+
+class SgdwConfig(_Decay):
+    """w ← w − weight_decay·ε·w; v ← momentum·v − ε·∂L/∂w; w ← w + v (arXiv:1711.05101).
+
+    Decay beside the velocity instead of inside it, and times the rate ε, as Keras has it.
+    """
+
+    name: Literal["sgdw"] = "sgdw"
+    momentum: float = Field(0.9, ge=0, lt=1)
+
+
+class LambConfig(_Decay):
+    """LAMB, for large batches (arXiv:1904.00962): u = m̂/(√v̂ + epsilon); w ← w − ε·(‖w‖/‖u‖)·u.
+
+    m̂ and v̂ are Adam's bias-corrected moments; the norms are those of one variable (of one tower's
+    kernel, or bias). `decay` says where it stands. decoupled: w ← w − weight_decay·ε·w before the
+    rest (Keras); in-ratio: u ← u + weight_decay·w before the norms (the paper; TensorFlow Addons).
+    """
+
+    name: Literal["lamb"] = "lamb"
+    beta_1: float = Field(0.9, ge=0, lt=1)
+    beta_2: float = Field(0.999, ge=0, lt=1)
+    epsilon: float = Field(1e-6, gt=0)
+    decay: Literal["decoupled", "in-ratio"] = "decoupled"
+
+
+class LookaheadConfig(_Decay):
+    """`momentum`, and after every `sync_period` updates of a weight (arXiv:1907.08610)
+    slow ← slow + slow_step_size·(w − slow); w ← slow.
+    """
+
+    name: Literal["lookahead"] = "lookahead"
+    momentum: float = Field(0.9, ge=0, lt=1)
+    sync_period: int = Field(6, ge=1)
+    slow_step_size: float = Field(0.5, gt=0, le=1)
+
+
+class MovingAverageConfig(_Decay):
+    """`momentum`, and beside it a ← average_decay·a + (1 − average_decay)·w after every update; a
+    is w after a weight's first. Training goes on from w; validated, evaluated and exported is a.
+    """
+
+    name: Literal["moving-average"] = "moving-average"
+    momentum: float = Field(0.9, ge=0, lt=1)
+    average_decay: float = Field(0.999, ge=0, lt=1)
+
+
+OPTIMIZERS = {
+    "momentum": MomentumConfig,
+    "sgdw": SgdwConfig,
+    "lamb": LambConfig,
+    "lookahead": LookaheadConfig,
+    "moving-average": MovingAverageConfig,
+}
+OptimizerConfig = Annotated[
+    MomentumConfig | SgdwConfig | LambConfig | LookaheadConfig | MovingAverageConfig,
+    Field(discriminator="name"),
+]
 
 
 class BatchRule(Frozen):
@@ -206,7 +270,7 @@ class Config(Frozen):
     network: NetworkSpec
     data: DataConfig = DataConfig()
     training: TrainingConfig = TrainingConfig()
-    optimizer: OptimizerConfig = OptimizerConfig()
+    optimizer: OptimizerConfig = MomentumConfig()
     schedule: ScheduleConfig = Piecewise()
     strategy: StrategyConfig = StrategyConfig()
     monitoring: MonitoringConfig = MonitoringConfig()

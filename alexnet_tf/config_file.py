@@ -9,10 +9,12 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from alexnet_tf.config import SCHEDULES, Config, ConfigError
+from alexnet_tf.config import OPTIMIZERS, SCHEDULES, Config, ConfigError
 from alexnet_tf.network.spec import VARIANTS
 
 MAX_BYTES = 1 << 20
+# Sections whose name says which other keys they have, and the name they have by default.
+NAMED = {"schedule": (SCHEDULES, "piecewise"), "optimizer": (OPTIMIZERS, "momentum")}
 
 
 def to_yaml(config: Config) -> str:
@@ -85,11 +87,13 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict:
 
 
 def _named(tree: dict) -> dict:
-    """Says the default schedule's name, so that a change of name is seen as one."""
-    schedule = tree.get("schedule", {})
-    if not isinstance(schedule, dict):
-        return tree
-    return {**tree, "schedule": {"name": "piecewise", **schedule}}
+    """Says default names, so that a change of name is seen as one."""
+    names = {}
+    for section, (_, default) in NAMED.items():
+        given = tree.get(section, {})
+        if isinstance(given, dict):
+            names[section] = {"name": default, **given}
+    return {**tree, **names}
 
 
 def parse_override(text: str) -> dict:
@@ -129,26 +133,24 @@ def _expand(given: Any) -> Any:
 
 def _one_line(error: ValidationError) -> str:
     first = error.errors()[0]
-    place = [str(part) for part in first["loc"] if part not in SCHEDULES]
+    place = [str(part) for part in first["loc"]]
+    models: list[type[BaseModel]] = [Config]
+    if len(place) > 1 and place[0] in NAMED:  # pydantic puts the name between
+        models = [NAMED[place[0]][0][place.pop(1)]]
     if first["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(place[-1], _siblings(place), n=1)
+        known = _siblings(place[1:] if models != [Config] else place, models)
+        near = difflib.get_close_matches(place[-1], known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        known = ", ".join(sorted(_siblings(place)))
-        return f"unknown key {'.'.join(place)!r}{hint} (expected one of: {known})"
+        return f"unknown key {'.'.join(place)!r}{hint} (expected one of: {', '.join(known)})"
     message = first["msg"].removeprefix("Value error, ")
     received = "" if "received" in message else f"; received {first['input']!r}"
     return f"{'.'.join(place)}: {message}{received}" if place else f"{message}{received}"
 
 
-def _siblings(place: list[str]) -> list[str]:
-    """The valid names beside the last part of `place`."""
-    sections: dict[str, list[type[BaseModel]]] = {"schedule": list(SCHEDULES.values())}
-    models: list[type[BaseModel]] = [Config]
+def _siblings(place: list[str], models: list[type[BaseModel]]) -> list[str]:
+    """The valid names beside the last part of `place`, which begins in `models`."""
     for part in place[:-1]:
         if part.isdigit():
-            continue
-        if part in sections:
-            models = sections[part]
             continue
         found = [m.model_fields[part].annotation for m in models if part in m.model_fields]
         models = [a for f in found for a in _models_in(f)] or models

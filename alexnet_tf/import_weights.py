@@ -18,9 +18,9 @@ from alexnet_tf.network import model as network
 from alexnet_tf.run_directory import Run, RunError
 from alexnet_tf.training import strategy as strategies
 from alexnet_tf.training.checkpoints import Checkpoints
+from alexnet_tf.training.library_optimizer import create
 from alexnet_tf.training.loop import Progress
 from alexnet_tf.training.loss_scale import LossScale
-from alexnet_tf.training.optimizer import Momentum
 from alexnet_tf.weights import weights_of
 from preprocessing.dataset import read_info
 
@@ -92,15 +92,15 @@ def _save(run: Run, weights: dict) -> None:
     with strategy.scope():
         model = network.build(run.config.network)
         named = weights_of(model)
-        optimizer = Momentum(run.config.optimizer, named)
         half = run.config.training.precision == "mixed_float16"
         scale = LossScale() if half else None
     for weight in named:
         weight.variable.assign(weights[weight.name])
-    velocities = zip(named, optimizer.velocities, strict=True)
+    with strategy.scope():  # some optimizers begin with the weights' values
+        optimizer = create(run.config.optimizer, named)
     groups = {
         "weights": {weight.name: weight.variable for weight in named},
-        "velocities": {weight.name: velocity for weight, velocity in velocities},
+        **optimizer.state,
     }
     if scale is not None:
         groups["loss_scale"] = scale.variables

@@ -18,7 +18,9 @@ def restored_model(run: Run) -> tuple[keras.Model, InputTransform]:
     """
     config = run.config
     model = network.build(config.network, precision=config.training.precision)
-    variables = {"weights": {weight.name: weight.variable for weight in weights_of(model)}}
+    # What such a training is for.
+    group = "averages" if config.optimizer.name == "moving-average" else "weights"
+    variables = {group: {weight.name: weight.variable for weight in weights_of(model)}}
     if Checkpoints(run.checkpoints).restore_newest(variables) is None:
         raise RunError(f"expected a checkpoint in {run.checkpoints}, found none; train it first")
     size = config.network.input_size

@@ -17,6 +17,7 @@ from alexnet_tf.observer import Observer
 from alexnet_tf.training import strategy as strategies
 from alexnet_tf.training.board import Board
 from alexnet_tf.training.diagnostics import Diagnostics, FlatLoss, Watch
+from alexnet_tf.training.library_optimizer import averaged
 from alexnet_tf.training.loop import Hooks, Loop, NonFinite, Progress, Stopped, Window
 from alexnet_tf.training.monitors import Monitors
 from alexnet_tf.training.profile import ProfiledStep
@@ -125,15 +126,16 @@ class Training:
                     monitors.diagnosis(progress, window.step, *found)
 
             def end_of_epoch(progress: Progress, train: Result) -> float | None:
-                validation = None
-                if self.parts.validation:
-                    validation = self.parts.validation.run(stopping=loop.stopping)
-                    if validation is None:
-                        raise Stopped
-                if monitors:
-                    monitors.epoch(progress, train, validation, time.monotonic() - began)
-                    observer.epoch(progress.epoch, (progress.epoch + 1) * steps)
-                return validation.top1_error if validation else None
+                with averaged(self.parts.optimizer):
+                    validation = None
+                    if self.parts.validation:
+                        validation = self.parts.validation.run(stopping=loop.stopping)
+                        if validation is None:
+                            raise Stopped
+                    if monitors:
+                        monitors.epoch(progress, train, validation, time.monotonic() - began)
+                        observer.epoch(progress.epoch, (progress.epoch + 1) * steps)
+                    return validation.top1_error if validation else None
 
             def save(progress: Progress) -> None:
                 self.parts.save(progress.epoch * steps + progress.step, progress)

@@ -19,7 +19,7 @@ from alexnet_tf.network.geometry import geometry
 from alexnet_tf.network.layers import dropout_seed
 from alexnet_tf.network.model import build
 from alexnet_tf.network.spec import NetworkSpec
-from alexnet_tf.training.optimizer import Momentum
+from alexnet_tf.training.library_optimizer import create
 from alexnet_tf.training.step import TrainingStep
 from alexnet_tf.weights import weights_of
 from preprocessing.dataset import ColorStatistics
@@ -119,7 +119,7 @@ def _case(strategy, config: Config, model: keras.Model, iterator) -> Callable[[]
     with strategy.scope():
         weights = weights_of(model)
         step = TrainingStep(
-            strategy, Momentum(config.optimizer, weights), transform.training, forward
+            strategy, create(config.optimizer, weights), transform.training, forward
         )
     rates = [1e-6] * len(weights)  # hardly moving, so that no figure depends on what is learned
 

@@ -46,7 +46,8 @@ class Diagnostics:
         """Titles and values, one of each kind for a layer (of both towers together).
 
         `dead ReLUs/LAYER`: share of its units. `update to weight/LAYER`: the last update's norm as
-        a share of the kernel's; 0 for a layer in `frozen`, which keeps an old velocity unused.
+        a share of the kernel's; 0 for a layer in `frozen`, which keeps an old velocity unused; none
+        without velocities (LAMB makes it the rate).
         """
         shares = defaultdict(list)
         if self.layers:
@@ -64,6 +65,8 @@ class Diagnostics:
         return [_dead_share(output) for output in tf.nest.flatten(outputs)]
 
     def _updates(self, frozen: Collection[str]) -> dict[str, float]:
+        if self.optimizer.velocities is None:
+            return {}
         squares = defaultdict(lambda: [0.0, 0.0])
         pairs = zip(self.optimizer.weights, self.optimizer.velocities, strict=True)
         for weight, velocity in pairs:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from alexnet_tf.config import OptimizerConfig
+from alexnet_tf.config import MomentumConfig
 from alexnet_tf.training.gradients import GradientSum
 from alexnet_tf.weights import Weight
 
@@ -27,7 +27,7 @@ class Momentum:
     Velocities start at zero, beside their weights (on the same devices).
     """
 
-    def __init__(self, config: OptimizerConfig, weights: Sequence[Weight]):
+    def __init__(self, config: MomentumConfig, weights: Sequence[Weight]):
         self.config, self.weights = config, tuple(weights)
         strategy = tf.distribute.get_strategy()
         self.gradient_sum = GradientSum(strategy, self.weights)
@@ -36,6 +36,12 @@ class Momentum:
             with strategy.extended.colocate_vars_with(weight.variable):
                 zeros = tf.zeros_like(weight.variable)
                 self.velocities.append(tf.Variable(zeros, trainable=False))
+
+    @property
+    def state(self) -> dict[str, dict[str, tf.Variable]]:
+        """What a checkpoint holds of it, by group and weight."""
+        pairs = zip(self.weights, self.velocities, strict=True)
+        return {"velocities": {weight.name: velocity for weight, velocity in pairs}}
 
     def apply(
         self,

@@ -15,7 +15,8 @@ import tensorflow as tf
 from pydantic import BaseModel
 
 from alexnet_tf import config_file
-from alexnet_tf.config import SCHEDULES, Config
+from alexnet_tf.compat import KERAS_3
+from alexnet_tf.config import OPTIMIZERS, SCHEDULES, Config, ConfigError
 from alexnet_tf.data import reader
 from alexnet_tf.data.augment import InputTransform
 from alexnet_tf.metrics import Result
@@ -23,7 +24,6 @@ from alexnet_tf.network import model as network_model
 from alexnet_tf.network.layers import dropout_seed
 from alexnet_tf.network.spec import NetworkSpec
 from alexnet_tf.training.loop import Hooks, Loop, Progress
-from alexnet_tf.training.optimizer import momentum_velocity
 from alexnet_tf.training.schedule import Schedule
 from alexnet_tf.weights import weights_of
 from preprocessing import dataset
@@ -80,10 +80,25 @@ DATA = {
     "shuffle_buffer": ((), 1),
 }
 OPTIMIZER = {
-    "momentum": ((), 0.5),
-    "weight_decay": ((), 0.1),
-    "decay_biases": ((), True),
+    **{
+        f"{name}.{field}": case
+        for name, model in OPTIMIZERS.items()
+        for field, case in {
+            "momentum": ((), 0.5),
+            "weight_decay": ((), 0.1),
+            "decay_biases": ((), True),
+        }.items()
+        if field in model.model_fields
+    },
+    "lamb.beta_1": ((), 0.5),
+    "lamb.beta_2": ((), 0.5),
+    "lamb.epsilon": ((), 0.1),
+    "lamb.decay": ((), "in-ratio"),
+    "lookahead.sync_period": ((), 2),
+    "lookahead.slow_step_size": (("optimizer.sync_period=2",), 0.25),
+    "moving-average.average_decay": ((), 0.5),
 }
+ADDONS_ONLY = {"lamb.decay", *(field for field in OPTIMIZER if field.startswith("lookahead."))}
 RATES = {
     "piecewise.rate": ((), [[0, 0.01], [2, 0.001]]),
     "plateau.rate": ((), 0.02),
@@ -118,7 +133,6 @@ LOOP = {
     "log_every_steps": ((), 2),
 }
 ELSEWHERE = {  # field: the test that shows it
-    "optimizer.name": None,  # one value; another is refused
     "network.layers.name": None,  # says which layer is meant
     "training.global_batch_size": "data/test_reader.py::test_a_global_batch_is_the_same",
     "training.accumulation_steps": "training/test_step.py::test_accumulation_must_divide",
@@ -130,6 +144,7 @@ ELSEWHERE = {  # field: the test that shows it
     "strategy.name": "training/test_equality.py::test_strategies_agree",
     "strategy.placement": "training/test_placement.py::test_forward_and_backward_operations",
     **{f"schedule.{name}.name": None for name in SCHEDULES},  # which of them it is
+    **{f"optimizer.{name}.name": None for name in OPTIMIZERS},
 }
 MONITORING = "monitoring."  # shows more or less and changes no result; see the figures' tests
 
@@ -143,8 +158,9 @@ def leaves(model: type[BaseModel], place: str = "") -> set[str]:
         if not models or type(None) in get_args(field.annotation):
             found.add(here)
         for inner in models:
-            schedule = f".{inner.model_fields['name'].default}" if name == "schedule" else ""
-            found |= leaves(inner, f"{here}{schedule}.")
+            named = name in ("schedule", "optimizer")
+            which = f".{inner.model_fields['name'].default}" if named else ""
+            found |= leaves(inner, f"{here}{which}.")
     return found
 
 
@@ -257,14 +273,35 @@ def test_the_same_data_settings_give_the_same_batches(split, plain):
 
 @pytest.mark.parametrize("field", OPTIMIZER)
 def test_optimizer(field):
-    results = []
-    for config in pair("optimizer", OPTIMIZER, field):
-        rig = Rig(config.optimizer, {"fc8/kernel": [1.0], "fc8/bias": [1.0]})
-        for _ in range(2):
-            rig.step({"fc8/kernel": [1.0], "fc8/bias": [1.0]}, dict.fromkeys(rig.weights, 0.1))
-        results.append(list(rig.weights.values()))
-    assert not same(*results)
-    assert momentum_velocity(1.0, 0.0, 1.0, 0.1, 0.9, 0.0) == -0.1
+    if KERAS_3 and field in ADDONS_ONLY:
+        with pytest.raises(ConfigError, match="expects TensorFlow Addons"):
+            updated(named("optimizer", OPTIMIZER, field)[1])
+        return
+    before, after = (updated(config) for config in named("optimizer", OPTIMIZER, field))
+    assert not same(before, after)
+
+
+def updated(config: Config) -> list[np.ndarray]:
+    """Weights, and their averages, after two updates whose gradients differ."""
+    values = {"fc8/kernel": [1.0, 2.0], "fc8/bias": [1.0, 2.0]}
+    rig = Rig(config.optimizer, values)
+    for gradient in ([1.0, -1.0], [2.0, 0.5]):
+        rig.step(dict.fromkeys(values, gradient), dict.fromkeys(values, 0.1))
+    averages = rig.optimizer.state.get("averages", {})
+    return [*rig.weights.values(), *(average.numpy() for average in averages.values())]
+
+
+def named(section: str, cases: dict, field: str) -> tuple[Config, Config]:
+    """As `pair`, where the field's first part is the section's name."""
+    name, _, setting = field.partition(".")
+    besides, value = cases[field]
+    change = {}
+    for part in reversed(setting.split(".")):
+        change = {part: change or value}
+    tree = {"schedule": {"name": "piecewise"}} | {section: {"name": name}}
+    for override in (*BASE, *besides):
+        tree = config_file.merge(tree, config_file.parse_override(override))
+    return config_file.parse(tree), config_file.parse(config_file.merge(tree, {section: change}))
 
 
 def rates(config: Config) -> list[float]:
@@ -281,16 +318,7 @@ def rates(config: Config) -> list[float]:
 
 @pytest.mark.parametrize("field", RATES)
 def test_schedule(field):
-    name, _, setting = field.partition(".")
-    besides, value = RATES[field]
-    change = {}
-    for part in reversed(setting.split(".")):
-        change = {part: change or value}
-    tree = {"schedule": {"name": name}}
-    for override in (*BASE, *besides):
-        tree = config_file.merge(tree, config_file.parse_override(override))
-    before = config_file.parse(tree)
-    after = config_file.parse(config_file.merge(tree, {"schedule": change}))
+    before, after = named("schedule", RATES, field)
     assert rates(before) != rates(after)
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 import numpy as np
 import tensorflow as tf
 
-from alexnet_tf.config import OptimizerConfig
+from alexnet_tf.config import MomentumConfig, OptimizerConfig
 from alexnet_tf.network.layers import dropout_seed
+from alexnet_tf.training.library_optimizer import create
 from alexnet_tf.training.loss_scale import LossScale
-from alexnet_tf.training.optimizer import Momentum
 from alexnet_tf.training.step import TrainingStep
 from alexnet_tf.weights import weights_of
 
@@ -44,7 +44,7 @@ class Trainer:
     ):
         """Call it under the strategy's scope."""
         self.strategy = strategy
-        self.optimizer = Momentum(config or OptimizerConfig(), weights_of(model))
+        self.optimizer = create(config or MomentumConfig(), weights_of(model))
         size: list[int] = []
         self.batch_size = size
 

@@ -7,8 +7,9 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alexnet_tf.config import OptimizerConfig
-from alexnet_tf.training.optimizer import Momentum, momentum_velocity
+from alexnet_tf.config import MomentumConfig, OptimizerConfig
+from alexnet_tf.training.library_optimizer import create
+from alexnet_tf.training.optimizer import momentum_velocity
 from alexnet_tf.weights import Weight
 from tests.alexnet_tf.training.one_device import strategy
 from tests.reference import update as reference
@@ -28,7 +29,7 @@ class Rig:
                 layer, _, tower = layer.partition("_")
                 variable = tf.Variable(np.asarray(value, np.float32))
                 weights.append(Weight(layer, tower, kind, variable))
-            self.optimizer = Momentum(config, weights)
+            self.optimizer = create(config, weights)
         self._apply = {}
 
     def step(self, gradients: dict[str, np.ndarray], rates: dict[str, float], finite=None):
@@ -68,7 +69,7 @@ def test_four_steps_by_hand_with_a_drop_of_the_rate():
     With the rate outside of the velocity, step 3 would have moved by a tenth of that.
     Bias 1 (rate twice as high, no decay): v = -0.4, -0.76, -0.724, -0.6916.
     """
-    rig = Rig(OptimizerConfig(weight_decay=0.5), {"fc8/kernel": [1.0], "fc8/bias": [1.0]})
+    rig = Rig(MomentumConfig(weight_decay=0.5), {"fc8/kernel": [1.0], "fc8/bias": [1.0]})
     seen = []
     for rate in (0.1, 0.1, 0.01, 0.01):
         gradient = {"fc8/kernel": [2.0], "fc8/bias": [2.0]}
@@ -79,13 +80,13 @@ def test_four_steps_by_hand_with_a_drop_of_the_rate():
 
 
 def test_biases_decay_only_if_told_to():
-    rig = Rig(OptimizerConfig(weight_decay=0.5, decay_biases=True), {"fc8/bias": [1.0]})
+    rig = Rig(MomentumConfig(weight_decay=0.5, decay_biases=True), {"fc8/bias": [1.0]})
     rig.step({"fc8/bias": [0.0]}, {"fc8/bias": 0.1})
     np.testing.assert_allclose(rig.weights["fc8/bias"], [0.95], rtol=1e-6)
 
 
 def test_a_frozen_layer_neither_decays_nor_coasts_and_keeps_its_velocity():
-    rig = Rig(OptimizerConfig(weight_decay=0.5), {"conv1_a/kernel": [1.0], "fc8/kernel": [1.0]})
+    rig = Rig(MomentumConfig(weight_decay=0.5), {"conv1_a/kernel": [1.0], "fc8/kernel": [1.0]})
     gradient = {name: [2.0] for name in rig.weights}
     rig.step(gradient, {"conv1_a/kernel": 0.1, "fc8/kernel": 0.1})
     before = rig.weights["conv1_a/kernel"].copy(), rig.velocities["conv1_a/kernel"].copy()
@@ -100,13 +101,13 @@ def test_a_frozen_layer_neither_decays_nor_coasts_and_keeps_its_velocity():
 
 
 def test_a_step_with_everything_frozen_changes_nothing():
-    rig = Rig(OptimizerConfig(), {"fc8/kernel": [1.0]})
+    rig = Rig(MomentumConfig(), {"fc8/kernel": [1.0]})
     rig.step({"fc8/kernel": [2.0]}, {"fc8/kernel": 0.0})
     assert rig.weights["fc8/kernel"] == [1.0]
 
 
 def test_an_overflowed_step_changes_neither_weights_nor_velocities():
-    rig = Rig(OptimizerConfig(), {"fc8/kernel": [1.0, 1.0]})
+    rig = Rig(MomentumConfig(), {"fc8/kernel": [1.0, 1.0]})
     rates = {"fc8/kernel": 0.1}
     rig.step({"fc8/kernel": [2.0, 1.0]}, rates, finite=True)
     weights, velocities = rig.weights, rig.velocities
@@ -119,7 +120,7 @@ def test_an_overflowed_step_changes_neither_weights_nor_velocities():
 def test_hundred_steps_against_numpy_with_drops_and_a_frozen_layer():
     rng = np.random.default_rng(0)
     values = {n: rng.normal(size=s).astype(np.float32) for n, s in SHAPES.items()}
-    rig = Rig(OptimizerConfig(momentum=0.9, weight_decay=0.02), values)
+    rig = Rig(MomentumConfig(momentum=0.9, weight_decay=0.02), values)
     weights = {n: v.astype(np.float64) for n, v in values.items()}
     velocity = reference.zero_velocity(weights)
     for step in range(100):
@@ -144,7 +145,7 @@ def test_it_is_keras_sgd_with_the_decay_in_the_loss():
     """Keras' SGD holds the rate inside the velocity too; decay as λ/2·|w|² in the loss."""
     variable = tf.Variable([1.0, -2.0])
     sgd = keras.optimizers.SGD(0.1, momentum=0.9)
-    rig = Rig(OptimizerConfig(weight_decay=0.25), {"fc8/kernel": [1.0, -2.0]})
+    rig = Rig(MomentumConfig(weight_decay=0.25), {"fc8/kernel": [1.0, -2.0]})
     rng = np.random.default_rng(1)
     for rate in (0.1, 0.1, 0.01, 0.01, 0.001):
         gradient = rng.normal(size=2).astype(np.float32)

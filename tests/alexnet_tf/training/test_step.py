@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from alexnet_tf import train
-from alexnet_tf.config import ConfigError, OptimizerConfig
+from alexnet_tf.config import ConfigError, MomentumConfig
 from alexnet_tf.network import model as network_model
 from alexnet_tf.network.spec import VARIANTS
 from alexnet_tf.training import loss_scale
@@ -73,7 +73,7 @@ def trained(parts=1, steps=2, precision="float32", scale=None, padding=0):
     images, labels = rng.normal(0, 60, (6, 64, 64, 3)), rng.integers(0, 5, 6)
     with strategy().scope():
         pair = Pair("original", batch=1, precision=precision, **TINY)
-        trainer = Trainer(strategy(), pair.model, OptimizerConfig(), parts, scale)
+        trainer = Trainer(strategy(), pair.model, MomentumConfig(), parts, scale)
     rates = [[0.001] * len(trainer.optimizer.weights)] * steps
     sums = trainer.run([batch(images, labels, np.arange(6) < 6 - padding)] * steps, rates)
     changes = {key: value - pair.weights[key] for key, value in trainer.weights.items()}

@@ -1,0 +1,71 @@
+"""Updates of one weight by Keras 3's optimizers.
+
+`update_step` is what Keras documents for an optimizer's own mathematics; around it, Keras would sum
+gradients on the replicas' own devices and give all weights one rate.
+"""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from alexnet_tf.compat import addons, tf_variable
+from alexnet_tf.config import ConfigError, OptimizerConfig
+
+
+class _Averaged(keras.optimizers.SGD):
+    def average(self, variable: tf.Variable) -> None:
+        self._update_model_variables_moving_average([variable])
+
+
+def rule(config: OptimizerConfig, variable: tf.Variable, decay: float):
+    """See `library_optimizer`."""
+    optimizer, names = _optimizer(config)
+    optimizer.build([variable])
+    steps, *slots = (tf_variable(own) for own in optimizer.variables)
+    state = {"steps": steps, **dict(zip(names, slots, strict=True))}
+    if "averages" in state:
+        state["averages"].assign(variable)  # of a weight that never moves
+
+    def update(variable, gradient, rate):
+        if decay and config.name in ("sgdw", "lamb"):
+            # Keras' own line for it sits in apply_gradients.
+            variable.assign_sub(decay * rate * variable)
+        elif decay:
+            gradient = gradient + decay * variable
+        optimizer.update_step(gradient, variable, rate)
+        if config.name == "moving-average":
+            optimizer.average(variable)
+        steps.assign_add(1)
+
+    return update, state
+
+
+def _optimizer(config: OptimizerConfig) -> tuple[keras.optimizers.Optimizer, list[str]]:
+    """The optimizer, and how its slots are called, in Keras' order."""
+    unused = _no_rate  # a function makes no variable of it
+    if config.name == "lamb":
+        if config.decay == "in-ratio":
+            addons("optimizer.decay: in-ratio")
+        if not hasattr(keras.optimizers, "Lamb"):
+            raise ConfigError(
+                "optimizer.name: lamb expects a Keras that has it, received Keras"
+                f" {keras.__version__}; upgrade keras"
+            )
+        lamb = keras.optimizers.Lamb(
+            unused, beta_1=config.beta_1, beta_2=config.beta_2, epsilon=config.epsilon
+        )
+        return lamb, ["first_moments", "second_moments"]
+    if config.name == "lookahead":
+        addons("optimizer.name: lookahead")
+    velocities = ["velocities"] if config.momentum else []
+    if config.name == "moving-average":
+        averaged = _Averaged(
+            unused, momentum=config.momentum, use_ema=True, ema_momentum=config.average_decay
+        )
+        return averaged, ["averages", *velocities]
+    return keras.optimizers.SGD(unused, momentum=config.momentum), velocities
+
+
+def _no_rate() -> float:
+    return 0.0
