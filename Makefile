@@ -1,15 +1,19 @@
 # `make demo` and `make test` set up .venv by themselves.
 PYTHON ?= python3
 VENV ?= .venv
+EXTRAS ?= dev
+ADDONS_PYTHON ?= python3.11
+ADDONS_VENV ?= .venv-addons
 BIN := $(VENV)/bin
 DEMO ?= demo
 PICTURES := $(foreach n,1 2 3 4,ILSVRC2012_val_0000000$(n).JPEG)
 
-.PHONY: help setup demo test test-slow multi-worker-test lint format clean
+.PHONY: help setup demo test test-slow test-addons $(ADDONS_VENV) multi-worker-test lint format clean
 
 help:
 	@echo "make demo       archives -> Beam -> TFRecords -> training -> evaluation -> SavedModel -> prediction"
 	@echo "make test       the test suite        make test-slow   the long tests"
+	@echo "make test-addons    the test suite with TensorFlow 2.15 and TensorFlow Addons, in $(ADDONS_VENV)"
 	@echo "make multi-worker-test   two training processes on loopback, killed and resumed"
 	@echo "make lint       ruff                  make clean       remove .venv, demo and caches"
 
@@ -20,8 +24,16 @@ $(VENV)/.installed: setup.py pyproject.toml
 	"expected Python 3.11 to 3.13, received %d.%d; name another with: make PYTHON=python3.12 ..." % v)'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet --editable ".[$(EXTRAS)]"
 	@touch $@
+
+# TensorFlow Addons load with Python 3.11 and TensorFlow 2.15 alone.
+$(ADDONS_VENV):
+	@command -v $(ADDONS_PYTHON) >/dev/null || { echo "expected Python 3.11, received no $(ADDONS_PYTHON);\
+	 name it with: make ADDONS_PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	@$(ADDONS_PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v == (3, 11) else \
+	"expected Python 3.11, received %d.%d; name it with: make ADDONS_PYTHON=/path/to/python3.11 ..." % v)'
+	@$(MAKE) --no-print-directory setup VENV=$@ PYTHON=$(ADDONS_PYTHON) EXTRAS=addons,dev
 
 # Each step's result is a file, so an interrupted or repeated demo goes on where it is.
 demo: $(DEMO)/data/dataset_info.json
@@ -47,6 +59,9 @@ $(DEMO)/archives/ILSVRC2012_devkit_t12.tar.gz: | setup
 test: setup
 	$(BIN)/python -m pytest
 
+test-addons: $(ADDONS_VENV)
+	@$(MAKE) --no-print-directory test VENV=$(ADDONS_VENV)
+
 test-slow: setup
 	$(BIN)/python -m pytest -m slow
 
@@ -62,5 +77,5 @@ format: setup
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) $(DEMO) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(ADDONS_VENV) $(DEMO) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
