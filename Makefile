@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 EXTRAS ?= dev
+# Two processes, each with whole files, in the order of their names: long ones do not come last.
+PYTEST_FLAGS ?= --numprocesses 2 --dist loadfile --no-loadscope-reorder
 ADDONS_PYTHON ?= python3.11
 ADDONS_VENV ?= .venv-addons
 BIN := $(VENV)/bin
@@ -57,13 +59,13 @@ $(DEMO)/archives/ILSVRC2012_devkit_t12.tar.gz: | setup
 	$(BIN)/python -m preprocessing sample --output $(DEMO)/archives
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 test-addons: $(ADDONS_VENV)
 	@$(MAKE) --no-print-directory test VENV=$(ADDONS_VENV)
 
 test-slow: setup
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest $(PYTEST_FLAGS) -m slow
 
 multi-worker-test: setup
 	$(BIN)/python -m pytest -v -m "slow or not slow" tests/alexnet_tf/training/test_multi_worker.py

@@ -33,6 +33,7 @@ setup(
         "dev": [
             "hypothesis>=6.100",
             "pytest>=8",
+            "pytest-xdist>=3.8",
             "ruff>=0.6",
             "safetensors>=0.4",
             "selenium>=4.20",

@@ -1,0 +1,18 @@
+"""For every test: what it leaves behind is cleaned up, whoever made it."""
+
+import tempfile
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _temporary_files(tmp_path_factory):
+    """Libraries' temporary files go where pytest cleans up its own.
+
+    TensorFlow's generated sources and Beam's staging folders outlive a process that is killed.
+    The name is short because sockets are made below it.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("t")))
+        patch.setattr(tempfile, "tempdir", None)  # the answer found before
+        yield
