@@ -69,11 +69,11 @@ def write_inputs(root: Path, **counts: int) -> tuple[str, str]:
 
 
 def variables(run: Path, step: int | None = None) -> dict[str, np.ndarray]:
-    """Weights and velocities by name, from a run's checkpoint (the newest)."""
+    """Weights and the optimizer's variables by name, from a run's checkpoint (the newest)."""
     checkpoints = Checkpoints(run / "checkpoints")
     path = checkpoints.path(step or checkpoints.steps()[-1])
     reader = tf.train.load_checkpoint(str(path / "variables"))
-    names = [n for n in reader.get_variable_to_shape_map() if n.startswith(("weights", "velo"))]
+    names = [n for n in reader.get_variable_to_shape_map() if n.endswith("/VARIABLE_VALUE")]
     return {name: reader.get_tensor(name) for name in sorted(names)}
 
 

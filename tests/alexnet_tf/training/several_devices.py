@@ -56,7 +56,7 @@ def placement(config: str, data: str, *overrides: str) -> dict:
     largest = max(functions, key=lambda found: sum(len(g.node) for g in found.partition_graphs))
     nodes = [node for graph in largest.partition_graphs for node in graph.node]
     local = training.strategy.experimental_local_results
-    pairs = zip(training.optimizer.weights, training.optimizer.velocities, strict=True)
+    state = training.optimizer.state.values()
     return {
         "nodes": [[node.name, node.op, node.device] for node in nodes],
         "sent": [
@@ -69,8 +69,11 @@ def placement(config: str, data: str, *overrides: str) -> dict:
             if node.op == "_Send"
         ],
         "variables": {
-            weight.name: [[v.device for v in local(x)] for x in (weight.variable, velocity)]
-            for weight, velocity in pairs
+            weight.name: [
+                [v.device for v in local(x)]
+                for x in (weight.variable, *(named[weight.name] for named in state))
+            ]
+            for weight in training.optimizer.weights
         },
     }
 

@@ -11,6 +11,7 @@ from collections import Counter
 
 import pytest
 
+from tests.alexnet_tf.training.lanes import any_library
 from tests.alexnet_tf.training.processes import finish, start, two_workers, write_inputs
 
 HOST = "/job:localhost/replica:0/task:0/device:CPU:"
@@ -42,8 +43,8 @@ def two_pairs(inputs, tmp_path_factory) -> dict:
     return trace(inputs, tmp_path_factory.mktemp("pairs"), 4, "mirrored")
 
 
-def trace(inputs, path, cpus: int, name: str) -> dict:
-    settings = [f"strategy.name={name}", "strategy.placement=two-tower"]
+def trace(inputs, path, cpus: int, name: str, *settings: str) -> dict:
+    settings = [f"strategy.name={name}", "strategy.placement=two-tower", *settings]
     finish(start(["placement", str(path / "found"), *inputs, *settings], cpus))
     return json.loads((path / "found").read_text())
 
@@ -69,9 +70,18 @@ def crossings(found: dict, source: str, target: str) -> tuple[set, set, set]:
 def test_variables_and_velocities_are_on_their_towers_devices(pair, two_pairs):
     for found, devices in ((pair, ([0], [1])), (two_pairs, ([0, 1], [2, 3]))):
         assert len(found["variables"]) == 30
-        for name, (weight, velocity) in found["variables"].items():
+        for name, placed in found["variables"].items():
             own = [f"{HOST}{i}" for i in devices[tower(name.partition("/")[0]) == "b"]]
-            assert weight == velocity == own, name
+            assert placed == [own] * 2, name
+
+
+@pytest.mark.slow
+@any_library
+def test_a_library_optimizers_variables_are_there_too(inputs, tmp_path):
+    found = trace(inputs, tmp_path, 4, "mirrored", "optimizer.name=lamb")
+    for name, placed in found["variables"].items():
+        own = [f"{HOST}{i}" for i in ([0, 1], [2, 3])[tower(name.partition("/")[0]) == "b"]]
+        assert placed == [own] * 4, name  # itself, its steps, its two moments
 
 
 def test_forward_and_backward_operations_are_on_their_towers_devices(pair, two_pairs):
