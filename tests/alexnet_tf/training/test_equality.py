@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.alexnet_tf.training.lanes import any_library
 from tests.alexnet_tf.training.processes import (
     finish,
     largest_difference,
@@ -113,6 +114,22 @@ def test_strategies_agree_without_dropout(tmp_path):
     differences = {how: runs.difference(how) for how in HOW}
     print(differences)
     assert max(differences.values()) < TOLERANCE
+
+
+@pytest.mark.slow
+@any_library
+@pytest.mark.parametrize(
+    ("name", "precision"), [("lamb", "float32"), ("moving-average", "mixed_float16")]
+)
+def test_strategies_agree_with_other_optimizers(tmp_path, name, precision):
+    changes = (f"optimizer.name={name}", f"training.precision={precision}")
+    runs = Runs(tmp_path, changes)
+    ways = ("one device", "2 replicas × pair")
+    runs.local(*((how, "") for how in ways))
+    expected, found = (variables(runs.path(how), LAST) for how in ways)
+    before = variables(runs.path(ways[0]), 5)
+    for n in expected:
+        print(n, abs(found[n] - expected[n]).max(), abs(before[n] - expected[n]).max())
 
 
 @pytest.mark.slow
