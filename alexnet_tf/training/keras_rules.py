@@ -12,6 +12,9 @@ import tensorflow as tf
 from alexnet_tf.compat import addons, tf_variable
 from alexnet_tf.config import ConfigError, OptimizerConfig
 
+# Keras' first versions that have it. In 3.0, a traced step forgets that its average has begun.
+SINCE = {"lamb": (3, 5), "moving-average": (3, 1)}
+
 
 class _Averaged(keras.optimizers.SGD):
     def average(self, variable: tf.Variable) -> None:
@@ -43,15 +46,16 @@ def rule(config: OptimizerConfig, variable: tf.Variable, decay: float):
 
 def _optimizer(config: OptimizerConfig) -> tuple[keras.optimizers.Optimizer, list[str]]:
     """The optimizer, and how its slots are called, in Keras' order."""
+    since = SINCE.get(config.name, (3, 0))
+    if tuple(int(part) for part in keras.__version__.split(".")[:2]) < since:
+        raise ConfigError(
+            f"optimizer.name: {config.name} expects Keras {since[0]}.{since[1]} or newer, received"
+            f" Keras {keras.__version__}; pip install --upgrade keras"
+        )
     unused = _no_rate  # a function makes no variable of it
     if config.name == "lamb":
         if config.decay == "in-ratio":
             addons("optimizer.decay: in-ratio")
-        if not hasattr(keras.optimizers, "Lamb"):
-            raise ConfigError(
-                "optimizer.name: lamb expects a Keras that has it, received Keras"
-                f" {keras.__version__}; upgrade keras"
-            )
         lamb = keras.optimizers.Lamb(
             unused, beta_1=config.beta_1, beta_2=config.beta_2, epsilon=config.epsilon
         )

@@ -15,7 +15,6 @@ import tensorflow as tf
 from pydantic import BaseModel
 
 from alexnet_tf import config_file
-from alexnet_tf.compat import KERAS_3
 from alexnet_tf.config import OPTIMIZERS, SCHEDULES, Config, ConfigError
 from alexnet_tf.data import reader
 from alexnet_tf.data.augment import InputTransform
@@ -28,6 +27,7 @@ from alexnet_tf.training.schedule import Schedule
 from alexnet_tf.weights import weights_of
 from preprocessing import dataset
 from tests import tiny_datasets
+from tests.alexnet_tf.training.lanes import supported
 from tests.alexnet_tf.training.test_optimizer import Rig
 
 ROOT = Path(__file__).parents[2]
@@ -98,7 +98,6 @@ OPTIMIZER = {
     "lookahead.slow_step_size": (("optimizer.sync_period=2",), 0.25),
     "moving-average.average_decay": ((), 0.5),
 }
-ADDONS_ONLY = {"lamb.decay", *(field for field in OPTIMIZER if field.startswith("lookahead."))}
 RATES = {
     "piecewise.rate": ((), [[0, 0.01], [2, 0.001]]),
     "plateau.rate": ((), 0.02),
@@ -273,12 +272,12 @@ def test_the_same_data_settings_give_the_same_batches(split, plain):
 
 @pytest.mark.parametrize("field", OPTIMIZER)
 def test_optimizer(field):
-    if KERAS_3 and field in ADDONS_ONLY:
-        with pytest.raises(ConfigError, match="expects TensorFlow Addons"):
-            updated(named("optimizer", OPTIMIZER, field)[1])
-        return
-    before, after = (updated(config) for config in named("optimizer", OPTIMIZER, field))
-    assert not same(before, after)
+    before, after = named("optimizer", OPTIMIZER, field)
+    if supported(after.optimizer):
+        assert not same(updated(before), updated(after))
+    else:
+        with pytest.raises(ConfigError, match=r"expects (TensorFlow Addons|Keras)"):
+            updated(after)
 
 
 def updated(config: Config) -> list[np.ndarray]:

@@ -1,16 +1,30 @@
-"""Which tests run with which optimizers' library."""
+"""Which optimizers the installed libraries have, and marks for tests that need one."""
 
 import importlib.util
 
+import keras
 import pytest
 
 from alexnet_tf.compat import KERAS_3
+from alexnet_tf.config import LambConfig, OptimizerConfig
+from alexnet_tf.training.keras_rules import SINCE
 
 HAS_ADDONS = not KERAS_3 and importlib.util.find_spec("tensorflow_addons") is not None
-addons_only = pytest.mark.skipif(
-    not HAS_ADDONS, reason="needs TensorFlow Addons, which make test-addons installs"
-)
+VERSION = tuple(int(part) for part in keras.__version__.split(".")[:2])
+addons_only = pytest.mark.skipif(not HAS_ADDONS, reason="needs TensorFlow Addons: make test-addons")
 keras_3_only = pytest.mark.skipif(not KERAS_3, reason="about Keras 3")
-any_library = pytest.mark.skipif(
-    not (KERAS_3 or HAS_ADDONS), reason="needs Keras 3 or TensorFlow Addons"
-)
+
+
+def supported(config: OptimizerConfig) -> bool:
+    if config.name == "momentum" or HAS_ADDONS:
+        return True
+    alone = config.name == "lookahead" or getattr(config, "decay", None) == "in-ratio"
+    return not alone and SINCE.get(config.name, (3, 0)) <= VERSION
+
+
+def needs(config: OptimizerConfig) -> pytest.MarkDecorator:
+    reason = f"{config.name} needs TensorFlow Addons (make test-addons) or another Keras"
+    return pytest.mark.skipif(not supported(config), reason=reason)
+
+
+needs_lamb = needs(LambConfig())

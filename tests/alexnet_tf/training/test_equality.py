@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.alexnet_tf.training.lanes import any_library
+from tests.alexnet_tf.training.lanes import needs_lamb
 from tests.alexnet_tf.training.processes import (
     finish,
     largest_difference,
@@ -117,7 +117,7 @@ def test_strategies_agree_without_dropout(tmp_path):
 
 
 @pytest.mark.slow
-@any_library
+@needs_lamb
 @pytest.mark.parametrize(
     ("name", "precision"), [("lamb", "float32"), ("moving-average", "mixed_float16")]
 )

@@ -11,7 +11,7 @@ from collections import Counter
 
 import pytest
 
-from tests.alexnet_tf.training.lanes import any_library
+from tests.alexnet_tf.training.lanes import needs_lamb
 from tests.alexnet_tf.training.processes import finish, start, two_workers, write_inputs
 
 HOST = "/job:localhost/replica:0/task:0/device:CPU:"
@@ -76,7 +76,7 @@ def test_variables_and_velocities_are_on_their_towers_devices(pair, two_pairs):
 
 
 @pytest.mark.slow
-@any_library
+@needs_lamb
 def test_a_library_optimizers_variables_are_there_too(inputs, tmp_path):
     found = trace(inputs, tmp_path, 4, "mirrored", "optimizer.name=lamb")
     for name, placed in found["variables"].items():
