@@ -12,6 +12,7 @@ from alexnet_tf import cli, config_file
 from alexnet_tf.config import Config, ConfigError, Plateau
 from alexnet_tf.data import reader
 from alexnet_tf.data.augment import InputTransform
+from alexnet_tf.data.cache import cached
 from alexnet_tf.network import model as network
 from alexnet_tf.network.layers import dropout_seed
 from alexnet_tf.network.towers import Placement, pictures
@@ -51,7 +52,7 @@ class Assembly:
             training.global_batch_size, devices.local_replicas, cluster.workers, cluster.worker
         )
         check_parts(self.share.per_replica, training.accumulation_steps)
-        self.split = reader.Split(data, run.info, "train")
+        self.split = cached(reader.Split(data, run.info, "train"), self.config.data.cache)
         self.transform = InputTransform(
             run.mean_image, run.info.color, self.config.data, spec.input_size
         )
@@ -159,6 +160,7 @@ class Assembly:
                 )
             return None
         split = reader.Split(data, self.run.info, "validation")
+        split = cached(split, self.config.data.cache)
         return Validation(self.strategy, self.model, self.transform, split, self.share)
 
 

@@ -69,6 +69,8 @@ class DataConfig(Frozen):
     color_noise: ColorNoise = ColorNoise()
     order: Literal["shuffled", "fixed"] = "shuffled"  # fixed: 2012, no reshuffling between epochs
     shuffle_buffer: int = Field(8192, ge=1)  # records, across shards read in a new order each epoch
+    # Of encoded records, for slow storage; it changes no batch. disk: copies in $ALEXNET_TF_CACHE.
+    cache: Literal["memory", "disk", "none"] = "none"
 
     @model_validator(mode="after")
     def _channel_mean(self) -> DataConfig:

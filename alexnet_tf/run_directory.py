@@ -24,6 +24,7 @@ from preprocessing.dataset import DatasetInfo
 FREE = (
     "strategy.",
     "monitoring.",
+    "data.cache",
     "training.keep_checkpoints",
     "training.log_every_steps",
     "training.checkpoint_every_steps",

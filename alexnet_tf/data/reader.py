@@ -13,12 +13,13 @@ in the same rows however many workers and replicas share it.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import tensorflow as tf
 
 from alexnet_tf.config import ConfigError, DataConfig
+from alexnet_tf.data.crops import decode_crop
 from preprocessing.dataset import DatasetInfo
 
 READ_AT_ONCE = 16  # shards open at a time, over all lanes
@@ -55,11 +56,16 @@ class Share:
 
 @dataclass(frozen=True)
 class Split:
-    """The shards of one split of a dataset."""
+    """The shards of one split of a dataset.
+
+    `memory`, if it is given, holds every record in stored order and a blank one after them, string
+    [records + 1] (`data.cache`); they are read from files otherwise.
+    """
 
     directory: str | os.PathLike
     info: DatasetInfo
     name: str
+    memory: tf.Tensor | None = field(default=None, compare=False, repr=False)
 
     @property
     def paths(self) -> list[str]:
@@ -69,6 +75,25 @@ class Split:
     def counts(self) -> list[int]:
         """Records of each shard."""
         return [shard.examples for shard in self.info.splits[self.name]]
+
+    def elements(self, shard: tf.Tensor, skipped: tf.Tensor, taken: tf.Tensor) -> tf.data.Dataset:
+        """What stands for some records in a row of a shard: themselves, or their numbers."""
+        if self.memory is None:
+            path = tf.gather(self.paths, shard)
+            # Raw records are as large as the default buffer: reading them past it saves a copy.
+            size = 0 if self.info.encoding == "raw" else None
+            return tf.data.TFRecordDataset(path, buffer_size=size).skip(skipped).take(taken)
+        first = tf.gather(np.cumsum([0, *self.counts]), shard) + skipped
+        return tf.data.Dataset.range(first, first + taken)
+
+    def blanks(self, count: tf.Tensor | int) -> tf.data.Dataset:
+        """Elements of a blank record."""
+        blank = "" if self.memory is None else tf.constant(sum(self.counts), tf.int64)
+        return tf.data.Dataset.from_tensors(blank).repeat(count)
+
+    def record(self, element: tf.Tensor) -> tf.Tensor:
+        """The record's bytes; "" for a blank one."""
+        return element if self.memory is None else tf.gather(self.memory, element)
 
     def batches(self, share: Share) -> int:
         """Batches an epoch; all but the last are full."""
@@ -134,15 +159,20 @@ def training_batches(
             share.worker * lanes // share.workers, (share.worker + 1) * lanes // share.workers
         )
         records = tf.data.Dataset.range(own.start, own.stop).interleave(
-            weave, cycle_length=len(own), block_length=share.global_batch_size // lanes
+            weave,
+            cycle_length=len(own),
+            block_length=share.global_batch_size // lanes,
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
         )
-        return records.enumerate().map(lambda index, record: (number, index, record))
+        return records.enumerate().map(lambda index, element: (number, index, element))
 
-    def example(number, index, record):
+    def example(number, index, element):
         row = first + index % mine
         place = index // mine * share.global_batch_size + row
         draws = _draws(config, split.info.image_size - input_size, seed, number, place)
-        image, label, weight = _decode(record, split.info, draws["offset"], input_size)
+        record = split.record(element)
+        image, label, weight = decode_crop(record, split.info, draws["offset"], input_size)
         row = tf.cast(row, tf.int32)
         return {"image": image, "label": label, "weight": weight, "row": row, **draws}
 
@@ -161,21 +191,18 @@ def evaluation_batches(split: Split, size: int, share: Share) -> tf.data.Dataset
     margin = (split.info.image_size - size) // 2
     runs = _runs(split.counts, share.worker, share.workers)
     padded = split.batches(share) * share.per_worker
-    blank = tf.data.Dataset.from_tensors("").repeat(padded - int(sum(taken for _, taken in runs)))
+    blanks = split.blanks(padded - int(sum(taken for _, taken in runs)))
 
-    def example(record):
-        image, label, weight = _decode(record, split.info, [margin, margin], size)
+    def example(element):
+        record = split.record(element)
+        image, label, weight = decode_crop(record, split.info, [margin, margin], size)
         return {"image": image, "label": label, "weight": weight}
 
-    shards = tf.data.Dataset.from_tensor_slices((split.paths, *np.transpose(runs)))
-    stream = shards.filter(lambda path, skipped, taken: taken > 0).flat_map(_records)
-    stream = stream.concatenate(blank)
+    shards = tf.data.Dataset.from_tensor_slices((np.arange(len(runs)), *np.transpose(runs)))
+    stream = shards.filter(lambda shard, skipped, taken: taken > 0).flat_map(split.elements)
+    stream = stream.concatenate(blanks)
     stream = stream.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return stream.batch(share.per_replica, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
-
-
-def _records(path: tf.Tensor, skipped: tf.Tensor, taken: tf.Tensor) -> tf.data.Dataset:
-    return tf.data.TFRecordDataset(path).skip(skipped).take(taken)
 
 
 def _runs(counts: list[int], part: int, parts: int) -> np.ndarray:
@@ -191,26 +218,24 @@ def _runs(counts: list[int], part: int, parts: int) -> np.ndarray:
 def _lanes_of_epoch(
     split: Split, config: DataConfig, share: Share, lanes: int, seed: int, epoch: tf.Tensor
 ):
-    """A function from a lane's number to its records in the epoch's order, padded with blanks."""
-    paths, counts = tf.constant(split.paths), tf.constant(split.counts, tf.int64)
+    """A function from a lane's number to its elements in the epoch's order, padded with blanks."""
+    order, counts = tf.range(len(split.counts)), tf.constant(split.counts, tf.int64)
     total, shuffled = sum(split.counts), config.order == "shuffled"
     padded = split.batches(share) * share.global_batch_size // lanes
     if shuffled:
-        order = tf.random.experimental.stateless_shuffle(
-            tf.range(len(split.counts)), _seed(seed, epoch, _ORDER, 0)
-        )
-        paths, counts = tf.gather(paths, order), tf.gather(counts, order)
+        order = tf.random.experimental.stateless_shuffle(order, _seed(seed, epoch, _ORDER, 0))
+        counts = tf.gather(counts, order)
     begins = tf.cumsum(counts, exclusive=True)
 
     def lane(number):
         low, high = number * total // lanes, (number + 1) * total // lanes
         skipped = tf.clip_by_value(low - begins, 0, counts)
         taken = tf.clip_by_value(high - begins, 0, counts) - skipped
-        shards = [tf.boolean_mask(column, taken > 0) for column in (paths, skipped, taken)]
+        shards = [tf.boolean_mask(column, taken > 0) for column in (order, skipped, taken)]
         shards = tf.data.Dataset.from_tensor_slices(tuple(shards))
         if shuffled:
-            records = shards.interleave(_records, cycle_length=max(1, READ_AT_ONCE // lanes))
-            records = records.shuffle(
+            elements = shards.interleave(split.elements, cycle_length=max(1, READ_AT_ONCE // lanes))
+            elements = elements.shuffle(
                 max(1, config.shuffle_buffer // lanes),
                 seed=tf.random.stateless_uniform(
                     [], _seed(seed, epoch, _SHUFFLE, number), None, None, tf.int64
@@ -218,9 +243,8 @@ def _lanes_of_epoch(
                 reshuffle_each_iteration=False,
             )
         else:
-            records = shards.flat_map(_records)
-        blank = tf.data.Dataset.from_tensors("").repeat(padded - (high - low))
-        return records.concatenate(blank)
+            elements = shards.flat_map(split.elements)
+        return elements.concatenate(split.blanks(padded - (high - low)))
 
     return lane
 
@@ -247,29 +271,3 @@ def _draws(config: DataConfig, margin: int, seed: int, epoch: tf.Tensor, place: 
         "flip": (shared[2] < 0.5) if config.flip else tf.constant(False),
         "noise": tf.random.stateless_normal([3], _seed(seed, epoch, _NOISE, place)),
     }
-
-
-def _decode(record: tf.Tensor, info: DatasetInfo, offset, size: int) -> tuple:
-    """(uint8 [size, size, 3], label, weight) of a record; zeros with weight 0 for a blank one."""
-    blank = (tf.zeros([size, size, 3], tf.uint8), tf.constant(0), tf.constant(0.0))
-    return tf.cond(
-        tf.equal(record, ""), lambda: blank, lambda: _decode_real(record, info, offset, size)
-    )
-
-
-def _decode_real(record: tf.Tensor, info: DatasetInfo, offset, size: int) -> tuple:
-    features = {
-        "image/encoded": tf.io.FixedLenFeature([], tf.string),
-        "image/class/label": tf.io.FixedLenFeature([], tf.int64),
-    }
-    parsed = tf.io.parse_single_example(record, features)
-    encoded, y, x = parsed["image/encoded"], offset[0], offset[1]
-    if info.encoding == "raw":
-        picture = tf.reshape(
-            tf.io.decode_raw(encoded, tf.uint8), [info.image_size, info.image_size, 3]
-        )
-        crop = tf.slice(picture, [y, x, 0], [size, size, 3])
-    else:
-        crop = tf.image.decode_and_crop_jpeg(encoded, [y, x, size, size], channels=3)
-    crop = tf.ensure_shape(crop, [size, size, 3])
-    return crop, tf.cast(parsed["image/class/label"], tf.int32), tf.constant(1.0)

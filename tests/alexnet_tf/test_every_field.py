@@ -133,6 +133,7 @@ LOOP = {
 }
 ELSEWHERE = {  # field: the test that shows it
     "network.layers.name": None,  # says which layer is meant
+    "data.cache": "data/test_cache.py::test_a_cache_changes_no_batch",
     "training.global_batch_size": "data/test_reader.py::test_a_global_batch_is_the_same",
     "training.accumulation_steps": "training/test_step.py::test_accumulation_must_divide",
     "training.precision": "training/test_step.py::test_half_precision_follows_float32",

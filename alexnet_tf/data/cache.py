@@ -1,0 +1,143 @@
+"""`data.cache`: the encoded records of a split nearer by than the dataset's own files.
+
+Nothing else changes: crops are drawn anew every epoch, and the order of records, what each worker
+and replica gets, and a restart in mid-epoch are those of an uncached split.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+import tensorflow as tf
+from tqdm import tqdm
+
+from alexnet_tf.config import ConfigError
+from alexnet_tf.data.reader import Split
+from preprocessing.dataset import DatasetError, Shard
+
+KEPT_FREE = 0.1  # of the free memory or disk, for everybody else
+PIECE = 4 << 20  # bytes copied at a time
+
+
+def cached(split: Split, kind: str) -> Split:
+    """The split, read from where `data.cache` says: "none", "memory" or "disk".
+
+    Raises ConfigError where it does not fit, DatasetError for a damaged shard.
+    """
+    return {"none": lambda split: split, "memory": _in_memory, "disk": _on_disk}[kind](split)
+
+
+def directory() -> Path:
+    """Where copies of shards are: $ALEXNET_TF_CACHE, or alexnet_tf in the user's cache."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("ALEXNET_TF_CACHE") or Path(home) / "alexnet_tf")
+
+
+def _in_memory(split: Split) -> Split:
+    """All records as one string tensor; an epoch's order is then made of their numbers."""
+    shards = split.info.splits[split.name]
+    _check_fits(sum(shard.bytes for shard in shards), available_memory(), "memory", "of memory")
+    with tf.device("CPU:0"), _progress(split, "reading into memory") as bar:
+
+        def tick(size):
+            bar.update(size)
+
+        def read(path, size):
+            with tf.control_dependencies([tf.numpy_function(tick, [size], [])]):
+                return tf.data.TFRecordDataset(tf.identity(path))
+
+        sizes = [shard.bytes for shard in shards]
+        files = tf.data.Dataset.from_tensor_slices((split.paths, sizes))
+        records = files.flat_map(read).concatenate(tf.data.Dataset.from_tensors(""))
+        expected = sum(split.counts) + 1
+        memory = records.batch(expected + 1).take(1).get_single_element()
+    if memory.shape[0] != expected:
+        raise DatasetError(
+            f"expected {expected - 1} records in the shards of {split.name} in {split.directory},"
+            " found another number; see python -m preprocessing verify"
+        )
+    return dataclasses.replace(split, memory=memory)
+
+
+def _on_disk(split: Split) -> Split:
+    """Copies of the shards in a directory named after the dataset's fingerprint.
+
+    Copies that are there already are kept, so an interrupted copying goes on; each appears under
+    its name only when it is whole and its checksum right.
+    """
+    target = directory() / split.info.fingerprint
+    shards = split.info.splits[split.name]
+    missing = [shard for shard in shards if not _is_copy(target / shard.name, shard)]
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(target).free
+        _check_fits(sum(shard.bytes for shard in missing), free, "disk", f"in {target}")
+        with _progress(split, f"copying to {target}") as bar:
+            bar.update(sum(shard.bytes for shard in shards if shard not in missing))
+            for shard in missing:
+                _copy(Path(split.directory) / shard.name, target / shard.name, shard, bar.update)
+    except OSError as error:
+        raise ConfigError(f"data.cache: disk: cannot copy to {target}: {error}") from error
+    return dataclasses.replace(split, directory=target)
+
+
+def _is_copy(path: Path, shard: Shard) -> bool:
+    return path.is_file() and path.stat().st_size == shard.bytes
+
+
+def _copy(source: Path, target: Path, shard: Shard, copied) -> None:
+    """Under a temporary name, checked, then renamed; several workers may copy the same shard."""
+    temporary = target.with_name(f".{target.name}.{os.uname().nodename}.{os.getpid()}")
+    digest = hashlib.sha256()
+    try:
+        with source.open("rb") as reading, temporary.open("wb") as writing:
+            while piece := reading.read(PIECE):
+                digest.update(piece)
+                writing.write(piece)
+                copied(len(piece))
+            writing.flush()
+            os.fsync(writing.fileno())
+        if digest.hexdigest() != shard.checksum:
+            raise DatasetError(
+                f"expected {source} as dataset_info.json describes it, received other bytes;"
+                " see python -m preprocessing verify"
+            )
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _check_fits(needed: int, free: int | None, kind: str, where: str) -> None:
+    if free is not None and needed > (1 - KEPT_FREE) * free:
+        raise ConfigError(
+            f"data.cache: {kind} expects {needed / 1e9:.1f} GB {where}, received"
+            f" {(1 - KEPT_FREE) * free / 1e9:.1f} GB; choose another data.cache"
+            + (", or another disk by ALEXNET_TF_CACHE" if kind == "disk" else "")
+        )
+
+
+def available_memory() -> int | None:
+    """Bytes that this process may still take; None where the system does not tell."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        free = 1024 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvail"))
+    except (OSError, StopIteration):
+        return None
+    try:  # a container's own limit
+        group = Path("/sys/fs/cgroup")
+        limit = (group / "memory.max").read_text(encoding="ascii").strip()
+        used = int((group / "memory.current").read_text(encoding="ascii"))
+        rows = map(str.split, (group / "memory.stat").read_text(encoding="ascii").splitlines())
+        used -= int(dict(rows)["inactive_file"])  # given up when others need it
+    except (OSError, KeyError):
+        return free
+    return free if limit == "max" else min(free, int(limit) - used)
+
+
+def _progress(split: Split, what: str) -> tqdm:
+    total = sum(shard.bytes for shard in split.info.splits[split.name])
+    return tqdm(total=total, desc=f"{split.name}: {what}", unit="B", unit_scale=True, mininterval=1)

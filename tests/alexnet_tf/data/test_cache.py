@@ -1,0 +1,121 @@
+"""data.cache: the same batches, bit for bit, and nothing is read from the dataset's files again."""
+
+import itertools
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from alexnet_tf.config import ConfigError, DataConfig
+from alexnet_tf.data import cache, reader
+from preprocessing.dataset import DatasetError
+from tests import tiny_datasets
+
+KINDS = ("memory", "disk")
+STEPS = 7  # an epoch of 50 records in batches of 8
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    monkeypatch.setenv("ALEXNET_TF_CACHE", str(tmp_path / "cache"))
+    counts = {"train": 50, "validation": 13}
+    info = tiny_datasets.write(
+        tmp_path / "data", classes=50, counts=counts, size=24, encoding="jpeg", shards=4
+    )
+    return {name: reader.Split(tmp_path / "data", info, name) for name in counts}
+
+
+def assert_same(received, expected):
+    for mine, other in zip(received, expected, strict=True):
+        for key in other:
+            np.testing.assert_array_equal(mine[key], other[key], err_msg=key)
+
+
+def training(split, config, share, start=(0, 0)):
+    count = (2 * STEPS - start[0] * STEPS - start[1]) * share.replicas
+    stream = reader.training_batches(split, config, 16, share, 0, start)
+    return list(itertools.islice(stream.as_numpy_iterator(), count))
+
+
+def evaluation(split, share):
+    return list(reader.evaluation_batches(split, 16, share).as_numpy_iterator())
+
+
+@pytest.mark.parametrize("order", ["shuffled", "fixed"])
+def test_a_cache_changes_no_batch(data, order):
+    """Two epochs, restarts in the middle of them, two workers of two replicas, and validation."""
+    config = DataConfig(order=order, shuffle_buffer=16, chunk=3)
+    shares = [reader.Share(8), *(reader.Share(8, 2, 2, worker) for worker in range(2))]
+    cases = [(share, start) for share in shares for start in ((0, 0), (0, 3), (1, 4))]
+    expected = [training(data["train"], config, *case) for case in cases]
+    validation = [evaluation(data["validation"], share) for share in shares]
+    near = {kind: {name: cache.cached(data[name], kind) for name in data} for kind in KINDS}
+    shutil.rmtree(data["train"].directory)
+    for splits in near.values():
+        for case, batches in zip(cases, expected, strict=True):
+            assert_same(training(splits["train"], config, *case), batches)
+        for share, batches in zip(shares, validation, strict=True):
+            assert_same(evaluation(splits["validation"], share), batches)
+
+
+def test_none_is_the_split_itself(data):
+    assert cache.cached(data["train"], "none") is data["train"]
+
+
+def test_a_changed_dataset_is_not_mistaken_for_its_copies(data, tmp_path):
+    old = cache.cached(data["train"], "disk")
+    info = tiny_datasets.write(tmp_path / "data", counts={"train": 50}, size=24, shards=4, seed=1)
+    changed = reader.Split(tmp_path / "data", info, "train")
+    new = cache.cached(changed, "disk")
+    assert old.directory != new.directory
+    assert_same(evaluation(new, reader.Share(8)), evaluation(changed, reader.Share(8)))
+
+
+def test_an_interrupted_copying_goes_on_and_leaves_nothing_half_made(data, monkeypatch):
+    """The third of four shards fails: two are there; the next time only the others are copied."""
+    copied, copy = [], cache._copy
+
+    def failing(source, target, shard, tick):
+        if len(copied) == 2:
+            copy(source, target, shard, interrupted)
+        copied.append(shard.name)
+        copy(source, target, shard, tick)
+
+    def interrupted(_count):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cache, "_copy", failing)
+    with pytest.raises(KeyboardInterrupt):
+        cache.cached(data["train"], "disk")
+    (target,) = cache.directory().iterdir()
+    assert sorted(path.name for path in target.iterdir()) == copied
+    first, copied[:] = list(copied), []
+    monkeypatch.setattr(cache, "_copy", lambda *given: (copied.append(given[2].name), copy(*given)))
+    cache.cached(data["train"], "disk")
+    assert sorted(first + copied) == [shard.name for shard in data["train"].info.splits["train"]]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_does_not_fit_is_refused(data, kind, monkeypatch):
+    monkeypatch.setattr(cache, "available_memory", lambda: 1000)
+    monkeypatch.setattr(cache.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, 0))
+    with pytest.raises(ConfigError, match=rf"data.cache: {kind} expects 0.0 GB .* received"):
+        cache.cached(data["train"], kind)
+
+
+def test_damaged_shards_are_not_copied(data):
+    path = Path(data["train"].paths[1])
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DatasetError, match=r"other bytes.*verify"):
+        cache.cached(data["train"], "disk")
+    (target,) = cache.directory().iterdir()
+    assert len(list(target.iterdir())) == 1  # the one before it
+
+
+def test_another_number_of_records_is_noticed(data):
+    shutil.copyfile(data["train"].paths[0], data["train"].paths[3])  # 13 records in place of 12
+    with pytest.raises(DatasetError, match=r"expected 50 records.*verify"):
+        cache.cached(data["train"], "memory")
