@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from alexnet_tf import config_file
-from alexnet_tf.config import Config, ConfigError, Piecewise, Plateau
+from alexnet_tf.config import Config, ConfigError, LambConfig, MomentumConfig, Piecewise, Plateau
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 
@@ -57,6 +57,12 @@ def test_another_schedule_replaces_the_whole_section(write):
     assert config_file.load(path, ["schedule.name=plateau"]).schedule == Plateau()
 
 
+def test_another_optimizer_replaces_the_whole_section(write):
+    path = write("optimizer: {momentum: 0.5}")  # without a name: the default's
+    assert config_file.load(path).optimizer == MomentumConfig(momentum=0.5)
+    assert config_file.load(path, ["optimizer.name=lamb"]).optimizer == LambConfig()
+
+
 @pytest.mark.parametrize(
     ("override", "parts"),
     [
@@ -73,6 +79,10 @@ def test_another_schedule_replaces_the_whole_section(write):
         ("schedule.rate=[[3, 0.1]]", ["schedule.rate", "epoch 0"]),
         ("schedule.rate=[[0, 0.1], [0, 0.2]]", ["schedule.rate", "ascending"]),
         ("schedule.layer_rates={conv9: [[0, 0.1]]}", ["conv1", "'conv9'"]),
+        ("optimizer.name=adam", ["optimizer", "'lamb'", "'adam'"]),
+        ("optimizer.momentun=0", ["optimizer.momentun", "did you mean 'momentum'"]),
+        ("optimizer.momentum=1", ["optimizer.momentum: ", "less than 1"]),
+        ("optimizer={name: lamb, momentum: 0.9}", ["optimizer.momentum", "beta_1, beta_2"]),
         ("training=4", ["training", "received 4"]),
         ("training.epochs", ["section.key=value", "training.epochs"]),
     ],
