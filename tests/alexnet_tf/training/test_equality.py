@@ -119,17 +119,25 @@ def test_strategies_agree_without_dropout(tmp_path):
 @pytest.mark.slow
 @needs_lamb
 @pytest.mark.parametrize(
-    ("name", "precision"), [("lamb", "float32"), ("moving-average", "mixed_float16")]
+    ("name", "precision", "tolerance"),
+    [
+        ("lamb", "float32", TOLERANCE),  # seen: 1.2e-6
+        ("moving-average", "mixed_float16", 2e-3),  # gradients of 11 bits; seen: 6e-4
+    ],
 )
-def test_strategies_agree_with_other_optimizers(tmp_path, name, precision):
+def test_strategies_agree_with_other_optimizers(tmp_path, name, precision, tolerance):
+    """All of a checkpoint: weights, moments or averages, counts of steps, loss scale."""
     changes = (f"optimizer.name={name}", f"training.precision={precision}")
-    runs = Runs(tmp_path, changes)
-    ways = ("one device", "2 replicas × pair")
+    runs, ways = Runs(tmp_path, changes), ("one device", "2 replicas × pair")
     runs.local(*((how, "") for how in ways))
-    expected, found = (variables(runs.path(how), LAST) for how in ways)
-    before = variables(runs.path(ways[0]), 5)
-    for n in expected:
-        print(n, abs(found[n] - expected[n]).max(), abs(before[n] - expected[n]).max())
+    print(runs.difference(ways[1]))
+    assert runs.difference(ways[1]) < tolerance
+    before, after = (weights(variables(runs.path(ways[0]), step)) for step in (5, LAST))
+    assert largest_difference(before, after) > 50 * tolerance
+
+
+def weights(found: dict) -> dict:
+    return {name: value for name, value in found.items() if name.startswith("weights/")}
 
 
 @pytest.mark.slow
