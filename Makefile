@@ -17,6 +17,7 @@ help:
 	@echo "make test       the test suite        make test-slow   the long tests"
 	@echo "make test-addons    the test suite with TensorFlow 2.15 and TensorFlow Addons, in $(ADDONS_VENV)"
 	@echo "make multi-worker-test   two training processes on loopback, killed and resumed"
+	@echo "make flink-test the job servers, Apache Flink's among them (Java; FLINK_JOB_SERVER=jar or Maven)"
 	@echo "make lint       ruff                  make clean       remove .venv, demo and caches"
 
 setup: $(VENV)/.installed
@@ -69,6 +70,9 @@ test-slow: setup
 
 multi-worker-test: setup
 	$(BIN)/python -m pytest -v -m "slow or not slow" tests/alexnet_tf/training/test_multi_worker.py
+
+flink-test: setup
+	$(BIN)/python -m pytest -rA -m slow tests/preprocessing/test_runners.py -k job_server
 
 lint: setup
 	$(BIN)/ruff check .

@@ -1,33 +1,49 @@
-"""Packaging of alexnet_tf; also what Beam's --setup_file installs on cluster workers."""
+"""Packaging of alexnet_tf; also what Beam's --setup_file installs on cluster workers.
 
+Workers need neither the training part nor TensorFlow. `python -m preprocessing convert` sets
+ALEXNET_TF_WORKER=1 while Beam packs; the package then holds `preprocessing` alone and asks for its
+requirements alone. Unpacked on a worker it is known by the missing alexnet_tf.
+"""
+
+import os
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
+ROOT = Path(__file__).parent
+FOR_WORKER = os.environ.get("ALEXNET_TF_WORKER") == "1" or not (ROOT / "alexnet_tf").is_dir()
+WORKER_REQUIREMENTS = [  # besides Beam, which a worker has, in the driver's version
+    "google-crc32c>=1.5",
+    "numpy>=1.26",
+    "pillow>=10.1",
+    "protobuf>=4.25",
+    "scipy>=1.11",
+    "tqdm>=4.66",
+]
+
 setup(
-    name="alexnet_tf",
+    name="alexnet_tf_worker" if FOR_WORKER else "alexnet_tf",
     version="0.1.0",
     description="AlexNet in TensorFlow, from the raw ImageNet archives to a served model",
-    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.11,<3.14",
-    packages=find_packages(include=["alexnet_tf", "alexnet_tf.*", "preprocessing"]),
-    install_requires=[
+    packages=find_packages(
+        include=["preprocessing"] if FOR_WORKER else ["alexnet_tf", "alexnet_tf.*", "preprocessing"]
+    ),
+    install_requires=WORKER_REQUIREMENTS
+    if FOR_WORKER
+    else [
+        *WORKER_REQUIREMENTS,
         "apache-beam>=2.60",
-        "google-crc32c>=1.5",
         "h5py>=3.8",  # comes with Keras; import_weights reads Caffe's snapshots with it
         "keras>=2.15,<4",
         "matplotlib>=3.8",  # figures; 75 MB, imported only where one is drawn
-        "numpy>=1.26",
-        "pillow>=10.1",
-        "protobuf>=4.25",
         "pydantic>=2.6",
         "PyYAML>=6.0",
-        "scipy>=1.11",
         "tensorboard>=2.15,<2.22",
         "tensorflow>=2.15,<2.22",
-        "tqdm>=4.66",
     ],
     extras_require={
         "dev": [

@@ -269,7 +269,14 @@ def _add_benchmark(verbs) -> None:
     benchmark.set_defaults(run=_benchmark)
     add = benchmark.add_argument
     add("--input", required=True, help="folder of pictures; they are repeated until enough")
-    add("--images", type=int, default=4000, help="number of pictures to convert")
+    add(
+        "--images",
+        type=int,
+        nargs="+",
+        default=[4000],
+        metavar="N",
+        help="pictures to convert; of several numbers, one conversion of each",
+    )
     add("--workers", type=int, default=os.cpu_count() or 1, help="default: one per core")
     add("--image-size", type=int, default=256)
     add("--resize-filter", choices=tuple(FILTERS), default="area")
@@ -278,7 +285,8 @@ def _add_benchmark(verbs) -> None:
 
 
 def _benchmark(arguments: argparse.Namespace, rest: list[str]) -> int:
-    from preprocessing.benchmark import measure, report
+    from preprocessing.benchmark import measure
+    from preprocessing.benchmark_report import report
 
     _check_range("--workers", arguments.workers, 1, 10_000)
     options = _image_options(

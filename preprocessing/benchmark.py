@@ -3,31 +3,33 @@
 The pictures below a folder are repeated under other names (as links) until there are enough. All
 figures come from one run: a plain loop of decode, resize, crop and encode in one process, as one
 writes it with Pillow alone; the same loop with this package's own functions, which do not resize
-what is cropped; every step by itself, in as many processes at once as there are workers; whole
-conversions of three sizes, each as a program of its own; and, for comparison, the Beam pipeline
-that comes to mind first, with one element per image.
+what is cropped; both in as many processes at once as there are workers, which shows what the
+machine itself loses then; every step by itself, in as many processes too; whole conversions of
+several sizes, each as a program of its own; and, for comparison, the Beam pipeline that comes to
+mind first, with one element per image.
 
 Start-up (importing, starting workers, the job around the work) is measured by a conversion of a
-few pictures, told apart, and not in the rates: those are the slope between small and large.
+few pictures, told apart, and not in the rates: those are the slope between small and large. Short
+conversions run three times, and the median counts.
 """
 
 import contextlib
 import io
 import itertools
-import math
 import multiprocessing
 import os
 import resource
+import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
+from preprocessing.benchmark_report import Measurement, Whole, rate_of
 from preprocessing.dataset import DatasetError
 from preprocessing.files import LocalFiles
 from preprocessing.images import ImageOptions, decode, decode_and_resize, encode, resize
@@ -35,98 +37,60 @@ from preprocessing.records import Record, encode_example, frame
 from preprocessing.statistics import PixelStatistics
 
 STEPS = ("read", "decode", "resize", "encode", "statistics", "records")
-NAIVE_SHARE = 4  # the naive pipeline gets this part of the pictures: it is slow
+SAMPLE = 2000  # pictures that the loops run over, at most
+NAIVE_SHARE = 4  # the naive pipeline gets this part of them: it is slow
 _LEAST_IMAGES = 200
-_LEAST_SECONDS = 0.5  # start-up varies by tenths of a second
+_SHORT = 2000  # a conversion of fewer pictures is repeated
 
 
-@dataclass(frozen=True)
-class Whole:
-    """A program: pictures, seconds of wall time and of processor time of all its processes, and
-    the highest memory of one of them in bytes."""
-
-    images: int
-    seconds: float
-    processor_seconds: float
-    memory: int
-
-
-NOTHING = Whole(0, 0.0, 0.0, 0)
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """Everything that was measured.
-
-    Attributes:
-        workers: processes that work at once.
-        loop: the plain loop in one process, alone, before and after the conversions.
-        own_loop: the same with this package's functions, before and after the conversions.
-        own_loops: images/s of that, in each of `workers` processes at once.
-        steps: images/s of each step, for each of `workers` processes at once.
-        conversions: of a few pictures (the start-up), of a tenth of them, and of all.
-        naive: the naive Beam pipeline, of a few pictures and of many.
-    """
-
-    workers: int
-    loop: tuple[Whole, Whole]
-    own_loop: tuple[Whole, Whole]
-    own_loops: Sequence[float]
-    steps: dict[str, Sequence[float]]
-    conversions: tuple[Whole, Whole, Whole]
-    naive: tuple[Whole, Whole]
-
-    def efficiency(self, loop: Sequence[Whole]) -> float:
-        """Rate of the whole pipeline in units of workers x the rate of a loop in one process."""
-        return slope(self.conversions[0], self.conversions[2]) / (self.workers * rate_of(loop))
-
-
-def rate_of(runs: Sequence[Whole]) -> float:
-    """images/s of several runs together, start-up included."""
-    return sum(run.images for run in runs) / sum(run.seconds for run in runs)
-
-
-def slope(small: Whole, large: Whole) -> float:
-    """images/s without start-up; not a number if the runs are too short to tell."""
-    seconds = large.seconds - small.seconds
-    return (large.images - small.images) / seconds if seconds >= _LEAST_SECONDS else math.nan
-
-
-def measure(folder: str, images: int, workers: int, options: ImageOptions) -> Measurement:
+def measure(
+    folder: str, images: Sequence[int], workers: int, options: ImageOptions, repeats: int = 3
+) -> Measurement:
     """Measures everything; says on stderr what it is doing.
 
     Args:
         folder: any folder with pictures below it.
-        images: how many there shall be, by repetition.
+        images: how many there shall be, by repetition, in each conversion; of a single number, a
+            tenth is measured, too.
         workers: processes.
         options: size, filter and encoding to measure with.
+        repeats: of conversions that are short; odd.
 
     Raises:
         DatasetError: too few images, or no pictures in the folder.
     """
-    if images < _LEAST_IMAGES:
-        raise DatasetError(f"expected at least {_LEAST_IMAGES} images, received {images}")
+    if min(images) < _LEAST_IMAGES:
+        raise DatasetError(f"expected at least {_LEAST_IMAGES} images, received {min(images)}")
+    sizes = sorted({*images, images[0] // 10} if len(images) == 1 else set(images))
     with tempfile.TemporaryDirectory(prefix="benchmark-") as scratch, _single_threaded():
-        sizes = (2 * workers, images // 10, images)
-        for size in sizes:
+        few = 2 * workers
+        for size in (few, *sizes):
             _link_pictures(folder, Path(scratch, f"source-{size}"), size)
-        paths = [str(path) for path in sorted(Path(scratch, f"source-{images}").rglob("*.JPEG"))]
-        _say(f"the plain loops, in one process alone, over {images:,} images")
+        linked = sorted(Path(scratch, f"source-{sizes[-1]}").rglob("*.JPEG"))
+        paths = [str(path) for path in linked][:SAMPLE]
+        _say(f"the plain loops, in one process alone, over {len(paths):,} images")
         before = [_in_processes(loop, [paths], options)[0] for loop in (_plain_loop, _own_loop)]
-        _say(f"every step by itself, in {workers} processes at once")
+        _say(f"the same, then every step by itself, in {workers} processes at once")
         shares = [paths[i::workers] for i in range(workers)]
+        loops = [
+            [rate_of([run]) for run in _in_processes(loop, shares, options)]
+            for loop in (_plain_loop, _own_loop)
+        ]
         steps = _in_processes(_time_steps, shares, options)
-        own_loops = [rate_of([run]) for run in _in_processes(_own_loop, shares, options)]
         conversions = []
-        for size in sizes:
+        for size in (few, *sizes):
             _say(f"a whole conversion of {size:,} images by {workers} workers")
-            source, output = (str(Path(scratch, f"{kind}-{size}")) for kind in ("source", "output"))
-            arguments = (source, output, workers, options)
-            conversions.append(_as_program(scratch, size, _convert, *arguments))
+            runs = []
+            for run in range(repeats if size < _SHORT else 1):
+                source, output = f"source-{size}", f"output-{size}-{run}"
+                places = [str(Path(scratch, name)) for name in (source, output)]
+                runs.append(_as_program(scratch, size, _convert, *places, workers, options))
+                shutil.rmtree(places[1])
+            conversions.append(sorted(runs, key=lambda run: run.seconds)[len(runs) // 2])
         _say("the plain loops again")
         after = [_in_processes(loop, [paths], options)[0] for loop in (_plain_loop, _own_loop)]
         naive = []
-        for size in (2 * workers, images // NAIVE_SHARE):
+        for size in (few, len(paths) // NAIVE_SHARE):
             _say(f"the naive Beam pipeline, {size:,} images")
             chosen, output = paths[:size], str(Path(scratch, f"naive-{size}", "part"))
             arguments = (chosen, output, workers, options)
@@ -135,70 +99,12 @@ def measure(folder: str, images: int, workers: int, options: ImageOptions) -> Me
         workers=workers,
         loop=(before[0], after[0]),
         own_loop=(before[1], after[1]),
-        own_loops=own_loops,
+        plain_loops=loops[0],
+        own_loops=loops[1],
         steps={step: [times[step] for times in steps] for step in STEPS},
         conversions=tuple(conversions),
         naive=tuple(naive),
     )
-
-
-def report(measurement: Measurement) -> str:
-    """The table, and what it means, as text."""
-    m, workers = measurement, measurement.workers
-    lines = [f"{'':<34}{'ms/image':>10}{'images/s per core':>20}{f'in all ({workers})':>14}"]
-
-    def row(name: str, per_core: float, in_all: float | None) -> None:
-        if math.isnan(per_core):
-            lines.append(f"{name:<34}{'too short to tell; take more --images':>44}")
-            return
-        total = f"{in_all:>14,.0f}" if in_all is not None else ""
-        lines.append(f"{name:<34}{1000 / per_core:>10.3f}{per_core:>20,.0f}{total}".rstrip())
-
-    for step, rates in m.steps.items():
-        row(step, sum(rates) / workers, sum(rates))
-    row("sum of the steps", *_in_series(m.steps.values()))
-    row("plain loop, 1 process alone", rate_of(m.loop), None)
-    row("own loop, 1 process alone", rate_of(m.own_loop), None)
-    row(f"own loop, {workers} processes at once", sum(m.own_loops) / workers, sum(m.own_loops))
-    start, tenth, full = m.conversions
-    for whole in (tenth, full):
-        rate = slope(start, whole)
-        row(f"whole pipeline, {whole.images:,} images", rate / workers, rate)
-    naive = slope(*m.naive)
-    row(f"naive Beam, {m.naive[1].images:,} images", naive / workers, naive)
-    lines += [
-        "",
-        f"The whole pipeline runs at {m.efficiency(m.loop):.2f} x {workers} x the plain loop of "
-        f"Pillow's decode, resize, crop, encode (images/s: {_before_and_after(m.loop)}),",
-        f"and at {m.efficiency(m.own_loop):.2f} x {workers} x the loop with this package's "
-        f"functions (images/s: {_before_and_after(m.own_loop)}).",
-        f"It is {slope(start, full) / naive:.1f} times as fast as one Beam element per image.",
-        "Processor time per image, which other programs disturb less: "
-        f"{_processor(start, full):.2f} ms, the plain loop {_processor(NOTHING, *m.loop):.2f} ms, "
-        f"the own loop {_processor(NOTHING, *m.own_loop):.2f} ms, "
-        f"naive {_processor(*m.naive):.2f} ms.",
-        f"Start-up, not in the rates: {start.seconds:.1f} s (naive: {m.naive[0].seconds:.1f} s).",
-        f"Highest memory of a process: {tenth.memory / 1e6:,.0f} MB at {tenth.images:,} images, "
-        f"{full.memory / 1e6:,.0f} MB at {full.images:,} "
-        f"(naive: {m.naive[1].memory / 1e6:,.0f} MB at {m.naive[1].images:,}).",
-    ]
-    return "\n".join(lines)
-
-
-def _before_and_after(runs: Sequence[Whole]) -> str:
-    return ", ".join(f"{rate_of([run]):,.0f}" for run in runs) + " before and after it"
-
-
-def _processor(start: Whole, *runs: Whole) -> float:
-    """Processor time in ms/image, without start-up."""
-    seconds = sum(run.processor_seconds - start.processor_seconds for run in runs)
-    return 1000 * seconds / sum(run.images - start.images for run in runs)
-
-
-def _in_series(steps: Sequence[Sequence[float]]) -> tuple[float, float]:
-    """(images/s per core, in all) of steps done one after the other."""
-    each = [1 / sum(1 / rate for rate in rates) for rates in zip(*steps, strict=True)]
-    return sum(each) / len(each), sum(each)
 
 
 def _say(what: str) -> None:

@@ -1,6 +1,6 @@
 """Local files behind the few operations that the converter needs.
 
-``pipeline.py`` has the same operations on Beam's filesystems (gs://, s3://, hdfs://). What is
+``beam_files.py`` has the same operations on Beam's filesystems (gs://, s3://, hdfs://). What is
 written appears under its final name only when complete.
 """
 
@@ -35,6 +35,7 @@ class Files(Protocol):
     def names(self, folder: str) -> list[str]: ...
     def walk(self, folder: str) -> Iterator[FileEntry]: ...
     def open(self, path: str) -> BinaryIO: ...
+    def open_for_jumps(self, path: str) -> BinaryIO: ...
     def create(self, path: str) -> contextlib.AbstractContextManager[BinaryIO]: ...
     def move(self, source: str, target: str) -> None: ...
     def delete(self, path: str) -> None: ...
@@ -88,6 +89,10 @@ class LocalFiles:
 
     def open(self, path: str) -> BinaryIO:
         return open(path, "rb")
+
+    def open_for_jumps(self, path: str) -> BinaryIO:
+        """For reads here and there; a read may return less than is asked for."""
+        return open(path, "rb", buffering=0)
 
     @contextlib.contextmanager
     def create(self, path: str) -> Iterator[BinaryIO]:

@@ -49,9 +49,7 @@ class PictureReader:
             with files.open(files.join(container.path, ref.name)) as file:
                 data = file.read(ref.size + 1)  # a larger limit costs time: it is allocated
         else:
-            file = self._archive(ref.container)
-            file.seek(ref.offset)
-            data = file.read(ref.size)
+            data = _read_at(self._archive(ref.container), ref.offset, ref.size)
         if len(data) != ref.size:
             raise DatasetError(
                 f"expected {ref.size} bytes of {ref.name} in {container.path}, received "
@@ -70,8 +68,17 @@ class PictureReader:
     def _archive(self, index: int) -> BinaryIO:
         if index not in self._open:
             path = self._containers[index].path
-            self._open[index] = self._files_for(path).open(path)
+            self._open[index] = self._files_for(path).open_for_jumps(path)
         return self._open[index]
+
+
+def _read_at(file: BinaryIO, offset: int, size: int) -> bytes:
+    """The bytes at offset:offset + size; fewer if the file ends before."""
+    file.seek(offset)
+    data = file.read(size)
+    while 0 < len(data) < size and (more := file.read(size - len(data))):
+        data += more
+    return data
 
 
 def _cifar_picture(data: bytes) -> bytes:

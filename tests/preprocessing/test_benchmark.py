@@ -1,5 +1,6 @@
 """The benchmark's arithmetic and table from made-up measurements; a real small run is slow."""
 
+import dataclasses
 import math
 import operator
 import os
@@ -8,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from preprocessing import benchmark
-from preprocessing.benchmark import STEPS, Measurement, Whole, measure, report, slope
+from preprocessing.benchmark import STEPS, measure
+from preprocessing.benchmark_report import Measurement, Whole, report, slope
 from preprocessing.dataset import DatasetError
 from preprocessing.images import ImageOptions
 from tests.preprocessing.pictures import picture
@@ -28,6 +30,7 @@ MADE_UP = Measurement(
     workers=2,
     loop=(Whole(1000, 4.0, 3.9, 0), Whole(1000, 6.0, 4.1, 0)),  # 2,000 images in 10 s: 200/s
     own_loop=(Whole(1000, 3.0, 2.5, 0), Whole(1000, 5.0, 2.5, 0)),  # 250/s
+    plain_loops=(180.0, 160.0),  # 340 of 400
     own_loops=(190.0, 170.0),
     steps={step: (1000.0 * (k + 1), 3000.0 * (k + 1)) for k, step in enumerate(STEPS)},
     conversions=(
@@ -58,6 +61,7 @@ def test_table_shows_every_figure():
     assert rows["sum of the steps"][1:] == [f"{sum(each) / 2:,.0f}", f"{sum(each):,.0f}"]
     assert rows["plain loop, 1 process alone"] == ["5.000", "200"]
     assert rows["own loop, 1 process alone"] == ["4.000", "250"]
+    assert rows["plain loop, 2 processes at once"][1:] == ["170", "340"]
     assert rows["own loop, 2 processes at once"][1:] == ["180", "360"]
     assert rows["whole pipeline, 100 images"][:3] == ["too", "short", "to"]
     assert rows["whole pipeline, 1,004 images"] == ["6.000", "167", "333"]
@@ -68,7 +72,16 @@ def test_table_shows_every_figure():
     assert "0.67 x 2 x the loop with this package's functions (images/s: 333, 200 before" in text
     assert "3.3 times as fast" in text
     assert "4.80 ms, the plain loop 4.00 ms, the own loop 2.50 ms, naive 8.00 ms" in text
-    assert "100 MB at 100 images, 200 MB at 1,004 (naive: 300 MB at 254)" in text
+    assert "at 1.70 x one alone: more than 0.85 x 2 this machine does not give" in text
+    assert "100 MB at 100 images, 200 MB at 1,004 images (naive: 300 MB at 254)" in text
+    assert "Rate at 1,004 images: nan of that at 100." in text
+    longer = dataclasses.replace(MADE_UP, conversions=(*MADE_UP.conversions, Whole(2004, 12, 9, 0)))
+    assert "Rate at 2,004 images: nan of that at 100." in report(longer)
+    longer = dataclasses.replace(
+        longer, conversions=longer.conversions[:1] + longer.conversions[2:]
+    )
+    # 2000 images in 7 s, 1000 in 3 s.
+    assert "Rate at 2,004 images: 0.86 of that at 1,004." in report(longer)
 
 
 def test_pictures_are_repeated_under_other_names(pictures, tmp_path):
@@ -103,11 +116,11 @@ def test_naive_pipeline_makes_the_same_records_as_a_conversion(pictures):
 def test_mistakes_are_refused(tmp_path):
     options = ImageOptions(size=16)
     with pytest.raises(DatasetError, match="at least 200 images, received 10"):
-        measure(str(tmp_path), 10, 2, options)
+        measure(str(tmp_path), [1000, 10], 2, options)
     with pytest.raises(DatasetError, match="found none"):
-        measure(str(tmp_path), 200, 2, options)
+        measure(str(tmp_path), [200], 2, options)
     with pytest.raises(DatasetError, match="expected a folder"):
-        measure(str(tmp_path / "missing"), 200, 2, options)
+        measure(str(tmp_path / "missing"), [200], 2, options)
 
 
 def test_the_memory_is_that_of_the_measured_program_alone(tmp_path):
@@ -121,7 +134,7 @@ def test_the_memory_is_that_of_the_measured_program_alone(tmp_path):
 
 @pytest.mark.slow
 def test_a_real_run(pictures):
-    measurement = measure(str(pictures), 400, 2, ImageOptions(size=32))
+    measurement = measure(str(pictures), [400], 2, ImageOptions(size=32), repeats=1)
     assert [whole.images for whole in measurement.conversions] == [4, 40, 400]
     assert all(0 < whole.memory < 500e6 for whole in measurement.conversions)
     assert all(whole.processor_seconds > 0 for whole in measurement.conversions)

@@ -15,6 +15,9 @@ from apache_beam.io.filesystem import (
 
 from preprocessing.__main__ import main
 from preprocessing.beam_files import BeamFiles
+from preprocessing.dataset import DatasetError
+from preprocessing.listing import Container, ImageRef
+from preprocessing.picture_reader import PictureReader
 from preprocessing.verify import verify_dataset
 from tests.preprocessing.pictures import write_archives, write_class_folders, write_extracted
 
@@ -125,6 +128,45 @@ def stored(prefix):
         for path, (data, _) in BLOBS.items()
         if path.startswith(prefix + "/")
     }
+
+
+class _Ranges(io.RawIOBase):
+    """Like what is beneath Beam's readers of s3:// and hdfs://: a request for each read."""
+
+    def __init__(self, data, requests):
+        self._file = io.BytesIO(data)
+        self._requests = requests
+
+    def readable(self):
+        return True
+
+    def seekable(self):
+        return True
+
+    def seek(self, offset, whence=0):
+        return self._file.seek(offset, whence)
+
+    def readinto(self, buffer):
+        count = self._file.readinto(memoryview(buffer)[: 1 << 16])  # and at most 64 KB an answer
+        self._requests.append(count)
+        return count
+
+
+def test_pictures_of_a_remote_archive_are_fetched_without_their_neighbors(monkeypatch):
+    requests = []
+    data = bytes(range(256)) * 4096  # 1 MB
+    monkeypatch.setattr(
+        "preprocessing.beam_files.FileSystems.open",
+        lambda path, **_: io.BufferedReader(_Ranges(data, requests), 16 << 20),
+    )
+    archive = (Container("archive", "blob://store/archive"),)
+    with PictureReader(lambda path: BeamFiles(), archive) as reader:
+        for offset, size in ((500_000, 1000), (10, 200_000), (1 << 19, 1)):
+            got = reader.read(ImageRef(0, "picture", offset, size, 0))
+            assert got == data[offset : offset + size]
+        assert sum(requests) == 1000 + 200_000 + 1
+        with pytest.raises(DatasetError, match="input changed"):
+            reader.read(ImageRef(0, "picture", len(data) - 10, 11, 0))
 
 
 def local(folder):

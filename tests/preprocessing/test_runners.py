@@ -4,17 +4,22 @@ Real processes, through the command line.
 """
 
 import os
+import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tarfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import apache_beam as beam
 import pytest
+from apache_beam.options.pipeline_options import FlinkRunnerOptions
 
+from preprocessing.local_workers import WORKER_PACKAGE
 from preprocessing.verify import verify_dataset
 from tests.preprocessing.pictures import write_archives
 
@@ -72,7 +77,7 @@ def test_direct_runner(source, expected, tmp_path, mode, workers):
 
 
 @contextmanager
-def service(*arguments, cwd=ROOT, **environment):
+def service(*arguments, cwd=ROOT, output=subprocess.DEVNULL, **environment):
     """A program that serves until the block ends."""
     # Beam's worker pool starts whatever is called "python".
     path = os.pathsep.join((os.path.dirname(sys.executable), os.environ.get("PATH", "")))
@@ -80,8 +85,8 @@ def service(*arguments, cwd=ROOT, **environment):
         arguments,
         cwd=cwd,
         env={**os.environ, "PATH": path, **environment},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
     )
     try:
         yield process
@@ -94,52 +99,120 @@ def service(*arguments, cwd=ROOT, **environment):
             process.wait()
 
 
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("localhost", 0))
+        return listener.getsockname()[1]
+
+
 @contextmanager
-def job_service(folder):
-    """Beam's portable job service; yields its address."""
-    port = folder / "port"
+def job_server(arguments, port, log=subprocess.DEVNULL):
+    """A job server that serves until the block ends; yields Beam's options for it."""
+    with service(*arguments, output=log) as process:
+        end = time.monotonic() + LIMIT
+        while True:
+            assert process.poll() is None, "the job server ended by itself"
+            assert time.monotonic() < end, "the job server does not answer"
+            with suppress(ConnectionRefusedError), socket.create_connection(("localhost", port)):
+                break
+            time.sleep(0.1)
+        yield ["--runner", "PortableRunner", "--job_endpoint", f"localhost:{port}"]
+
+
+def beam_job_service(port, folder):
+    """Beam's own job server, in Python."""
     module = "apache_beam.runners.portability.local_job_service_main"
-    with service(
-        sys.executable, "-m", module, "--port_file", str(port), "--staging_dir", str(folder)
+    return [sys.executable, "-m", module, "--port", str(port), "--staging_dir", str(folder)]
+
+
+def prism(port, folder):
+    """Beam's job server in Go."""
+    return [program("prism"), "-job_port", str(port), "-serve_http=false"]
+
+
+def flink(port, folder):
+    """Beam's job server for Flink: with a cluster of its own, or in front of FLINK_MASTER."""
+    master = os.environ.get("FLINK_MASTER", "[local]")
+    java = [program("java"), "-jar", flink_job_server(folder), "--flink-master", master]
+    ports = ["--job-port", str(port), "--artifact-port", "0", "--expansion-port", "0"]
+    return [*java, *ports, "--artifacts-dir", str(folder / "artifacts")]
+
+
+def program(name):
+    return shutil.which(name) or pytest.skip(f"{name} is not on the PATH")
+
+
+def flink_job_server(folder):
+    """The jar that FLINK_JOB_SERVER names, or the one of this Beam from Maven Central."""
+    jar = os.environ.get("FLINK_JOB_SERVER")
+    if jar:
+        assert Path(jar).is_file(), f"expected a jar as FLINK_JOB_SERVER, found none at {jar!r}"
+        return jar
+    published = FlinkRunnerOptions.PUBLISHED_FLINK_VERSIONS
+    version = "1.20" if "1.20" in published else published[-1]
+    artifact = f"org.apache.beam:beam-runners-flink-{version}-job-server:{beam.__version__}"
+    copy = [program("mvn"), "-q", "-B", "dependency:copy", f"-Dartifact={artifact}"]
+    target = f"-DoutputDirectory={folder / 'jar'}"
+    done = subprocess.run([*copy, target], cwd=folder, capture_output=True, text=True, timeout=900)
+    if done.returncode:
+        pytest.skip(f"Maven cannot fetch {artifact}; name a jar in FLINK_JOB_SERVER")
+    (found,) = (folder / "jar").glob("*.jar")
+    return str(found)
+
+
+SETUP_THAT_NOTES_FOR_WHOM = f"""
+import os, pathlib, setuptools
+pathlib.Path("for").write_text(os.environ["{WORKER_PACKAGE}"])
+setuptools.setup(name="package")
+"""
+
+
+@pytest.mark.parametrize("server", [beam_job_service, prism, flink])
+def test_job_server_with_workers_in_this_process(source, expected, tmp_path, server):
+    """One path for every job server: what is left to Flink is Flink."""
+    port, setup = free_port(), tmp_path / "package" / "setup.py"
+    setup.parent.mkdir()
+    setup.write_text(SETUP_THAT_NOTES_FOR_WHOM)
+    arguments = server(port, tmp_path)
+    with (
+        open(tmp_path / "log", "w+") as log,
+        job_server(arguments, port, log) as portable,
     ):
-        yield f"localhost:{wait_for(port)}"
-
-
-def wait_for(path):
-    end = time.monotonic() + LIMIT
-    while time.monotonic() < end:
-        if path.exists() and path.read_text().strip():
-            return path.read_text().strip()
-        time.sleep(0.1)
-    raise TimeoutError(path)
-
-
-def test_portable_runner_with_workers_in_this_process(source, expected, tmp_path):
-    with job_service(tmp_path) as address:
-        portable = ["--runner", "PortableRunner", "--job_endpoint", address]
-        printed = run(source, tmp_path / "out", *portable, "--environment_type", "LOOPBACK")
-    assert "images 150" in printed
+        try:
+            more = ["--environment_type", "LOOPBACK", "--setup_file", setup]
+            run(source, tmp_path / "out", *portable, *more)
+        finally:
+            print((tmp_path / "log").read_text())  # `make flink-test` shows it
     assert tree(tmp_path / "out") == expected
+    assert (setup.parent / "for").read_text() == "1"
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    """A folder with the packages as a cluster worker gets them: from the sdist of setup.py."""
+    """A folder with the package as a cluster worker gets it: from what --setup_file packs."""
     checkout, folder = tmp_path_factory.mktemp("checkout"), tmp_path_factory.mktemp("installed")
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, checkout)
     for name in ("preprocessing", "alexnet_tf"):
         shutil.copytree(ROOT / name, checkout / name)
     quietly = {"check": True, "capture_output": True, "timeout": LIMIT}
-    # As Beam does for --setup_file.
-    subprocess.run([sys.executable, "setup.py", "sdist"], cwd=checkout, **quietly)
-    (sdist,) = (checkout / "dist").glob("*.tar.gz")
-    with tarfile.open(sdist) as archive:
-        names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"setup.py", "pyproject.toml", "README.md", "LICENSE"} <= names
+    # As Beam does for --setup_file, while `convert` sets ALEXNET_TF_WORKER.
+    packed = {"alexnet_tf": {}, "alexnet_tf_worker": {WORKER_PACKAGE: "1"}}
+    for environment in packed.values():
+        setup = [sys.executable, "setup.py", "sdist"]
+        subprocess.run(setup, cwd=checkout, env={**os.environ, **environment}, **quietly)
+    for package in packed:
+        with tarfile.open(checkout / "dist" / f"{package}-0.1.0.tar.gz") as archive:
+            names = {name.partition("/")[2] for name in archive.getnames()}
+        assert {"setup.py", "pyproject.toml", "README.md", "LICENSE"} <= names
+        assert ("alexnet_tf/train.py" in names) == (package == "alexnet_tf")
     pip = [sys.executable, *("-m", "pip", "install", "--no-deps", "--no-build-isolation")]
-    subprocess.run([*pip, "--target", str(folder), str(sdist)], **quietly)
+    subprocess.run([*pip, "--target", str(folder), str(archive.name)], **quietly)
     shutil.rmtree(checkout)
+    assert not (folder / "alexnet_tf").exists()
+    (metadata,) = folder.glob("*.dist-info/METADATA")
+    needed = re.findall(r"^Requires-Dist: ([\w-]+)[^;\n]*$", metadata.read_text(), re.MULTILINE)
+    assert sorted(needed) == ["google-crc32c", "numpy", "pillow", "protobuf", "scipy", "tqdm"]
     return folder
 
 
@@ -155,16 +228,15 @@ def test_a_worker_without_the_checkout(source, expected, installed, tmp_path):
     )
     assert Path(found.stdout.strip()) == installed / "preprocessing" / "pipeline.py"
     pool = "apache_beam.runners.worker.worker_pool_main"
-    port = 50_000 + os.getpid() % 10_000
+    port, job_port = free_port(), free_port()
     with (
         service(
             *(sys.executable, "-m", pool, "--service_port", str(port)),
             cwd=tmp_path,
             PYTHONPATH=str(installed),
         ),
-        job_service(tmp_path) as address,
+        job_server(beam_job_service(job_port, tmp_path), job_port) as portable,
     ):
-        portable = ["--runner", "PortableRunner", "--job_endpoint", address]
         external = ["--environment_type", "EXTERNAL", "--environment_config", f"localhost:{port}"]
         printed = run(source, tmp_path / "out", *portable, *external)
     assert "images 150" in printed
@@ -173,8 +245,8 @@ def test_a_worker_without_the_checkout(source, expected, installed, tmp_path):
 
 @pytest.mark.skipif(not shutil.which("prism"), reason="Beam's prism is not on the PATH")
 def test_prism_runner(source, expected, tmp_path):
-    prism = ["--runner", "PrismRunner", "--prism_location", shutil.which("prism")]
-    run(source, tmp_path / "out", *prism, "--environment_type", "LOOPBACK")
+    runner = ["--runner", "PrismRunner", "--prism_location", shutil.which("prism")]
+    run(source, tmp_path / "out", *runner, "--environment_type", "LOOPBACK")
     assert tree(tmp_path / "out") == expected
 
 

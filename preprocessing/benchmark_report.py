@@ -1,0 +1,130 @@
+"""What a benchmark measured, and its table."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_LEAST_SECONDS = 0.5  # start-up varies by tenths of a second
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A program: pictures, seconds of wall time and of processor time of all its processes, and
+    the highest memory of one of them in bytes."""
+
+    images: int
+    seconds: float
+    processor_seconds: float
+    memory: int
+
+
+NOTHING = Whole(0, 0.0, 0.0, 0)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Everything that was measured.
+
+    Attributes:
+        workers: processes that work at once.
+        loop: the plain loop in one process, alone, before and after the conversions.
+        own_loop: the same with this package's functions, before and after the conversions.
+        plain_loops, own_loops: images/s of them in each of `workers` processes at once.
+        steps: images/s of each step, for each of `workers` processes at once.
+        conversions: of a few pictures (the start-up), then of each size, ascending.
+        naive: the naive Beam pipeline, of a few pictures and of many.
+    """
+
+    workers: int
+    loop: tuple[Whole, Whole]
+    own_loop: tuple[Whole, Whole]
+    plain_loops: Sequence[float]
+    own_loops: Sequence[float]
+    steps: dict[str, Sequence[float]]
+    conversions: Sequence[Whole]
+    naive: tuple[Whole, Whole]
+
+    def efficiency(self, loop: Sequence[Whole]) -> float:
+        """Rate of the whole pipeline in units of workers x the rate of a loop in one process."""
+        return slope(self.conversions[0], self.conversions[-1]) / (self.workers * rate_of(loop))
+
+
+def rate_of(runs: Sequence[Whole]) -> float:
+    """images/s of several runs together, start-up included."""
+    return sum(run.images for run in runs) / sum(run.seconds for run in runs)
+
+
+def slope(small: Whole, large: Whole) -> float:
+    """images/s without start-up; not a number if the runs are too short to tell."""
+    seconds = large.seconds - small.seconds
+    return (large.images - small.images) / seconds if seconds >= _LEAST_SECONDS else math.nan
+
+
+def report(measurement: Measurement) -> str:
+    """The table, and what it means, as text."""
+    m, workers = measurement, measurement.workers
+    lines = [f"{'':<34}{'ms/image':>10}{'images/s per core':>20}{f'in all ({workers})':>14}"]
+
+    def row(name: str, per_core: float, in_all: float | None) -> None:
+        if math.isnan(per_core):
+            lines.append(f"{name:<34}{'too short to tell; take more --images':>44}")
+            return
+        total = f"{in_all:>14,.0f}" if in_all is not None else ""
+        lines.append(f"{name:<34}{1000 / per_core:>10.3f}{per_core:>20,.0f}{total}".rstrip())
+
+    for step, rates in m.steps.items():
+        row(step, *_mean_and_sum(rates))
+    row("sum of the steps", *_in_series(m.steps.values()))
+    row("plain loop, 1 process alone", rate_of(m.loop), None)
+    row(f"plain loop, {workers} processes at once", *_mean_and_sum(m.plain_loops))
+    row("own loop, 1 process alone", rate_of(m.own_loop), None)
+    row(f"own loop, {workers} processes at once", *_mean_and_sum(m.own_loops))
+    start, *sizes = m.conversions
+    full = sizes[-1]
+    for whole in sizes:
+        rate = slope(start, whole)
+        row(f"whole pipeline, {whole.images:,} images", rate / workers, rate)
+    naive = slope(*m.naive)
+    row(f"naive Beam, {m.naive[1].images:,} images", naive / workers, naive)
+    lines += [
+        "",
+        f"The whole pipeline runs at {m.efficiency(m.loop):.2f} x {workers} x the plain loop of "
+        f"Pillow's decode, resize, crop, encode (images/s: {_before_and_after(m.loop)}),",
+        f"and at {m.efficiency(m.own_loop):.2f} x {workers} x the loop with this package's "
+        f"functions (images/s: {_before_and_after(m.own_loop)}).",
+        f"{workers} plain loops at once run at {sum(m.plain_loops) / rate_of(m.loop):.2f} x one "
+        f"alone: more than {sum(m.plain_loops) / workers / rate_of(m.loop):.2f} x {workers} this "
+        "machine does not give.",
+        f"It is {slope(start, full) / naive:.1f} times as fast as one Beam element per image.",
+        "Processor time per image, which other programs disturb less: "
+        f"{_processor(start, full):.2f} ms, the plain loop {_processor(NOTHING, *m.loop):.2f} ms, "
+        f"the own loop {_processor(NOTHING, *m.own_loop):.2f} ms, "
+        f"naive {_processor(*m.naive):.2f} ms.",
+        f"Start-up, not in the rates: {start.seconds:.1f} s (naive: {m.naive[0].seconds:.1f} s).",
+        "Highest memory of a process: "
+        + ", ".join(f"{whole.memory / 1e6:,.0f} MB at {whole.images:,} images" for whole in sizes)
+        + f" (naive: {m.naive[1].memory / 1e6:,.0f} MB at {m.naive[1].images:,}).",
+        f"Rate at {full.images:,} images: {slope(start, full) / slope(start, sizes[0]):.2f} of "
+        f"that at {sizes[0].images:,}.",
+    ]
+    return "\n".join(lines)
+
+
+def _before_and_after(runs: Sequence[Whole]) -> str:
+    return ", ".join(f"{rate_of([run]):,.0f}" for run in runs) + " before and after it"
+
+
+def _processor(start: Whole, *runs: Whole) -> float:
+    """Processor time in ms/image, without start-up."""
+    seconds = sum(run.processor_seconds - start.processor_seconds for run in runs)
+    return 1000 * seconds / sum(run.images - start.images for run in runs)
+
+
+def _mean_and_sum(rates: Sequence[float]) -> tuple[float, float]:
+    return sum(rates) / len(rates), sum(rates)
+
+
+def _in_series(steps: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """(images/s per core, in all) of steps done one after the other."""
+    each = [1 / sum(1 / rate for rate in rates) for rates in zip(*steps, strict=True)]
+    return sum(each) / len(each), sum(each)
