@@ -74,6 +74,14 @@ CASES = [  # configuration; the reference's update and its arguments, decay apar
 CONFIGS = [pytest.param(case.values[0], marks=case.marks, id=case.id) for case in CASES]
 
 
+STATE = {  # the same with every library, so that a checkpoint of one goes on with another
+    "sgdw": {"steps", "velocities"},
+    "lamb": {"steps", "first_moments", "second_moments"},
+    "lookahead": {"steps", "velocities", "slow_weights"},
+    "moving-average": {"steps", "velocities", "averages"},
+}
+
+
 def steps(config, values, gradients, rates) -> list[np.ndarray]:
     """A kernel after each update."""
     rig, seen = Rig(config, {KERNEL: values}), []
@@ -144,6 +152,9 @@ def test_forty_steps_against_numpy(config, update, arguments):
     rng = np.random.default_rng(0)
     values = {n: rng.normal(size=s).astype(np.float32) for n, s in SHAPES.items()}
     rig = Rig(config, values)
+    still = set() if getattr(config, "momentum", 1) else {"velocities"}
+    assert set(rig.optimizer.state) == STATE[config.name] - still
+    assert {count.dtype for count in rig.optimizer.state["steps"].values()} == {tf.int64}
     expected = {name: reference.begin(value) for name, value in values.items()}
     for step in range(40):
         rate = 0.05 if step < 15 else 0.005
