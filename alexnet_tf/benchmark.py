@@ -41,6 +41,9 @@ def _parser() -> argparse.ArgumentParser:
     read.add_argument("--data", required=True, help="dataset directory")
     read.add_argument("--size", type=int, default=224, help="of a crop; default 224")
     read.add_argument("--batch-size", type=int, default=128)
+    read.add_argument(
+        "--scaling", action="store_true", help="the rate against number of shards and of records"
+    )
     train = verb("train", _train, "the training step")
     train.add_argument("--config", default="configs/paper.yaml", help="default: the paper's")
     train.add_argument("--data", help="dataset directory: measures the step fed from it, too")
@@ -57,7 +60,8 @@ def _lrn(arguments: argparse.Namespace) -> Table:
 def _input(arguments: argparse.Namespace) -> Table:
     split = _training_split(arguments.data)
     check_sizes(split.info, arguments.size)
-    return reading.table(split, arguments.size, arguments.batch_size, arguments.seconds)
+    table = reading.scaling if arguments.scaling else reading.table
+    return table(split, arguments.size, arguments.batch_size, arguments.seconds)
 
 
 def _train(arguments: argparse.Namespace) -> Table:

@@ -23,9 +23,14 @@ def decode_crop(record: tf.Tensor, info: DatasetInfo, offset, size: int) -> tupl
 
 def _decode(record: tf.Tensor, info: DatasetInfo, offset, size: int) -> tuple:
     parsed = tf.io.parse_single_example(record, FEATURES)
-    crop = {"raw": _raw, "jpeg": _jpeg}[info.encoding]
-    image = crop(parsed["image/encoded"], info.image_size, offset[0], offset[1], size)
+    image = crop_of(parsed["image/encoded"], info, offset, size)
     return image, tf.cast(parsed["image/class/label"], tf.int32), tf.constant(1.0)
+
+
+def crop_of(encoded: tf.Tensor, info: DatasetInfo, offset, size: int) -> tf.Tensor:
+    """uint8 [size, size, 3] of a dataset's encoded picture."""
+    crop = {"raw": _raw, "jpeg": _jpeg}[info.encoding]
+    return crop(encoded, info.image_size, offset[0], offset[1], size)
 
 
 def _raw(encoded: tf.Tensor, side: int, y, x, size: int) -> tf.Tensor:

@@ -151,7 +151,8 @@ def training_batches(
     check_sizes(split.info, input_size)
     _check_positions(config, split.info.image_size - input_size + 1)
     lanes, mine = split.lanes(share), share.per_worker
-    first = share.worker * mine  # of the worker's rows
+    rows = tf.range(share.worker * mine, (share.worker + 1) * mine, dtype=tf.int64)
+    margin = split.info.image_size - input_size
 
     def epoch(number):
         weave = _lanes_of_epoch(split, config, share, lanes, seed, number)
@@ -165,16 +166,19 @@ def training_batches(
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
         )
-        return records.enumerate().map(lambda index, element: (number, index, element))
+        batches = tf.data.Dataset.range(split.batches(share))
+        draws = batches.map(
+            lambda batch: {
+                "row": tf.cast(rows, tf.int32),
+                **_draws(config, margin, seed, number, batch * share.global_batch_size + rows),
+            }
+        )
+        return tf.data.Dataset.zip((records, draws.unbatch()))
 
-    def example(number, index, element):
-        row = first + index % mine
-        place = index // mine * share.global_batch_size + row
-        draws = _draws(config, split.info.image_size - input_size, seed, number, place)
+    def example(element, draws):
         record = split.record(element)
         image, label, weight = decode_crop(record, split.info, draws["offset"], input_size)
-        row = tf.cast(row, tf.int32)
-        return {"image": image, "label": label, "weight": weight, "row": row, **draws}
+        return {"image": image, "label": label, "weight": weight, **draws}
 
     stream = tf.data.Dataset.range(start[0], tf.int64.max).flat_map(epoch)
     stream = stream.skip(start[1] * mine)  # records are skipped before decoding
@@ -252,6 +256,7 @@ def _lanes_of_epoch(
 # Streams of random numbers that never meet: of a chunk's crop and flip, an example's noise, the
 # shards' order, a lane's shuffling.
 _CROP, _NOISE, _ORDER, _SHUFFLE = range(4)
+_PHILOX = 1  # whose counter can start anywhere: four numbers a place, whatever was drawn before
 
 
 def _seed(seed: int, epoch: tf.Tensor, stream: int, number) -> tf.Tensor:
@@ -261,13 +266,27 @@ def _seed(seed: int, epoch: tf.Tensor, stream: int, number) -> tf.Tensor:
     )
 
 
-def _draws(config: DataConfig, margin: int, seed: int, epoch: tf.Tensor, place: tf.Tensor) -> dict:
-    """Crop, flip and noise of one example; `chunk` examples in a row share crop and flip."""
-    shared = tf.random.stateless_uniform([3], _seed(seed, epoch, _CROP, place // config.chunk))
+def _draws(config: DataConfig, margin: int, seed: int, epoch: tf.Tensor, places: tf.Tensor) -> dict:
+    """Crop, flip and noise of examples at places in a row of the epoch, int64 [n].
+
+    `chunk` examples in a row share crop and flip.
+    """
+    chunks = places // config.chunk
+    shared = _numbers(tf.raw_ops.StatelessRandomUniformV2, _seed(seed, epoch, _CROP, 0), chunks)
+    noise = _numbers(tf.raw_ops.StatelessRandomNormalV2, _seed(seed, epoch, _NOISE, 0), places)
     positions = config.crop_positions or margin + 1
-    offset = tf.cast(shared[:2] * positions, tf.int32)
+    offset = tf.cast(shared[:, :2] * positions, tf.int32)
     return {
         "offset": tf.minimum(offset, positions - 1),  # float32 rounding could reach `positions`
-        "flip": (shared[2] < 0.5) if config.flip else tf.constant(False),
-        "noise": tf.random.stateless_normal([3], _seed(seed, epoch, _NOISE, place)),
+        "flip": (shared[:, 2] < 0.5) if config.flip else tf.zeros(tf.shape(places), tf.bool),
+        "noise": noise[:, :3],
     }
+
+
+def _numbers(distribution, seed: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
+    """float32 [n, 4] for ascending places without gaps; each row depends on its place alone."""
+    key = tf.raw_ops.StatelessRandomGetKeyCounter(seed=seed).key
+    count = tf.cast(places[-1] - places[0] + 1, tf.int32)
+    counter = tf.cast(tf.stack([places[0], 0]), tf.uint64)
+    drawn = distribution(shape=tf.stack([count, 4]), key=key, counter=counter, alg=_PHILOX)
+    return tf.gather(drawn, places - places[0])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from alexnet_tf import benchmark
-from alexnet_tf.benchmarks import networks, timing
+from alexnet_tf.benchmarks import networks, reading, timing
 from alexnet_tf.benchmarks.table import Row, Table
 from alexnet_tf.benchmarks.training import operations
 from alexnet_tf.config import ConfigError
@@ -115,7 +115,16 @@ def test_lrn_measures_each_implementation_and_dtype(run):
 
 def test_input_measures_records_and_bare_decoding(run, data):
     figures = run("input", "--data", data, "--size", "64", "--batch-size", "4")
-    assert set(figures) == {"records → batches", "bare decoding"}
+    named = ["records → batches", "… with data.cache: memory", "bare decoding", "bare reading"]
+    assert list(figures) == named
+    assert min(figures.values()) > 0
+
+
+def test_input_by_size_repeats_the_records_it_has(run, data, monkeypatch):
+    monkeypatch.setattr(reading, "SHARDS", ((1, 6), (4, 50)))
+    monkeypatch.setattr(reading, "RECORDS", ())
+    figures = run("input", "--scaling", "--data", data, "--size", "64", "--batch-size", "4")
+    assert list(figures) == ["  1 shards,      6 records", "  4 shards,     52 records"]
     assert min(figures.values()) > 0
 
 
