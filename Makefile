@@ -2,6 +2,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 EXTRAS ?= dev
+# Other versions than the newest, for an environment of their own: make test VENV=.venv218 TENSORFLOW=2.18
+TENSORFLOW ?=
+KERAS ?=
+VERSIONS := $(if $(TENSORFLOW),"tensorflow==$(TENSORFLOW).*") $(if $(KERAS),"keras==$(KERAS).*")
 # Two processes, each with whole files, in the order of their names: long ones do not come last.
 PYTEST_FLAGS ?= --numprocesses 2 --dist loadfile --no-loadscope-reorder
 ADDONS_PYTHON ?= python3.11
@@ -27,7 +31,7 @@ $(VENV)/.installed: setup.py pyproject.toml
 	"expected Python 3.11 to 3.13, received %d.%d; name another with: make PYTHON=python3.12 ..." % v)'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable ".[$(EXTRAS)]"
+	$(BIN)/python -m pip install --quiet --editable ".[$(EXTRAS)]" $(VERSIONS)
 	@touch $@
 
 # TensorFlow Addons load with Python 3.11 and TensorFlow 2.15 alone.
