@@ -1,6 +1,6 @@
 """AlexNet in TensorFlow: network, training, evaluation, export.
 
-    from alexnet_tf import AlexNet, load_run, new_head
+    from alexnet_tf import AlexNet, load_model, load_run, new_head
 
 Names are imported when first used, so that command lines start without what they do not need.
 """
@@ -14,6 +14,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 _HOMES = {
     "AlexNet": "api",
     "TrainedNetwork": "api",
+    "load_model": "api",
     "load_run": "api",
     "new_head": "api",
     "Dropout": "network.layers",

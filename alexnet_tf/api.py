@@ -1,6 +1,6 @@
 """The Python interface: build a network, load a trained one, give it a new head.
 
-Imported through the package: `from alexnet_tf import AlexNet, load_run, new_head`.
+Imported through the package: `from alexnet_tf import AlexNet, load_model, load_run, new_head`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from alexnet_tf import config_file, run_directory
+from alexnet_tf.compat import load_keras_file
 from alexnet_tf.config import Config
 from alexnet_tf.data.augment import InputTransform
 from alexnet_tf.data.views import mean_probabilities, view_input, views
@@ -92,6 +93,18 @@ def load_run(path: str | os.PathLike) -> TrainedNetwork:
     run = run_directory.load(path)
     model, transform = restored_model(run)
     return TrainedNetwork(model, run.config, run.info.classes, run.info.image_size, transform)
+
+
+def load_model(path: str | os.PathLike) -> keras.Model:
+    """The network that `model.save(path)` wrote; path ends with ".keras".
+
+    Unlike keras.saving.load_model, on Keras 3 it also reads files of Keras 2.15. Those come without
+    their optimizer: compile the network to train it. Others come compiled if they were saved so.
+
+    Raises ValueError if it is no such file, or one of Keras 3 on Keras 2.15 (which reads its
+    weights alone: save_weights, load_weights); FileNotFoundError if there is none.
+    """
+    return load_keras_file(os.fspath(path))
 
 
 def new_head(

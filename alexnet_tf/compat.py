@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.metadata
+import json
 import warnings
+import zipfile
 from collections.abc import Sequence
 
 import keras
@@ -27,6 +29,43 @@ def tf_variable(variable) -> tf.Variable:
 def register(cls: type) -> type:
     """Registers a class for keras.saving under this package's name (as a decorator)."""
     return keras.saving.register_keras_serializable(package="alexnet_tf")(cls)
+
+
+def load_keras_file(path: str) -> keras.Model:
+    """The model of a .keras file, written by either Keras if this one can read it.
+
+    It is compiled if the saved one was and the same Keras wrote it.
+
+    Raises ValueError: no .keras file, or one of Keras 3 on Keras 2.
+    """
+    version = _written_by(path)
+    if KERAS_3 and version.startswith("2."):
+        # Keras 3 has neither the module of this class nor those of the optimizers.
+        with keras.saving.custom_object_scope({"Functional": keras.Model}):
+            return keras.saving.load_model(path, compile=False)
+    if not KERAS_3 and not version.startswith("2."):
+        raise ValueError(
+            f"expected a .keras file of Keras 2, received one of Keras {version}: {path}; its"
+            " weights alone can be read: save_weights('NAME.weights.h5') there, load_weights here"
+        )
+    return keras.saving.load_model(path)
+
+
+def _written_by(path: str) -> str:
+    """The version of Keras that wrote a .keras file."""
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open("metadata.json") as file:
+            return str(json.loads(file.read(10_000))["keras_version"])
+    except (zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"expected a .keras file, received {path}: {error}") from error
+
+
+def dtype_by_name(config: dict) -> dict:
+    """A layer's configuration, with a precision policy as Keras 2 wrote it replaced by its name."""
+    dtype = config.get("dtype")
+    if isinstance(dtype, dict) and dtype.get("class_name") == "Policy":
+        return {**config, "dtype": dtype["config"]["name"]}
+    return config
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import keras
 import tensorflow as tf
 
-from alexnet_tf.compat import register
+from alexnet_tf.compat import dtype_by_name, register
 from alexnet_tf.network import layers
 
 
@@ -75,6 +75,10 @@ class OnTower:
 
     def get_config(self):
         return {**super().get_config(), "tower": self.tower}
+
+    @classmethod
+    def from_config(cls, config):
+        return super().from_config(dtype_by_name(config))
 
 
 def _on_tower(base: type) -> type:

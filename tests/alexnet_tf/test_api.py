@@ -1,7 +1,9 @@
 """The Python interface, as the README shows it."""
 
+import json
 import subprocess
 import sys
+import zipfile
 
 import keras
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 import alexnet_tf
-from alexnet_tf import AlexNet, LocalResponseNormalization, new_head
+from alexnet_tf import AlexNet, LocalResponseNormalization, compat, load_model, new_head
 from alexnet_tf.config import ConfigError
 from alexnet_tf.network.spec import VARIANTS
 
@@ -47,8 +49,9 @@ def test_saved_and_loaded_again_it_answers_the_same(tmp_path):
     model = AlexNet(num_classes=3, **TINY)
     expected = model(pictures(), training=False).numpy()
     model.save(tmp_path / "a.keras")
-    again = keras.saving.load_model(tmp_path / "a.keras")
-    np.testing.assert_array_equal(again(pictures(), training=False), expected)
+    for load in (keras.saving.load_model, load_model):
+        again = load(tmp_path / "a.keras")
+        np.testing.assert_array_equal(again(pictures(), training=False), expected)
     # In a process that has only imported the package.
     np.save(tmp_path / "pictures.npy", pictures())
     code = """
@@ -60,6 +63,35 @@ np.save(f"{folder}/logits.npy", model(np.load(f"{folder}/pictures.npy"), trainin
 """
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
     np.testing.assert_allclose(np.load(tmp_path / "logits.npy"), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[3]", b"{", None])
+def test_what_is_no_model_is_refused(tmp_path, content):
+    path = tmp_path / "a.keras"
+    if content is None:
+        path.write_bytes(b"no archive")
+    else:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("metadata.json", content)
+    with pytest.raises(ValueError, match=r"expected a \.keras file, received \S+a\.keras"):
+        load_model(path)
+
+
+def test_keras_2_refuses_files_of_keras_3_in_one_line(tmp_path, monkeypatch):
+    with zipfile.ZipFile(tmp_path / "a.keras", "w") as archive:
+        archive.writestr("metadata.json", json.dumps({"keras_version": "3.9.2"}))
+    monkeypatch.setattr(compat, "KERAS_3", False)
+    with pytest.raises(ValueError, match=r"of Keras 2, received one of Keras 3\.9\.2: .* weights"):
+        load_model(tmp_path / "a.keras")
+
+
+def test_layers_read_the_precision_as_keras_2_wrote_it():
+    layer = AlexNet(num_classes=3, precision="mixed_bfloat16", **TINY).get_layer("conv1_a")
+    policy = {"class_name": "Policy", "config": {"name": "mixed_bfloat16"}, "registered_name": None}
+    config = {**layer.get_config(), "dtype": {"module": "keras.mixed_precision", **policy}}
+    again = type(layer).from_config(config)
+    assert again.compute_dtype == layer.compute_dtype == "bfloat16"
+    assert again.variable_dtype == layer.variable_dtype == "float32"
 
 
 def test_a_new_head_learns_and_the_rest_stays():
