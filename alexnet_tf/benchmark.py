@@ -47,6 +47,9 @@ def _parser() -> argparse.ArgumentParser:
     train = verb("train", _train, "the training step")
     train.add_argument("--config", default="configs/paper.yaml", help="default: the paper's")
     train.add_argument("--data", help="dataset directory: measures the step fed from it, too")
+    train.add_argument(
+        "--feeding", action="store_true", help="only: from records beside one batch in memory"
+    )
     train.add_argument("overrides", nargs="*", metavar="section.key=value")
     export = verb("export", _export, "a SavedModel")
     export.add_argument("--model", required=True, help="directory of the SavedModel")
@@ -70,6 +73,10 @@ def _train(arguments: argparse.Namespace) -> Table:
     if split is not None:
         config = config.with_classes(len(split.info.classes))
         check_sizes(split.info, config.network.input_size)
+    if arguments.feeding:
+        if split is None:
+            raise ConfigError("--feeding: expected --data beside it, received none")
+        return training.feeding(config, split, arguments.seconds)
     return training.table(config, split, arguments.seconds)
 
 

@@ -34,7 +34,7 @@ def table(split: Split, size: int, batch: int, seconds: float) -> Table:
         "bare decoding": _bare(split, size, batch),
         "bare reading": _reading(split, batch),
     }
-    rates = measure(cases, seconds)
+    rates = measure(cases, seconds, settling=seconds)
     limit = rates["bare decoding"].median
     rows = [Row(name, rates[name].median, limit) for name in list(cases)[:2]]
     rows += [Row(name, rates[name].median) for name in list(cases)[2:]]
@@ -51,7 +51,7 @@ def scaling(split: Split, size: int, batch: int, seconds: float) -> Table:
         for shards, records in tqdm((*SHARDS, *RECORDS), desc="cases", mininterval=1):
             grown = _grown(split, Path(directory) / f"{shards}-{records}", shards, records)
             case = input_case(grown, DataConfig(), size, batch)
-            rates = measure({"input": case, "bare": bare}, seconds, rounds=3)
+            rates = measure({"input": case, "bare": bare}, seconds, rounds=3, settling=seconds)
             count = sum(grown.counts)
             what = f"{shards:3} shards, {count:6,} records"
             rows.append(Row(what, rates["input"].median, rates["bare"].median))

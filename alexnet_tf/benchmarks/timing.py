@@ -20,18 +20,25 @@ class Rate:
 
 
 def measure(
-    cases: Mapping[str, Callable[[], float]], seconds: float = 1.0, rounds: int = 5
+    cases: Mapping[str, Callable[[], float]],
+    seconds: float = 1.0,
+    rounds: int = 5,
+    settling: float = 0.0,
 ) -> dict[str, Rate]:
     """Calls each case for about `seconds` in each of `rounds`, in turns.
 
     Args: cases, functions that do some work to its end and return how many items it was. One call
-    before the clock starts lets TensorFlow trace and allocate.
+    before the clock starts lets TensorFlow trace and allocate; `settling`, seconds for which a case
+    is called at the beginning of each of its turns, uses up what a pipeline made ahead meanwhile.
     """
     for case in cases.values():
         case()
     rates: dict[str, list[float]] = {name: [] for name in cases}
     for _ in range(rounds):
         for name, case in cases.items():
+            ready = time.perf_counter() + settling
+            while time.perf_counter() < ready:
+                case()
             items, began = 0.0, time.perf_counter()
             while (spent := time.perf_counter() - began) < seconds:
                 items += case()

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from alexnet_tf.benchmarks import networks
+from alexnet_tf.benchmarks.reading import input_case
 from alexnet_tf.benchmarks.table import Row, Table
 from alexnet_tf.benchmarks.timing import matrix_rate, measure
 from alexnet_tf.config import Config
@@ -59,9 +60,7 @@ def table(config: Config, split: Split | None, seconds: float) -> Table:
         name: _case(strategy, config, model, memory) for name, model in models.items()
     }
     if split is not None:
-        share = Share(batch)
-        feed = lambda _: training_batches(split, config.data, spec.input_size, share, 0)  # noqa: E731
-        records = iter(strategy.distribute_datasets_from_function(feed))
+        records = _from_records(strategy, config, split)
         cases["float32 from records"] = _case(strategy, config, models["float32"], records)
     limits = {"matrix float32": matrix_rate(), "matrix bfloat16": matrix_rate(tf.bfloat16)}
     rates = measure({**limits, **cases}, seconds)
@@ -84,6 +83,44 @@ def table(config: Config, split: Split | None, seconds: float) -> Table:
         " (five networks at once)",
     }
     return Table("training step", "pictures/s", rows, facts)
+
+
+def feeding(config: Config, split: Split, seconds: float) -> Table:
+    """Pictures a second of the step fed from records, beside the same step on one batch in memory.
+
+    Where decoding shares the cores with the step, `shared` is what remains for both in turns; the
+    rest that is missing is waiting.
+    """
+    spec, batch = config.network, config.training.global_batch_size
+    strategy = tf.distribute.MirroredStrategy([_first_device()])
+    memory = _repeated(strategy, spec.input_size, batch, spec.num_classes)
+    records = _from_records(strategy, config, split)
+    with strategy.scope():
+        model = build(spec)
+    cases = {
+        "one batch in memory": _case(strategy, config, model, memory),
+        "from records": _case(strategy, config, model, records),
+        "input alone": input_case(split, config.data, spec.input_size, batch),
+    }
+    step, fed, alone = (rate.median for rate in measure(cases, seconds, settling=seconds).values())
+    shared = 1 / (1 / step + 1 / alone)
+    rows = [
+        Row("one batch in memory", step),
+        Row("input alone", alone),
+        Row("from records", fed, step, "limit: one batch in memory"),
+        Row("shared", shared, step, "what decoding on the step's own cores leaves of it"),
+    ]
+    facts = {
+        "network": f"{spec.variant}, width {spec.width}, {spec.input_size} px, batch {batch}",
+        "from records ÷ shared": f"{fed / shared:.2f}",
+    }
+    return Table("training step fed from records", "pictures/s", rows, facts)
+
+
+def _from_records(strategy, config: Config, split: Split):
+    share, size = Share(config.training.global_batch_size), config.network.input_size
+    feed = lambda _: training_batches(split, config.data, size, share, 0)  # noqa: E731
+    return iter(strategy.distribute_datasets_from_function(feed))
 
 
 def _first_device() -> str:

@@ -137,6 +137,16 @@ def test_train_measures_the_step_and_its_rivals(run, data, tmp_path):
     assert min(figures.values()) > 0
 
 
+def test_feeding_compares_records_with_one_batch_in_memory(run, data, tmp_path):
+    config = tmp_path / "c.yaml"
+    config.write_text("network: {width: 0.05, input_size: 64}\ntraining: {global_batch_size: 4}")
+    figures = run("train", "--feeding", "--config", config, "--data", data)
+    step, alone, fed, shared = figures.values()
+    assert list(figures) == ["one batch in memory", "input alone", "from records", "shared"]
+    assert shared == pytest.approx(step * alone / (step + alone))
+    assert fed > 0
+
+
 def test_mistakes_are_told(data, tmp_path):
     with pytest.raises(ConfigError, match="SavedModel"):
         benchmark.main(["export", "--model", str(tmp_path)])
