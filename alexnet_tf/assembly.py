@@ -77,6 +77,7 @@ class Assembly:
             self._forward,
             self.config.training.accumulation_steps,
             self.loss_scale,
+            self.config.training.jit_compile,
             timed=not self.config.training.deterministic,
         )
 

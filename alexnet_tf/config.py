@@ -90,6 +90,9 @@ class TrainingConfig(Frozen):
     accumulation_steps: int = Field(1, ge=1)
     # mixed_float16 scales the loss, and skips a step whose gradients overflow.
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    # What XLA compiles: nothing; the chains of element-by-element operations, which then pass over
+    # memory once; or all of a replica's step but the update (slower on CPUs; other dropout masks).
+    jit_compile: Literal["none", "elementwise", "all"] = "elementwise"
     deterministic: bool = False
     checkpoint_every_steps: int | None = Field(None, ge=1)  # besides the end of every epoch
     keep_checkpoints: int = Field(3, ge=1)
@@ -287,6 +290,15 @@ class Config(Frozen):
                     f"schedule.layer_rates: expected one of {', '.join(names)}, or one with /kernel"
                     f" or /bias, received {name!r}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _one_program(self) -> Config:
+        if self.training.jit_compile == "all" and self.strategy.placement == "two-tower":
+            raise ValueError(
+                "training.jit_compile: expected elementwise or none beside strategy.placement:"
+                " two-tower (a compiled program runs on one device), received all"
+            )
         return self
 
     @model_validator(mode="after")

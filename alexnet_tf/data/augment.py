@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from alexnet_tf.config import DataConfig
+from alexnet_tf.fusion import fusible
 from preprocessing.dataset import ColorStatistics
 
 
@@ -31,6 +32,7 @@ class InputTransform:
             "channel": np.asarray(config.mean_rgb or color.mean_rgb, np.float32),
             "none": np.zeros(3, np.float32),
         }.get(config.mean)
+        self._training = fusible(self._transformed)
         # Columns of the eigenvector matrix times standard deviations (never eigenvalues).
         self.color_basis = np.asarray(color.eigenvectors, np.float32) * np.asarray(
             color.stddevs, np.float32
@@ -38,10 +40,14 @@ class InputTransform:
 
     def training(self, batch: dict[str, tf.Tensor], noise_coefficient: tf.Tensor) -> tf.Tensor:
         """float32 [b, S, S, 3] of a training batch (see `data.reader`)."""
-        x = self.centered(batch["image"], batch["offset"], batch["flip"])
-        shift = tf.matmul(batch["noise"], self.color_basis, transpose_b=True)
-        x = x + noise_coefficient * shift[:, None, None, :]
-        return x / (1.0 + noise_coefficient) if self.config.color_noise.divide else x
+        columns = (batch[name] for name in ("image", "offset", "flip", "noise"))
+        return self._training(*columns, noise_coefficient)
+
+    def _transformed(self, crops, offsets, flip, noise, coefficient) -> tf.Tensor:
+        x = self.centered(crops, offsets, flip)
+        shift = tf.reduce_sum(noise[:, None, :] * self.color_basis, axis=2)
+        x = x + coefficient * shift[:, None, None, :]
+        return x / (1.0 + coefficient) if self.config.color_noise.divide else x
 
     def centered(self, crops: tf.Tensor, offsets: tf.Tensor, flip: tf.Tensor) -> tf.Tensor:
         """Crops minus the mean, mirrored where `flip`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 import zlib
 
@@ -10,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from alexnet_tf.compat import register
+from alexnet_tf.fusion import fusible
 
 
 def _check(condition: bool, expected: str, **received) -> None:
@@ -47,21 +49,31 @@ def local_response_normalization(
     The gradient, with D the base of the power: dx_i = g_i D_i^−beta − 2·coefficient·beta·x_i·Σ_j
     g_j x_j D_j^(−beta−1) over the j whose windows hold i.
     """
-    before, after = size // 2, size - 1 - size // 2
+    window = (size // 2, size - 1 - size // 2)
+    half = x.dtype.size < 4
+
+    @fusible
+    def normalized(x):
+        wide = tf.cast(x, tf.float32) if half else x
+        d = k + coefficient * _window_sum(wide * wide, *window)
+        return tf.cast(wide * _powers(d, beta)[0], x.dtype)
+
+    @fusible
+    def gradient(x, g):
+        own = x.dtype
+        if half:
+            x, g = tf.cast(x, tf.float32), tf.cast(g, tf.float32)
+        # Computed once more rather than kept: memory costs more than arithmetic.
+        scale, inverse = _powers(k + coefficient * _window_sum(x * x, *window), beta)
+        direct = g * scale
+        shared = _window_sum(direct * x * inverse, *reversed(window))
+        return tf.cast(direct - (2.0 * coefficient * beta) * x * shared, own)
 
     @tf.custom_gradient
     def normalize(x):
-        d = k + coefficient * _window_sum(x * x, before, after)
-        scale, inverse = _powers(d, beta)
+        return normalized(x), functools.partial(gradient, x)
 
-        def gradient(g):
-            direct = g * scale
-            shared = _window_sum(direct * x * inverse, after, before)
-            return direct - (2.0 * coefficient * beta) * x * shared
-
-        return x * scale, gradient
-
-    return tf.cast(normalize(tf.cast(x, tf.float32)), x.dtype) if x.dtype.size < 4 else normalize(x)
+    return normalize(x)
 
 
 def spatial_response_normalization(

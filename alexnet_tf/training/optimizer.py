@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from alexnet_tf.config import MomentumConfig
+from alexnet_tf.fusion import fused, fusible, fusing
 from alexnet_tf.training.gradients import GradientSum
 from alexnet_tf.weights import Weight
 
@@ -19,6 +20,13 @@ from alexnet_tf.weights import Weight
 def momentum_velocity(weight, velocity, gradient, rate, momentum: float, decay: float):
     """The new velocity; the new weight is weight + that. Arrays or tensors of one shape."""
     return momentum * velocity - rate * (gradient + decay * weight)
+
+
+@fusible
+def _moved(weight, velocity, gradient, rate, momentum: float, decay: float):
+    """The new weight and velocity."""
+    new = momentum_velocity(weight, velocity, gradient, rate, momentum, decay)
+    return weight + new, new
 
 
 class Momentum:
@@ -59,12 +67,13 @@ class Momentum:
         if not moving:
             return
         values = [gradients[i] for i in moving]
-        arguments = (moving, values, rates, finite)
+        arguments = (moving, values, rates, finite, fusing())
         tf.distribute.get_replica_context().merge_call(self._update, args=arguments)
 
-    def _update(self, strategy, moving, gradients, rates, finite) -> None:
-        # In cross-replica context arguments come as one value for each replica.
-        moving, rates, finite = (_first(strategy, value) for value in (moving, rates, finite))
+    def _update(self, strategy, moving, gradients, rates, finite, fuse) -> None:
+        # In cross-replica context arguments come as one value for each replica, in another thread.
+        one = (_first(strategy, value) for value in (moving, rates, finite, fuse))
+        moving, rates, finite, fuse = one
         if strategy.num_replicas_in_sync == 1:  # spares a copy of every gradient
             summed = [_first(strategy, gradient) for gradient in gradients]
         else:
@@ -75,13 +84,13 @@ class Momentum:
             decay = self.config.weight_decay if decays else 0.0
 
             def update(variable, velocity, gradient, rate, finite, decay=decay):
-                new = momentum_velocity(
-                    variable, velocity, gradient, rate, self.config.momentum, decay
-                )
-                step = new if finite is None else tf.where(finite, new, 0.0)
-                kept = new if finite is None else tf.where(finite, new, velocity)
-                velocity.assign(kept)
-                variable.assign_add(step)
+                old = variable.read_value(), velocity.read_value()
+                with fused(fuse):
+                    new = _moved(*old, gradient, rate, self.config.momentum, decay)
+                if finite is not None:
+                    new = [tf.where(finite, n, o) for n, o in zip(new, old, strict=True)]
+                variable.assign(new[0])
+                velocity.assign(new[1])
 
             arguments = (self.velocities[i], gradient, rates[i], finite)
             strategy.extended.update(weight.variable, update, args=arguments, group=False)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 
 from alexnet_tf.config import ConfigError
+from alexnet_tf.fusion import fused
 from alexnet_tf.metrics import per_example
 from alexnet_tf.training.loss_scale import LossScale, all_finite
 from alexnet_tf.training.optimizer import Momentum
@@ -26,6 +27,7 @@ class TrainingStep:
         accumulation_steps: each replica works its batch through in so many parts and adds their
             gradients up: the same update (the loss is a sum over examples), in less memory.
         loss_scale: for float16; a step whose gradients overflow changes no weight.
+        jit_compile: what XLA compiles, as `training.jit_compile` says.
         timed: measures how long steps wait for input, which deterministic mode forbids.
     """
 
@@ -37,11 +39,13 @@ class TrainingStep:
         forward: Forward,
         accumulation_steps: int = 1,
         loss_scale: LossScale | None = None,
+        jit_compile: str = "elementwise",
         timed: bool = True,
     ):
         self.strategy, self.optimizer = strategy, optimizer
         self.network_input, self.forward = network_input, forward
         self.parts, self.loss_scale, self.timed = accumulation_steps, loss_scale, timed
+        self.jit_compile = jit_compile
         self._traced: dict[tuple[int, ...], Callable] = {}
         with tf.device("CPU:0"):
             self._waiting = tf.Variable(0.0, trainable=False, dtype=tf.float64)
@@ -69,29 +73,36 @@ class TrainingStep:
 
     def _trace(self, moving: tuple[int, ...]) -> Callable:
         def replica(batch, rates, noise, seed):
-            context = tf.distribute.get_replica_context()
-            count = context.all_reduce(tf.distribute.ReduceOp.SUM, tf.reduce_sum(batch["weight"]))
-            first, *others = self._split(batch)
-            sums, gradients = self._gradients(first, count, noise, seed, moving)
-            for part in others:
-                with tf.control_dependencies(gradients):  # one part after the other, or no gain
-                    own, found = self._gradients(part, count, noise, seed, moving)
-                sums += own
-                gradients = [a + b for a, b in zip(gradients, found, strict=True)]
-            self._update(gradients, moving, rates)
-            return sums
+            with fused(self.jit_compile == "elementwise"):
+                return self._replica(batch, rates, noise, seed, moving)
 
-        @tf.function
+        @tf.function(autograph=False)
         def step(iterator, rates, noise, seed):
-            batch = self._timed(iterator) if self.timed else next(iterator)
+            batch = self._timed(iterator) if self.timed else iterator.get_next()
             sums = self.strategy.run(replica, args=(batch, rates, noise, seed))
             return self.strategy.reduce(tf.distribute.ReduceOp.SUM, sums, axis=None)
 
         return step
 
+    def _replica(self, batch, rates, noise, seed, moving: tuple[int, ...]) -> tf.Tensor:
+        context = tf.distribute.get_replica_context()
+        count = context.all_reduce(tf.distribute.ReduceOp.SUM, tf.reduce_sum(batch["weight"]))
+        compute = self._gradients
+        if self.jit_compile == "all":
+            compute = tf.function(compute, jit_compile=True, autograph=False)
+        first, *others = self._split(batch)
+        sums, gradients = compute(first, count, noise, seed, moving)
+        for part in others:
+            with tf.control_dependencies(gradients):  # one part after the other, or no gain
+                own, found = compute(part, count, noise, seed, moving)
+            sums += own
+            gradients = [a + b for a, b in zip(gradients, found, strict=True)]
+        self._update(gradients, moving, rates)
+        return sums
+
     def _timed(self, iterator):
         began = tf.timestamp()
-        batch = next(iterator)
+        batch = iterator.get_next()
         with tf.control_dependencies(tf.nest.flatten(batch, expand_composites=True)):
             self._waiting.assign_add(tf.timestamp() - began)
         return batch

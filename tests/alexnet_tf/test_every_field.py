@@ -137,6 +137,7 @@ ELSEWHERE = {  # field: the test that shows it
     "training.global_batch_size": "data/test_reader.py::test_a_global_batch_is_the_same",
     "training.accumulation_steps": "training/test_step.py::test_accumulation_must_divide",
     "training.precision": "training/test_step.py::test_half_precision_follows_float32",
+    "training.jit_compile": "test_fusion.py::test_compiled_within_fused_alone",
     "training.keep_checkpoints": "training/test_checkpoints.py::test_the_last_ones_are_kept",
     "training.deterministic": "training/test_resume.py::test_killed_once_at_a_random_moment",
     "training.diagnostics_every_steps": "training/test_diagnostics.py::test_a_training_writes",

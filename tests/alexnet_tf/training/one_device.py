@@ -41,6 +41,7 @@ class Trainer:
         config: OptimizerConfig | None = None,
         accumulation_steps: int = 1,
         loss_scale: LossScale | None = None,
+        jit_compile: str = "elementwise",
     ):
         """Call it under the strategy's scope."""
         self.strategy = strategy
@@ -59,6 +60,7 @@ class Trainer:
             forward,
             accumulation_steps,
             loss_scale,
+            jit_compile,
         )
 
     def run(self, batches: Iterable[dict], rates: Iterable[list[float]], seed: int = 0) -> list:

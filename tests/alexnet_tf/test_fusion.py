@@ -1,0 +1,80 @@
+"""Where functions are compiled, seen in the traced graphs."""
+
+import threading
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from alexnet_tf import config_file
+from alexnet_tf.config import ConfigError, DataConfig
+from alexnet_tf.data.augment import InputTransform
+from alexnet_tf.fusion import fused, fusible, fusing
+from alexnet_tf.network.layers import local_response_normalization
+from preprocessing.dataset import ColorStatistics
+
+
+def compiled_functions(function, *args) -> int:
+    """How many functions the graph hands to XLA."""
+    graph = tf.function(function, autograph=False).get_concrete_function(*args).graph
+    return sum("_XlaMustCompile" in op.node_def.attr for op in graph.get_operations())
+
+
+def test_compiled_within_fused_alone():
+    double = fusible(lambda x: 2.0 * x)
+    x = tf.ones([3])
+
+    def inside(x, on=True):
+        with fused(on):
+            return double(x)
+
+    assert compiled_functions(double, x) == 0
+    assert compiled_functions(inside, x) == 1
+    assert compiled_functions(lambda x: inside(x, on=False), x) == 0
+    np.testing.assert_array_equal(inside(x), double(x))
+
+
+def test_a_thread_decides_for_itself():
+    """MirroredStrategy runs each replica in a thread, whose neighbors may not be compiled."""
+    seen = []
+    with fused():
+        thread = threading.Thread(target=lambda: seen.append(fusing()))
+        thread.start()
+        thread.join()
+        assert fusing()
+    assert seen == [False]
+    assert not fusing()
+
+
+def test_normalization_is_compiled_forward_and_backward():
+    def both(x):
+        with fused():
+            y = local_response_normalization(x, 5, 1e-4, 2.0, 0.75)
+            return tf.gradients(y, x)
+
+    assert compiled_functions(both, tf.ones([2, 3, 3, 8])) == 2
+
+
+@pytest.mark.parametrize("mean", ["center", "crop", "channel", "none"])
+def test_the_input_transform_is_the_same_compiled(mean):
+    rng = np.random.default_rng(0)
+    axes = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+    color = ColorStatistics((120.0, 110.0, 100.0), (20.0, 40.0, 120.0), tuple(map(tuple, axes)))
+    image = rng.uniform(0, 255, (12, 12, 3))
+    transform = InputTransform(image, color, DataConfig(mean=mean), 9)
+    batch = {
+        "image": tf.constant(rng.integers(0, 256, (4, 9, 9, 3)), tf.uint8),
+        "offset": tf.constant(rng.integers(0, 4, (4, 2)), tf.int32),
+        "flip": tf.constant([True, False, True, False]),
+        "noise": tf.constant(rng.normal(size=(4, 3)), tf.float32),
+    }
+    plain = transform.training(batch, tf.constant(0.1))
+    with fused():
+        compiled = transform.training(batch, tf.constant(0.1))
+    np.testing.assert_allclose(compiled, plain, atol=1e-4)  # grey levels, of float32 at 255
+
+
+def test_one_program_has_one_device():
+    overrides = ["training.jit_compile=all", "strategy.placement=two-tower"]
+    with pytest.raises(ConfigError, match="jit_compile: expected elementwise or none"):
+        config_file.load("configs/paper.yaml", overrides)
