@@ -23,7 +23,6 @@ schedule: {name: piecewise, rate: [[0, 0.01]]}
 """
 FILES = {
     "original": {"variant": "original"},
-    "one tower": {"variant": "one-tower"},
     "caffenet": {"variant": "caffenet"},
     "half precision": {"variant": "paper", "precision": "mixed_bfloat16"},
 }
