@@ -366,8 +366,9 @@ def test_a_training_without_what_it_needs_exits_with_2(tmp_path, monkeypatch, ca
     if not KERAS_3:
         monkeypatch.setattr(importlib.metadata, "version", missing)
     arguments = ["--config", config, "--data", data, "--run", str(tmp_path / "run")]
+    settings = ["training.deterministic=false", "optimizer.name=lookahead"]  # for all tests after
     with pytest.raises(SystemExit) as ended:
-        cli.run(lambda _: train.main([*arguments, "optimizer.name=lookahead"]))
+        cli.run(lambda _: train.main([*arguments, *settings]))
     assert ended.value.code == 2
     assert capsys.readouterr().err.startswith("error: optimizer.name: lookahead expects")
 
