@@ -24,7 +24,7 @@ def test_a_named_test_exists(name):
 def test_a_named_setting_exists(name):
     layers = "|".join(layer.name for layer in VARIANTS["paper"].layers)
     general = re.sub(rf"^network\.layers\.(?:{layers})\.", "network.layers.", name)
-    settings = {re.sub(r"^schedule\.\w+\.", "schedule.", field) for field in leaves(Config)}
+    settings = {re.sub(r"^(schedule|optimizer)\.\w+\.", r"\1.", field) for field in leaves(Config)}
     assert any(field == general or field.startswith(f"{general}.") for field in settings)
 
 
