@@ -93,6 +93,9 @@ class TrainingConfig(Frozen):
     # What XLA compiles: nothing; the chains of element-by-element operations, which then pass over
     # memory once; or all of a replica's step but the update (slower on CPUs; other dropout masks).
     jit_compile: Literal["none", "elementwise", "all"] = "elementwise"
+    # Steps that run in one call from Python; it returns at every point where the loop has to act
+    # (log, checkpoint, end of epoch), and a signal waits for its end.
+    steps_per_execution: int = Field(1, ge=1)
     deterministic: bool = False
     checkpoint_every_steps: int | None = Field(None, ge=1)  # besides the end of every epoch
     keep_checkpoints: int = Field(3, ge=1)

@@ -31,7 +31,7 @@ class Validation:
     ):
         self.strategy, self.model, self.transform = strategy, model, transform
         self.split, self.share = split, share
-        self._step = tf.function(self._global_step)
+        self._step = tf.function(self._global_step, autograph=False)
 
     def run(self, stopping: Callable[[], bool] = lambda: False) -> Result | None:
         """One pass over the split; None if `stopping`, asked after every batch, ended it."""
@@ -48,7 +48,7 @@ class Validation:
         return Result.from_sums(total)
 
     def _global_step(self, iterator):
-        sums = self.strategy.run(self._replica, args=(next(iterator),))
+        sums = self.strategy.run(self._replica, args=(iterator.get_next(),))
         return self.strategy.reduce(tf.distribute.ReduceOp.SUM, sums, axis=None)
 
     def _replica(self, batch):

@@ -21,7 +21,7 @@ from alexnet_tf.network.layers import dropout_seed
 from alexnet_tf.network.model import build
 from alexnet_tf.network.spec import NetworkSpec
 from alexnet_tf.training.library_optimizer import create
-from alexnet_tf.training.step import TrainingStep
+from alexnet_tf.training.step import Arguments, TrainingStep
 from alexnet_tf.weights import weights_of
 from preprocessing.dataset import ColorStatistics
 
@@ -158,10 +158,11 @@ def _case(strategy, config: Config, model: keras.Model, iterator) -> Callable[[]
         step = TrainingStep(
             strategy, create(config.optimizer, weights), transform.training, forward
         )
-    rates = [1e-6] * len(weights)  # hardly moving, so that no figure depends on what is learned
+    # Hardly moving, so that no figure depends on what is learned.
+    arguments = [Arguments((1e-6,) * len(weights), 0.1, (0, 0))]
 
     def case() -> float:
-        step(iterator, rates, 0.1, (0, 0)).numpy()
+        step(iterator, arguments).numpy()
         return float(batch)
 
     return case

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import signal
 import threading
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from alexnet_tf.config import Config
 from alexnet_tf.metrics import COLUMNS, Result
 from alexnet_tf.training.schedule import PlateauState, Schedule
-from alexnet_tf.training.step import TrainingStep
+from alexnet_tf.training.step import Arguments, TrainingStep
 
 
 class NonFinite(Exception):
@@ -104,44 +105,58 @@ class Loop:
 
     def _epoch(self, iterator, progress: Progress) -> None:
         """The rest of an epoch's steps."""
-        training = self.config.training
-        pending, since = [], time.perf_counter()
+        pending, waiting, since = [], 0, time.perf_counter()
         while progress.step < self.steps_per_epoch:
-            fraction = progress.step / self.steps_per_epoch
-            pending.append(self._one_step(iterator, progress, fraction))
-            progress.step += 1
+            group = self._group(progress, waiting)
+            pending.append(self.step(iterator, group))
+            progress.step += len(group)
+            waiting += len(group)
             stopping = self.stopping()
             done = progress.step == self.steps_per_epoch
-            save = training.checkpoint_every_steps
+            save = self.config.training.checkpoint_every_steps
             due = save and self._total(progress) % save == 0
-            if done or due or stopping or len(pending) == training.log_every_steps:
-                self._flush(progress, pending, since, fraction)
-                pending, since = [], time.perf_counter()
+            if done or due or stopping or waiting == self.config.training.log_every_steps:
+                self._flush(progress, pending, since)
+                pending, waiting, since = [], 0, time.perf_counter()
             if stopping:
                 raise Stopped
             if due and not done:
                 self.hooks.save(progress)
 
-    def _one_step(self, iterator, progress: Progress, fraction: float):
-        rates = [
+    def _group(self, progress: Progress, waiting: int) -> list[Arguments]:
+        """The steps of the next execution: up to the next moment at which the loop has to act."""
+        training = self.config.training
+        count = min(
+            training.steps_per_execution,
+            self.steps_per_epoch - progress.step,
+            training.log_every_steps - waiting,
+        )
+        if save := training.checkpoint_every_steps:
+            count = min(count, save - self._total(progress) % save)
+        group = [self._arguments(progress, number) for number in range(count)]
+        return list(itertools.takewhile(lambda one: one.moving == group[0].moving, group))
+
+    def _arguments(self, progress: Progress, ahead: int) -> Arguments:
+        fraction = (progress.step + ahead) / self.steps_per_epoch
+        rates = (
             self.schedule.rate(weight.layer, weight.kind, progress.epoch, fraction)
             for weight in self.step.optimizer.weights
-        ]
+        )
         noise = self.schedule.noise_coefficient(progress.epoch)
-        seed = (self.config.training.seed, self._total(progress))
-        return self.step(iterator, rates, noise, seed)
+        seed = (self.config.training.seed, self._total(progress) + ahead)
+        return Arguments(tuple(rates), noise, seed)
 
-    def _flush(self, progress: Progress, pending: list, since: float, fraction: float) -> None:
+    def _flush(self, progress: Progress, pending: list, since: float) -> None:
         """Waits for the pending steps, adds their sums up and reports them."""
-        window = [0.0] * len(COLUMNS)
-        for number, tensor in enumerate(pending):
-            sums = [float(value) for value in tensor.numpy()]
-            if not math.isfinite(sums[0]):
-                raise NonFinite("the loss", self._total(progress) - len(pending) + number)
-            window = [a + b for a, b in zip(window, sums, strict=True)]
+        rows = [[float(value) for value in row] for sums in pending for row in sums.numpy()]
+        for number, row in enumerate(rows):
+            if not math.isfinite(row[0]):
+                raise NonFinite("the loss", self._total(progress) - len(rows) + number)
+        window = [sum(column) for column in zip(*rows, strict=True)]
         progress.sums = [a + b for a, b in zip(progress.sums, window, strict=True)]
         result = Result.from_sums(window)
         seconds = time.perf_counter() - since
+        fraction = (progress.step - 1) / self.steps_per_epoch  # of the last step
         rate = self.schedule.rate("", "kernel", progress.epoch, fraction)
         step = self._total(progress)
         self.hooks.window(progress, Window(step, result, rate, result.examples / seconds))

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import tensorflow as tf
 
 from alexnet_tf.config import ConfigError
 from alexnet_tf.fusion import fused
-from alexnet_tf.metrics import per_example
+from alexnet_tf.metrics import COLUMNS, per_example
 from alexnet_tf.training.loss_scale import LossScale, all_finite
 from alexnet_tf.training.optimizer import Momentum
 from alexnet_tf.weights import Weight
 
 NetworkInput = Callable[[dict, tf.Tensor], tf.Tensor]  # (batch, noise coefficient) → images
 Forward = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]  # (images, seed, rows) → logits
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What a step is given besides its batch."""
+
+    rates: tuple[float, ...]  # one for each weight; 0 freezes it: it has not even a gradient
+    noise: float  # the coefficient of color noise
+    seed: tuple[int, int]  # of the dropout masks
+
+    @property
+    def moving(self) -> tuple[int, ...]:
+        """Numbers of the weights that are not frozen."""
+        return tuple(i for i, rate in enumerate(self.rates) if rate > 0)
 
 
 class TrainingStep:
@@ -46,7 +62,7 @@ class TrainingStep:
         self.network_input, self.forward = network_input, forward
         self.parts, self.loss_scale, self.timed = accumulation_steps, loss_scale, timed
         self.jit_compile = jit_compile
-        self._traced: dict[tuple[int, ...], Callable] = {}
+        self._traced: dict[tuple[tuple[int, ...], bool], Callable] = {}
         with tf.device("CPU:0"):
             self._waiting = tf.Variable(0.0, trainable=False, dtype=tf.float64)
 
@@ -56,33 +72,41 @@ class TrainingStep:
         self._waiting.assign(0.0)
         return seconds
 
-    def __call__(
-        self, iterator, rates: Sequence[float], noise: float, seed: tuple[int, int]
-    ) -> tf.Tensor:
-        """Takes the next global batch; returns the sums of `metrics.COLUMNS` over it, float32 [4].
+    def __call__(self, iterator, arguments: Sequence[Arguments]) -> tf.Tensor:
+        """As many steps as there are arguments, each on the next global batch, in one execution.
 
-        Args: rates, one for each weight (0 freezes it: its gradient is not even computed); noise,
-        the coefficient of color noise; seed of the dropout masks.
+        All must move the same weights, and a batch be left for each. Returns the sums of
+        `metrics.COLUMNS` over each batch, float32 [steps, 4].
         """
-        moving = tuple(i for i, rate in enumerate(rates) if rate > 0)
-        if moving not in self._traced:
-            self._traced[moving] = self._trace(moving)
-        return self._traced[moving](
-            iterator, tf.constant(rates), tf.constant(noise), tf.constant(seed, tf.int32)
-        )
+        key = (arguments[0].moving, len(arguments) > 1)
+        if key not in self._traced:
+            traced = self._several if key[1] else self._single
+            self._traced[key] = tf.function(functools.partial(traced, key[0]), autograph=False)
+        columns = zip(*((one.rates, one.noise, one.seed) for one in arguments), strict=True)
+        return self._traced[key](iterator, *map(tf.constant, columns))
 
-    def _trace(self, moving: tuple[int, ...]) -> Callable:
+    def _single(self, moving, iterator, rates, noises, seeds) -> tf.Tensor:
+        return self._step(moving, iterator, rates[0], noises[0], seeds[0])[None]
+
+    def _several(self, moving, iterator, rates, noises, seeds) -> tf.Tensor:
+        count = tf.shape(rates)[0]
+
+        def one(i, sums):
+            found = self._step(moving, iterator, rates[i], noises[i], seeds[i])
+            return i + 1, sums.write(i, found)
+
+        start = (0, tf.TensorArray(tf.float32, count, element_shape=[len(COLUMNS)]))
+        going = lambda i, _: i < count  # noqa: E731
+        return tf.while_loop(going, one, start, parallel_iterations=1)[1].stack()
+
+    def _step(self, moving: tuple[int, ...], iterator, rates, noise, seed) -> tf.Tensor:
         def replica(batch, rates, noise, seed):
             with fused(self.jit_compile == "elementwise"):
                 return self._replica(batch, rates, noise, seed, moving)
 
-        @tf.function(autograph=False)
-        def step(iterator, rates, noise, seed):
-            batch = self._timed(iterator) if self.timed else iterator.get_next()
-            sums = self.strategy.run(replica, args=(batch, rates, noise, seed))
-            return self.strategy.reduce(tf.distribute.ReduceOp.SUM, sums, axis=None)
-
-        return step
+        batch = self._timed(iterator) if self.timed else iterator.get_next()
+        sums = self.strategy.run(replica, args=(batch, rates, noise, seed))
+        return self.strategy.reduce(tf.distribute.ReduceOp.SUM, sums, axis=None)
 
     def _replica(self, batch, rates, noise, seed, moving: tuple[int, ...]) -> tf.Tensor:
         context = tf.distribute.get_replica_context()

@@ -130,6 +130,7 @@ LOOP = {
     "seed": ((), 1),
     "checkpoint_every_steps": ((), 3),
     "log_every_steps": ((), 2),
+    "steps_per_execution": ((), 4),
 }
 ELSEWHERE = {  # field: the test that shows it
     "network.layers.name": None,  # says which layer is meant
@@ -332,9 +333,10 @@ class Steps:
     def __init__(self):
         self.seen = []
 
-    def __call__(self, iterator, rates, noise, seed):
-        self.seen.append(("step", noise, seed))
-        return tf.constant([1.0, 0.0, 0.0, 2.0])
+    def __call__(self, iterator, arguments):
+        self.seen += [("steps", len(arguments))]
+        self.seen += [("step", one.noise, one.seed) for one in arguments]
+        return tf.constant([[1.0, 0.0, 0.0, 2.0]] * len(arguments))
 
 
 def events(config: Config) -> list:
@@ -356,6 +358,20 @@ def test_loop(field):
     before, after = pair("training", {field: (LOOP_BASE, LOOP[field][1])}, field)
     assert events(before) == events(before)
     assert events(before) != events(after)
+
+
+@pytest.mark.parametrize(("together", "log", "save"), [(2, 3, None), (4, 20, 5), (100, 2, 3)])
+def test_steps_in_one_execution_change_no_other_moment(together, log, save):
+    fields = {"epochs": 2, "log_every_steps": log, "checkpoint_every_steps": save}
+    settings = [f"training.{key}={value}" for key, value in fields.items() if value]
+    config = config_file.load("configs/paper.yaml", settings)
+    grouped = config_file.load(
+        "configs/paper.yaml", [*settings, f"training.steps_per_execution={together}"]
+    )
+    one_by_one = [event for event in events(config) if event != ("steps", 1)]
+    several = events(grouped)
+    assert max(count for name, count, *_ in several if name == "steps") == min(together, log)
+    assert [event for event in several if event[0] != "steps"] == one_by_one
 
 
 def test_the_stand_in_of_the_step_returns_what_the_metrics_expect():

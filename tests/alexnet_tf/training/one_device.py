@@ -10,7 +10,7 @@ from alexnet_tf.config import MomentumConfig, OptimizerConfig
 from alexnet_tf.network.layers import dropout_seed
 from alexnet_tf.training.library_optimizer import create
 from alexnet_tf.training.loss_scale import LossScale
-from alexnet_tf.training.step import TrainingStep
+from alexnet_tf.training.step import Arguments, TrainingStep
 from alexnet_tf.weights import weights_of
 
 
@@ -63,17 +63,25 @@ class Trainer:
             jit_compile,
         )
 
-    def run(self, batches: Iterable[dict], rates: Iterable[list[float]], seed: int = 0) -> list:
-        """One step a batch, with these rates (one for each weight); returns each step's sums."""
+    def run(
+        self, batches: Iterable[dict], rates: Iterable[list[float]], seed: int = 0, at_once=False
+    ):
+        """One step a batch, with these rates (one for each weight); returns each step's sums.
+
+        Args: at_once, all steps in one execution.
+        """
         batches = list(batches)
         self.batch_size[:] = [len(batches[0]["label"])]
         stacked = {key: np.stack([one[key] for one in batches]) for key in batches[0]}
         make = lambda _: tf.data.Dataset.from_tensor_slices(stacked)  # noqa: E731
         iterator = iter(self.strategy.distribute_datasets_from_function(make))
-        return [
-            self.step(iterator, list(map(float, rate)), 0.0, (seed, number)).numpy()
+        steps = [
+            Arguments(tuple(map(float, rate)), 0.0, (seed, number))
             for number, (_, rate) in enumerate(zip(batches, rates, strict=True))
         ]
+        together = len(steps) if at_once else 1
+        groups = [steps[i : i + together] for i in range(0, len(steps), together)]
+        return [row for group in groups for row in self.step(iterator, group).numpy()]
 
     @property
     def weights(self) -> dict[str, np.ndarray]:

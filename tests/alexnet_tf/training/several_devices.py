@@ -18,6 +18,7 @@ from tensorflow.python.eager import context
 from alexnet_tf import cli, config_file, run_directory, train
 from alexnet_tf.assembly import Assembly
 from alexnet_tf.training import strategy
+from alexnet_tf.training.step import Arguments
 
 PR_SET_PDEATHSIG = 1  # of Linux's prctl
 
@@ -47,11 +48,11 @@ def placement(config: str, data: str, *overrides: str) -> dict:
     cluster = strategy.cluster(settings.strategy)
     run = run_directory.follow(os.devnull, settings, data)
     training = Assembly(run, data, cluster)
-    rates = [0.01] * len(training.optimizer.weights)
+    arguments = [Arguments((0.01,) * len(training.optimizer.weights), 0.1, (0, 1))]
     # TensorFlow has no public name for these; the graphs are kept of functions first run now.
     context.context().enable_run_metadata()
     context.context().enable_graph_collection()
-    training.step()(iter(training.batches((0, 0))), rates, 0.1, (0, 1))
+    training.step()(iter(training.batches((0, 0))), arguments)
     functions = context.context().export_run_metadata().function_graphs
     largest = max(functions, key=lambda found: sum(len(g.node) for g in found.partition_graphs))
     nodes = [node for graph in largest.partition_graphs for node in graph.node]

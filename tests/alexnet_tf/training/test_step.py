@@ -105,6 +105,21 @@ def test_compiled_or_not_the_update_is_the_same(jit):
     np.testing.assert_allclose(sums_again, sums, rtol=1e-5)
 
 
+def test_several_steps_in_one_execution_are_the_same_steps():
+    """With rates of each step's own, and dropout."""
+    rng = np.random.default_rng(0)
+    batches = [batch(rng.normal(0, 60, (2, 64, 64, 3)), rng.integers(0, 5, 2)) for _ in range(3)]
+    results = []
+    for at_once in (False, True):
+        with strategy().scope():
+            trainer = Trainer(strategy(), Pair("original", batch=1, **TINY).model)
+        rates = [[rate] * len(trainer.optimizer.weights) for rate in (0.001, 0.0005, 0.0001)]
+        results.append((trainer.run(batches, rates, at_once=at_once), trainer.weights))
+    (sums, weights), (sums_again, weights_again) = results
+    np.testing.assert_allclose(sums_again, sums, rtol=1e-6)
+    assert worst(weights_again, weights)[0] < 1e-6
+
+
 def test_accumulation_must_divide_a_replicas_batch():
     check_parts(12, 3)
     with pytest.raises(ConfigError, match=r"accumulation_steps: expected a divisor .* 12.* 5"):
