@@ -13,6 +13,7 @@ from alexnet_tf.fusion import fused
 from alexnet_tf.metrics import COLUMNS, per_example
 from alexnet_tf.training.loss_scale import LossScale, all_finite
 from alexnet_tf.training.optimizer import Momentum
+from alexnet_tf.training.products import fast_gradients
 from alexnet_tf.weights import Weight
 
 NetworkInput = Callable[[dict, tf.Tensor], tf.Tensor]  # (batch, noise coefficient) → images
@@ -140,7 +141,8 @@ class TrainingStep:
     def _gradients(self, batch, count, noise, seed, moving) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """Sums of the metrics' columns; gradients of the global batch's mean loss, scaled."""
         images = self.network_input(batch, noise)
-        logits = self.forward(images, seed, batch["row"])
+        with fast_gradients():
+            logits = self.forward(images, seed, batch["row"])
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(batch["label"], logits)
         loss = tf.reduce_sum(losses * batch["weight"]) / count
         if self.loss_scale is not None:
