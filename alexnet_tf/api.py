@@ -98,11 +98,11 @@ def load_run(path: str | os.PathLike) -> TrainedNetwork:
 def load_model(path: str | os.PathLike) -> keras.Model:
     """The network that `model.save(path)` wrote; path ends with ".keras".
 
-    Unlike keras.saving.load_model, on Keras 3 it also reads files of Keras 2.15. Those come without
-    their optimizer: compile the network to train it. Others come compiled if they were saved so.
+    Unlike keras.saving.load_model, from Keras 3.1 on it also reads files of Keras 2.15. Those come
+    without their optimizer: compile the network to train it. Others come as they were saved.
 
-    Raises ValueError if it is no such file, or one of Keras 3 on Keras 2.15 (which reads its
-    weights alone: save_weights, load_weights); FileNotFoundError if there is none.
+    Raises ValueError if it is no such file, or one that this Keras cannot read (its weights alone
+    go everywhere: save_weights, load_weights); FileNotFoundError if there is none.
     """
     return load_keras_file(os.fspath(path))
 

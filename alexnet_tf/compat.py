@@ -36,9 +36,14 @@ def load_keras_file(path: str) -> keras.Model:
 
     It is compiled if the saved one was and the same Keras wrote it.
 
-    Raises ValueError: no .keras file, or one of Keras 3 on Keras 2.
+    Raises ValueError: no .keras file, one of Keras 3 on Keras 2, or of Keras 2 on Keras 3.0.
     """
     version = _written_by(path)
+    if keras.__version__.startswith("3.0.") and version.startswith("2."):
+        raise ValueError(
+            f"expected Keras 3.1 or later for a file of Keras {version}, received Keras"
+            f" {keras.__version__}: {path}"
+        )
     if KERAS_3 and version.startswith("2."):
         # Keras 3 has neither the module of this class nor those of the optimizers.
         with keras.saving.custom_object_scope({"Functional": keras.Model}):

@@ -77,11 +77,19 @@ def test_what_is_no_model_is_refused(tmp_path, content):
         load_model(path)
 
 
-def test_keras_2_refuses_files_of_keras_3_in_one_line(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("here", "written_by", "message"),
+    [
+        ("2.15.0", "3.9.2", r"of Keras 2, received one of Keras 3\.9\.2: .* weights"),
+        ("3.0.5", "2.15.0", r"Keras 3\.1 or later for a file of Keras 2\.15\.0, .* Keras 3\.0\.5"),
+    ],
+)
+def test_a_keras_that_cannot_read_a_file_says_so(tmp_path, monkeypatch, here, written_by, message):
     with zipfile.ZipFile(tmp_path / "a.keras", "w") as archive:
-        archive.writestr("metadata.json", json.dumps({"keras_version": "3.9.2"}))
-    monkeypatch.setattr(compat, "KERAS_3", False)
-    with pytest.raises(ValueError, match=r"of Keras 2, received one of Keras 3\.9\.2: .* weights"):
+        archive.writestr("metadata.json", json.dumps({"keras_version": written_by}))
+    monkeypatch.setattr(keras, "__version__", here)
+    monkeypatch.setattr(compat, "KERAS_3", here.startswith("3."))
+    with pytest.raises(ValueError, match=message):
         load_model(tmp_path / "a.keras")
 
 

@@ -32,23 +32,25 @@ def by_other(*arguments: str) -> str:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def other_keras() -> str:
-    """The other one's version."""
+def other_keras() -> None:
+    """Skips where there is no other Keras."""
     if not Path(OTHER).exists():
         pytest.skip(f"no {OTHER}: make test-addons, or name one by ALEXNET_TF_OTHER_PYTHON")
     version = by_other("-c", "import keras; print(keras.__version__)").split()[-1]
     if version.startswith("2.") != KERAS_3:
         pytest.skip(f"{OTHER} has Keras {version}, these tests {keras.__version__}")
-    return version
+    if "3.0" in (version[:3], keras.__version__[:3]):
+        pytest.skip("Keras 3.0 reads no .keras files of Keras 2")
 
 
 def compare(received: dict[str, np.ndarray], written: dict[str, np.ndarray]) -> None:
-    for name, answer in written.items():
-        if name not in received:
-            continue
-        coarse = name.startswith("half precision")  # 8 bits
-        tolerance = {"rtol": 0.02, "atol": 0.02} if coarse else {"rtol": 1e-5, "atol": 1e-6}
-        np.testing.assert_allclose(received[name], answer, **tolerance, err_msg=name)
+    for name in received:
+        tolerance = {"rtol": 1e-5, "atol": 1e-6}
+        if name.endswith(".keras trained on"):  # `fit` sums in any order; a step changes 0.1
+            tolerance = {"atol": 1e-3}
+        if name.startswith("half precision"):  # 8 bits
+            tolerance = {"rtol": 0.02, "atol": 0.02}
+        np.testing.assert_allclose(received[name], written[name], **tolerance, err_msg=name)
 
 
 def assert_read(received, written, keras_files: bool) -> None:
