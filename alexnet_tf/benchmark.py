@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from alexnet_tf import cli, config_file
-from alexnet_tf.benchmarks import normalization, reading, serving, training
+from alexnet_tf.benchmarks import growth, normalization, reading, serving, training
 from alexnet_tf.benchmarks.table import Table
 from alexnet_tf.config import ConfigError
 from alexnet_tf.data.reader import Split, check_sizes
@@ -50,6 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--feeding", action="store_true", help="only: from records beside one batch in memory"
     )
+    train.add_argument(
+        "--scaling", action="store_true", help="only: the step by batch size and width"
+    )
     train.add_argument("overrides", nargs="*", metavar="section.key=value")
     export = verb("export", _export, "a SavedModel")
     export.add_argument("--model", required=True, help="directory of the SavedModel")
@@ -77,6 +80,8 @@ def _train(arguments: argparse.Namespace) -> Table:
         if split is None:
             raise ConfigError("--feeding: expected --data beside it, received none")
         return training.feeding(config, split, arguments.seconds)
+    if arguments.scaling:
+        return growth.table(config, arguments.seconds)
     return training.table(config, split, arguments.seconds)
 
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from alexnet_tf.benchmarks.table import Row, Table
 from alexnet_tf.benchmarks.timing import copy_rate, measure
+from alexnet_tf.fusion import fused
 from alexnet_tf.network.layers import local_response_normalization
 
 SHAPES = {"layer 1": (55, 55, 48), "layer 2": (27, 27, 128)}  # of a tower
@@ -29,18 +30,22 @@ def plain(x: tf.Tensor) -> tf.Tensor:
     return x * tf.pow(2.0 + 1e-4 * total, -0.75)
 
 
+# "compiled" is ours as within a training step.
+FORMS = {"compiled": ours, "ours": ours, "tf.nn": of_tensorflow, "plain": plain}
+
+
 def table(batch: int, seconds: float) -> Table:
     """Pictures a second of one tower's norm, beside the rate of reading and writing x, g, dx, y."""
     cases, notes = {"copy": copy_rate()}, {}
     for layer, shape in SHAPES.items():
         for dtype in DTYPES:
             x = tf.cast(tf.random.normal([batch, *shape]), dtype)
-            for name, function in (("ours", ours), ("tf.nn", of_tensorflow), ("plain", plain)):
+            for name, function in FORMS.items():
                 key = f"{layer} {dtype} {name}"
                 if name == "tf.nn" and dtype == "bfloat16":
                     notes[key] = "no such kernel"
                     continue
-                cases[key] = _case(function, x)
+                cases[key] = _case(function, x, fuse=name == "compiled")
     rates = measure(cases, seconds)
     bandwidth = rates.pop("copy").best
     rows = []
@@ -53,11 +58,12 @@ def table(batch: int, seconds: float) -> Table:
     return Table("LRN, forward and backward", "pictures/s", rows, facts)
 
 
-def _case(function: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor) -> Callable[[], float]:
-    @tf.function
+def _case(function: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor, fuse: bool):
+    @tf.function(autograph=False)
     def both(x, g):
-        y = function(x)
-        (dx,) = tf.gradients(y, x, g)
+        with fused(fuse):
+            y = function(x)
+            (dx,) = tf.gradients(y, x, g)
         return y[0, 0, 0, 0] + dx[0, 0, 0, 0]
 
     g = tf.ones_like(x)

@@ -45,8 +45,8 @@ def operations(spec: NetworkSpec) -> float:
 def table(config: Config, split: Split | None, seconds: float) -> Table:
     """Pictures a second; with a dataset also of the same step fed from its records."""
     spec, batch = config.network, config.training.global_batch_size
-    strategy = tf.distribute.MirroredStrategy([_first_device()])
-    memory = _repeated(strategy, spec.input_size, batch, spec.num_classes)
+    strategy = tf.distribute.MirroredStrategy([first_device()])
+    memory = repeated(strategy, spec.input_size, batch, spec.num_classes)
     with strategy.scope():
         model = build(spec)
         models = {
@@ -57,17 +57,19 @@ def table(config: Config, split: Split | None, seconds: float) -> Table:
             "bfloat16": build(spec, precision="mixed_bfloat16"),
         }
     cases: dict[str, Callable[[], float]] = {
-        name: _case(strategy, config, model, memory) for name, model in models.items()
+        name: case_of(strategy, config, model, memory) for name, model in models.items()
     }
+    cases["nothing compiled"] = case_of(strategy, config, model, memory, jit_compile="none")
     if split is not None:
         records = _from_records(strategy, config, split)
-        cases["float32 from records"] = _case(strategy, config, models["float32"], records)
+        cases["float32 from records"] = case_of(strategy, config, models["float32"], records)
     limits = {"matrix float32": matrix_rate(), "matrix bfloat16": matrix_rate(tf.bfloat16)}
     rates = measure({**limits, **cases}, seconds)
     flops, single, half = (operations(spec), *(rates.pop(name).best for name in limits))
     step = rates["float32"].median
     rows = [Row("float32", step, single / flops, "limit: matrix rate ÷ operations")]
     rows += [Row(name, rates[name].median, step, "limit: float32") for name in list(models)[1:4]]
+    rows.append(Row("nothing compiled", rates["nothing compiled"].median, step, "limit: float32"))
     rows.append(Row("bfloat16", rates["bfloat16"].median, half / flops))
     if split is not None:
         rows.append(
@@ -92,14 +94,14 @@ def feeding(config: Config, split: Split, seconds: float) -> Table:
     rest that is missing is waiting.
     """
     spec, batch = config.network, config.training.global_batch_size
-    strategy = tf.distribute.MirroredStrategy([_first_device()])
-    memory = _repeated(strategy, spec.input_size, batch, spec.num_classes)
+    strategy = tf.distribute.MirroredStrategy([first_device()])
+    memory = repeated(strategy, spec.input_size, batch, spec.num_classes)
     records = _from_records(strategy, config, split)
     with strategy.scope():
         model = build(spec)
     cases = {
-        "one batch in memory": _case(strategy, config, model, memory),
-        "from records": _case(strategy, config, model, records),
+        "one batch in memory": case_of(strategy, config, model, memory),
+        "from records": case_of(strategy, config, model, records),
         "input alone": input_case(split, config.data, spec.input_size, batch),
     }
     step, fed, alone = (rate.median for rate in measure(cases, seconds, settling=seconds).values())
@@ -123,12 +125,12 @@ def _from_records(strategy, config: Config, split: Split):
     return iter(strategy.distribute_datasets_from_function(feed))
 
 
-def _first_device() -> str:
+def first_device() -> str:
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     return devices[0].name
 
 
-def _repeated(strategy, size: int, batch: int, classes: int):
+def repeated(strategy, size: int, batch: int, classes: int):
     """One batch in memory, over and over, as `data.reader` would give it."""
     rng = np.random.default_rng(0)
     one = {
@@ -144,7 +146,10 @@ def _repeated(strategy, size: int, batch: int, classes: int):
     return iter(strategy.distribute_datasets_from_function(make))
 
 
-def _case(strategy, config: Config, model: keras.Model, iterator) -> Callable[[], float]:
+def case_of(
+    strategy, config: Config, model: keras.Model, iterator, jit_compile: str = "elementwise"
+) -> Callable[[], float]:
+    """A case whose items are the pictures of one training step."""
     spec, batch = config.network, config.training.global_batch_size
     mean = np.full((spec.input_size, spec.input_size, 3), 128.0, np.float32)
     transform = InputTransform(mean, COLOR, config.data, spec.input_size)
@@ -156,7 +161,11 @@ def _case(strategy, config: Config, model: keras.Model, iterator) -> Callable[[]
     with strategy.scope():
         weights = weights_of(model)
         step = TrainingStep(
-            strategy, create(config.optimizer, weights), transform.training, forward
+            strategy,
+            create(config.optimizer, weights),
+            transform.training,
+            forward,
+            jit_compile=jit_compile,
         )
     # Hardly moving, so that no figure depends on what is learned.
     arguments = [Arguments((1e-6,) * len(weights), 0.1, (0, 0))]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from alexnet_tf import benchmark
-from alexnet_tf.benchmarks import networks, reading, timing
+from alexnet_tf.benchmarks import growth, networks, reading, timing
 from alexnet_tf.benchmarks.table import Row, Table
 from alexnet_tf.benchmarks.training import operations
 from alexnet_tf.config import ConfigError
@@ -109,7 +109,7 @@ def run(tmp_path, capsys):
 
 def test_lrn_measures_each_implementation_and_dtype(run):
     figures = run("lrn", "--batch-size", "2")
-    assert len(figures) == 2 * 8  # no bfloat16 kernel in tf.nn
+    assert len(figures) == 2 * (3 * 4 - 1)  # no bfloat16 kernel in tf.nn
     assert min(figures.values()) > 0
 
 
@@ -132,8 +132,18 @@ def test_train_measures_the_step_and_its_rivals(run, data, tmp_path):
     config = tmp_path / "c.yaml"
     config.write_text("network: {width: 0.05, input_size: 64}\ntraining: {global_batch_size: 4}")
     figures = run("train", "--config", config, "--data", data)
-    names = ["float32", "no LRN", "tf.nn LRN", "groups=2", "bfloat16", "from records"]
-    assert list(figures) == names
+    rivals = ["no LRN", "tf.nn LRN", "groups=2", "nothing compiled"]
+    assert list(figures) == ["float32", *rivals, "bfloat16", "from records"]
+    assert min(figures.values()) > 0
+
+
+def test_train_by_size_measures_each_width_and_batch_once(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(growth, "WIDTHS", (0.05, 1.0))
+    monkeypatch.setattr(growth, "BATCHES", (2,))
+    config = tmp_path / "c.yaml"
+    config.write_text("network: {input_size: 64}\ntraining: {global_batch_size: 2}")
+    figures = run("train", "--scaling", "--config", config)
+    assert list(figures) == ["width 0.05, batch 2", "width 1.0, batch 2"]
     assert min(figures.values()) > 0
 
 

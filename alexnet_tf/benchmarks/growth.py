@@ -1,0 +1,53 @@
+"""benchmark train --scaling: what a step costs as the batch or the network grows."""
+
+from __future__ import annotations
+
+import gc
+import resource
+
+import tensorflow as tf
+
+from alexnet_tf.benchmarks.table import Row, Table
+from alexnet_tf.benchmarks.timing import matrix_rate, measure
+from alexnet_tf.benchmarks.training import case_of, first_device, operations, repeated
+from alexnet_tf.config import Config
+from alexnet_tf.network.model import build
+
+BATCHES = (16, 32, 64, 128, 256)
+WIDTHS = (0.25, 0.5, 0.75, 1.0)
+
+
+def table(config: Config, seconds: float) -> Table:
+    """Pictures a second by batch size at full width, and by width at the configured batch.
+
+    One network at a time, so that the last of all, the largest, sets the peak of memory.
+    """
+    batch = config.training.global_batch_size
+    sizes = [(width, batch) for width in WIDTHS] + [(1.0, size) for size in BATCHES]
+    rows = []
+    for width, size in dict.fromkeys(sizes):
+        network = config.network.model_copy(update={"width": width})
+        training = config.training.model_copy(update={"global_batch_size": size})
+        grown = config.model_copy(update={"network": network, "training": training})
+        rate, limit = _rates(grown, seconds)
+        note = f"{1000 * size / rate:,.0f} ms a step, {_gibibytes():.1f} GiB so far"
+        rows.append(Row(f"width {width}, batch {size}", rate, limit, note))
+    facts = {"network": f"{config.network.variant}, {config.network.input_size} px, float32"}
+    return Table("training step by size", "pictures/s", rows, facts)
+
+
+def _rates(config: Config, seconds: float) -> tuple[float, float]:
+    """Of the step, and of the matrix products that it consists of, measured in turns."""
+    spec, batch = config.network, config.training.global_batch_size
+    strategy = tf.distribute.MirroredStrategy([first_device()])
+    memory = repeated(strategy, spec.input_size, batch, spec.num_classes)
+    with strategy.scope():
+        step = case_of(strategy, config, build(spec), memory)
+    rates = measure({"step": step, "matrix": matrix_rate()}, seconds, rounds=3)
+    del step, memory
+    gc.collect()
+    return rates["step"].median, rates["matrix"].best / operations(spec)
+
+
+def _gibibytes() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
