@@ -17,6 +17,7 @@ from scipy import sparse
 
 _WEIGHT_STEPS = 1 << 12
 _BETWEEN_STEPS = 1 << 4
+_ROUNDING = 1e-9  # pixels by which left + side may pass the edge
 _BLOCK_VALUES = 1 << 22  # float32 copies of the source are made by blocks of about 16 MB
 
 
@@ -39,7 +40,7 @@ def shrink_by_area(
     if (
         side < size
         or min(left, top) < 0
-        or max(top - pixels.shape[0], left - pixels.shape[1]) > -side
+        or max(top - pixels.shape[0], left - pixels.shape[1]) + side > _ROUNDING
     ):
         raise ValueError(
             f"Expected a square of at least {size} pixels inside {list(pixels.shape)}. "

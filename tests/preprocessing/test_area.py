@@ -69,6 +69,16 @@ def test_any_square_equals_exact_overlaps(data, size, channels):
     np.testing.assert_allclose(result, exact(pixels, left, top, side, size), atol=0.65)
 
 
+def test_a_square_up_to_the_edge_may_be_rounded_beyond_it():
+    """57 − 8.367633887170365 is rounded up, so that left + side is more than 57."""
+    side = 8.367633887170365
+    pixels = noise(9, 57)
+    result = shrink_by_area(pixels, 57 - side, 0.0, side, 1)
+    np.testing.assert_allclose(result, exact(pixels, 57 - side, 0.0, side, 1), atol=0.65)
+    with pytest.raises(ValueError, match="inside"):
+        shrink_by_area(pixels, 57 - side + 1e-6, 0.0, side, 1)
+
+
 @given(value=st.integers(0, 255), side=st.integers(7, 80), size=st.integers(1, 7))
 def test_constant_stays_constant(value, side, size):
     pixels = np.full((side, side, 3), value, np.uint8)
