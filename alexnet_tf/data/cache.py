@@ -16,6 +16,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from alexnet_tf.config import ConfigError
+from alexnet_tf.data.crops import blank
 from alexnet_tf.data.reader import Split
 from preprocessing.dataset import DatasetError, Shard
 
@@ -52,7 +53,7 @@ def _in_memory(split: Split) -> Split:
 
         sizes = [shard.bytes for shard in shards]
         files = tf.data.Dataset.from_tensor_slices((split.paths, sizes))
-        records = files.flat_map(read).concatenate(tf.data.Dataset.from_tensors(""))
+        records = files.flat_map(read).concatenate(tf.data.Dataset.from_tensors(blank(split.info)))
         expected = sum(split.counts) + 1
         memory = records.batch(expected + 1).take(1).get_single_element()
     if memory.shape[0] != expected:

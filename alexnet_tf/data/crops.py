@@ -1,10 +1,13 @@
-"""A record's bytes to the pixels of a crop, the very ones that Pillow decodes from the picture."""
+"""Records' bytes to the pixels of crops, the very ones that Pillow decodes from the pictures."""
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow as tf
 
 from preprocessing.dataset import DatasetInfo
+from preprocessing.images import ImageOptions, encode
+from preprocessing.records import Record, encode_example
 
 FEATURES = {
     "image/encoded": tf.io.FixedLenFeature([], tf.string),
@@ -12,19 +15,25 @@ FEATURES = {
 }
 
 
-def decode_crop(record: tf.Tensor, info: DatasetInfo, offset, size: int) -> tuple:
-    """(uint8 [size, size, 3], label, weight) of a record; zeros with weight 0 for a blank one.
+def blank(info: DatasetInfo) -> bytes:
+    """A record that is none of the dataset's, for places that no picture fills: black, label 0."""
+    side = info.image_size
+    black = np.zeros((side, side, 3), np.uint8)
+    encoded = encode(black, ImageOptions(side, encoding=info.encoding))
+    return encode_example(Record(encoded, "blank", side, side, 0, "", "", ""))
 
-    Args: record, the bytes of a `tf.train.Example`, or ""; offset, (y, x) of the crop's corner.
+
+def decode_crops(records: tf.Tensor, info: DatasetInfo, offsets: tf.Tensor, size: int) -> tuple:
+    """(uint8 [n, size, size, 3], label int32 [n], weight float32 [n]) of so many records.
+
+    Args: records, string [n], n known: the bytes of a `tf.train.Example` each; offsets, int32
+        [n, 2]: (y, x) of each crop's corner. A blank record has weight 0.
     """
-    blank = (tf.zeros([size, size, 3], tf.uint8), tf.constant(0), tf.constant(0.0))
-    return tf.cond(tf.equal(record, ""), lambda: blank, lambda: _decode(record, info, offset, size))
-
-
-def _decode(record: tf.Tensor, info: DatasetInfo, offset, size: int) -> tuple:
-    parsed = tf.io.parse_single_example(record, FEATURES)
-    image = crop_of(parsed["image/encoded"], info, offset, size)
-    return image, tf.cast(parsed["image/class/label"], tf.int32), tf.constant(1.0)
+    parsed = tf.io.parse_example(records, FEATURES)
+    pairs = zip(tf.unstack(parsed["image/encoded"]), tf.unstack(offsets), strict=True)
+    crops = tf.stack([crop_of(encoded, info, offset, size) for encoded, offset in pairs])
+    weights = tf.cast(tf.not_equal(records, blank(info)), tf.float32)
+    return crops, tf.cast(parsed["image/class/label"], tf.int32), weights
 
 
 def crop_of(encoded: tf.Tensor, info: DatasetInfo, offset, size: int) -> tf.Tensor:

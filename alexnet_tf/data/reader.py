@@ -19,10 +19,11 @@ import numpy as np
 import tensorflow as tf
 
 from alexnet_tf.config import ConfigError, DataConfig
-from alexnet_tf.data.crops import decode_crop
+from alexnet_tf.data.crops import blank, decode_crops
 from preprocessing.dataset import DatasetInfo
 
 READ_AT_ONCE = 16  # shards open at a time, over all lanes
+AT_ONCE = 16  # records decoded in one call, at most: waking a thread for each costs a tenth more
 LANES = (8, 32)  # at most; fewer for a dataset of few shards, whose lanes share files
 
 
@@ -42,6 +43,11 @@ class Share:
     @property
     def per_worker(self) -> int:
         return self.per_replica * self.replicas
+
+    @property
+    def at_once(self) -> int:
+        """Records of a replica's batch that are decoded in one call."""
+        return max(n for n in range(1, AT_ONCE + 1) if self.per_replica % n == 0)
 
     def __post_init__(self):
         parts = self.replicas * self.workers
@@ -88,12 +94,13 @@ class Split:
 
     def blanks(self, count: tf.Tensor | int) -> tf.data.Dataset:
         """Elements of a blank record."""
-        blank = "" if self.memory is None else tf.constant(sum(self.counts), tf.int64)
-        return tf.data.Dataset.from_tensors(blank).repeat(count)
+        number = tf.constant(sum(self.counts), tf.int64)
+        element = blank(self.info) if self.memory is None else number
+        return tf.data.Dataset.from_tensors(element).repeat(count)
 
-    def record(self, element: tf.Tensor) -> tf.Tensor:
-        """The record's bytes; "" for a blank one."""
-        return element if self.memory is None else tf.gather(self.memory, element)
+    def records(self, elements: tf.Tensor) -> tf.Tensor:
+        """The records' bytes."""
+        return elements if self.memory is None else tf.gather(self.memory, elements)
 
     def batches(self, share: Share) -> int:
         """Batches an epoch; all but the last are full."""
@@ -150,7 +157,7 @@ def training_batches(
     """
     check_sizes(split.info, input_size)
     _check_positions(config, split.info.image_size - input_size + 1)
-    lanes, mine = split.lanes(share), share.per_worker
+    lanes, mine, few = split.lanes(share), share.per_worker, share.at_once
     rows = tf.range(share.worker * mine, (share.worker + 1) * mine, dtype=tf.int64)
     margin = split.info.image_size - input_size
 
@@ -168,22 +175,24 @@ def training_batches(
         )
         batches = tf.data.Dataset.range(split.batches(share))
         draws = batches.map(
-            lambda batch: {
-                "row": tf.cast(rows, tf.int32),
-                **_draws(config, margin, seed, number, batch * share.global_batch_size + rows),
-            }
+            lambda batch: _parted(
+                {
+                    "row": tf.cast(rows, tf.int32),
+                    **_draws(config, margin, seed, number, batch * share.global_batch_size + rows),
+                },
+                few,
+            )
         )
-        return tf.data.Dataset.zip((records, draws.unbatch()))
+        return tf.data.Dataset.zip((records.batch(few, drop_remainder=True), draws.unbatch()))
 
-    def example(element, draws):
-        record = split.record(element)
-        image, label, weight = decode_crop(record, split.info, draws["offset"], input_size)
-        return {"image": image, "label": label, "weight": weight, **draws}
+    def examples(elements, draws):
+        crops = decode_crops(split.records(elements), split.info, draws["offset"], input_size)
+        return {**dict(zip(("image", "label", "weight"), crops, strict=True)), **draws}
 
     stream = tf.data.Dataset.range(start[0], tf.int64.max).flat_map(epoch)
-    stream = stream.skip(start[1] * mine)  # records are skipped before decoding
-    stream = stream.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return stream.batch(share.per_replica, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+    stream = stream.skip(start[1] * mine // few)  # records are skipped before decoding
+    stream = stream.map(examples, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return _whole(stream, share)
 
 
 def evaluation_batches(split: Split, size: int, share: Share) -> tf.data.Dataset:
@@ -197,16 +206,36 @@ def evaluation_batches(split: Split, size: int, share: Share) -> tf.data.Dataset
     padded = split.batches(share) * share.per_worker
     blanks = split.blanks(padded - int(sum(taken for _, taken in runs)))
 
-    def example(element):
-        record = split.record(element)
-        image, label, weight = decode_crop(record, split.info, [margin, margin], size)
-        return {"image": image, "label": label, "weight": weight}
+    def examples(elements):
+        corners = tf.fill([share.at_once, 2], margin)
+        crops = decode_crops(split.records(elements), split.info, corners, size)
+        return dict(zip(("image", "label", "weight"), crops, strict=True))
 
     shards = tf.data.Dataset.from_tensor_slices((np.arange(len(runs)), *np.transpose(runs)))
     stream = shards.filter(lambda shard, skipped, taken: taken > 0).flat_map(split.elements)
-    stream = stream.concatenate(blanks)
-    stream = stream.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return stream.batch(share.per_replica, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+    stream = stream.concatenate(blanks).batch(share.at_once, drop_remainder=True)
+    stream = stream.map(examples, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return _whole(stream, share)
+
+
+def _parted(columns: dict[str, tf.Tensor], size: int) -> dict[str, tf.Tensor]:
+    """[n, …] as [n / size, size, …]."""
+    return {
+        name: tf.reshape(column, [column.shape[0] // size, size, *column.shape[1:]])
+        for name, column in columns.items()
+    }
+
+
+def _whole(parts: tf.data.Dataset, share: Share) -> tf.data.Dataset:
+    """A replica's batches of parts, `at_once` examples each."""
+    batches = parts.batch(share.per_replica // share.at_once, drop_remainder=True)
+    joined = batches.map(
+        lambda columns: {
+            name: tf.reshape(column, [share.per_replica, *column.shape[2:]])
+            for name, column in columns.items()
+        }
+    )
+    return joined.prefetch(tf.data.AUTOTUNE)
 
 
 def _runs(counts: list[int], part: int, parts: int) -> np.ndarray:
