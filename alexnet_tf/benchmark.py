@@ -11,6 +11,7 @@ from alexnet_tf import cli, config_file
 from alexnet_tf.benchmarks import growth, normalization, reading, serving, training
 from alexnet_tf.benchmarks.table import Table
 from alexnet_tf.config import ConfigError
+from alexnet_tf.data.cache import cached
 from alexnet_tf.data.reader import Split, check_sizes
 from preprocessing.dataset import read_info
 
@@ -76,6 +77,7 @@ def _train(arguments: argparse.Namespace) -> Table:
     if split is not None:
         config = config.with_classes(len(split.info.classes))
         check_sizes(split.info, config.network.input_size)
+        split = cached(split, config.data.cache)
     if arguments.feeding:
         if split is None:
             raise ConfigError("--feeding: expected --data beside it, received none")

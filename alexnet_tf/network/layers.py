@@ -29,12 +29,15 @@ def _window_sum(x: tf.Tensor, before: int, after: int) -> tf.Tensor:
     return tf.add_n([padded[..., i : i + channels] for i in range(before + after + 1)])
 
 
-def _powers(d: tf.Tensor, beta: float) -> tuple[tf.Tensor, tf.Tensor]:
-    """d^−beta and 1/d; the usual beta of 3/4 needs only square roots, which are far cheaper."""
-    if beta == 0.75:
-        r = tf.math.rsqrt(d)
-        return r * tf.sqrt(r), r * r
-    return tf.pow(d, -beta), tf.math.reciprocal(d)
+def _over_power(x: tf.Tensor, d: tf.Tensor, beta: float, unit: float = 2.0**-44) -> tf.Tensor:
+    """x / d^beta; the usual beta of 3/4 needs only square roots, which are far cheaper.
+
+    They are taken of `unit` · d, whose power 3/2 float32 can hold wherever it holds d.
+    """
+    if beta != 0.75:
+        return x * tf.pow(d, -beta)
+    small = unit * d
+    return x / (unit**-0.75 * tf.sqrt(small * tf.sqrt(small)))
 
 
 def local_response_normalization(
@@ -56,17 +59,18 @@ def local_response_normalization(
     def normalized(x):
         wide = tf.cast(x, tf.float32) if half else x
         d = k + coefficient * _window_sum(wide * wide, *window)
-        return tf.cast(wide * _powers(d, beta)[0], x.dtype)
+        return tf.cast(_over_power(wide, d, beta), x.dtype)
 
     @fusible
     def gradient(x, g):
         own = x.dtype
         if half:
             x, g = tf.cast(x, tf.float32), tf.cast(g, tf.float32)
-        # Computed once more rather than kept: memory costs more than arithmetic.
-        scale, inverse = _powers(k + coefficient * _window_sum(x * x, *window), beta)
-        direct = g * scale
-        shared = _window_sum(direct * x * inverse, *reversed(window))
+        # Computed once more rather than kept: memory costs more than arithmetic. For the same
+        # reason the power stands here in two units: XLA would give a common one its own pass.
+        d = k + coefficient * _window_sum(x * x, *window)
+        shared = _window_sum(_over_power(g * x, d, beta) / d, *reversed(window))
+        direct = _over_power(g, d, beta, unit=2.0**-48)
         return tf.cast(direct - (2.0 * coefficient * beta) * x * shared, own)
 
     @tf.custom_gradient
@@ -89,7 +93,7 @@ def spatial_response_normalization(
     padded = tf.pad(wide * wide, [[0, 0], [before, after], [before, after], [0, 0]])
     # The mean over the padded window is Σ/size²: the division of alpha comes for free.
     d = k + alpha * tf.nn.avg_pool2d(padded, size, 1, "VALID")
-    return tf.cast(wide * _powers(d, beta)[0], x.dtype)
+    return tf.cast(_over_power(wide, d, beta), x.dtype)
 
 
 @register
