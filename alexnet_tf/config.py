@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -110,10 +110,13 @@ class _Decay(Frozen):
     weight_decay: float = Field(0.0005, ge=0)
     decay_biases: bool = False
 
+    slots: ClassVar[int] = 2  # values kept beside each weight: velocities, moments, averages
+
 
 class MomentumConfig(_Decay):
     """v ← momentum·v − weight_decay·ε·w − ε·∂L/∂w; w ← w + v (paper §5)."""
 
+    slots: ClassVar[int] = 1
     name: Literal["momentum"] = "momentum"
     momentum: float = Field(0.9, ge=0, lt=1)
 
@@ -124,6 +127,7 @@ class SgdwConfig(_Decay):
     Decay beside the velocity instead of inside it, and times the rate ε, as Keras has it.
     """
 
+    slots: ClassVar[int] = 1
     name: Literal["sgdw"] = "sgdw"
     momentum: float = Field(0.9, ge=0, lt=1)
 

@@ -58,7 +58,7 @@ def describe(config: Config, batch_size: int) -> str:
         title += f", width {spec.width:g}"
     table = _table(_rows(spec, batch_size, split))
     note = NOTE.format(batch=batch_size)
-    return "\n\n".join([title, table, note, _memory(spec, batch_size)])
+    return "\n\n".join([title, table, note, _memory(spec, batch_size, config.optimizer.slots)])
 
 
 def _rows(spec: NetworkSpec, batch_size: int, split: bool) -> list[tuple[str, ...]]:
@@ -122,13 +122,13 @@ def _table(rows: list[tuple[str, ...]]) -> str:
     return "\n".join([text[0], rule, *text[1:-1], rule, text[-1]])
 
 
-def _memory(spec: NetworkSpec, batch_size: int) -> str:
+def _memory(spec: NetworkSpec, batch_size: int, slots: int) -> str:
     lines = [f"training memory at a batch of {batch_size}, in MB (float32)"]
     layouts = [("on one device", False)]
     if spec.towers == 2:
         layouts.append(("two-tower split", True))
     for name, split in layouts:
-        for number, parts in enumerate(traffic.device_bytes(spec, batch_size, split)):
+        for number, parts in enumerate(traffic.device_bytes(spec, batch_size, split, slots)):
             listed = ", ".join(f"{part} {size / 1e6:,.0f}" for part, size in parts.items())
             total = sum(parts.values()) / 1e6
             lines.append(f"  {name}, device {number}: {total:,.0f} = {listed}")

@@ -17,7 +17,7 @@ from alexnet_tf.observer import Observer
 from alexnet_tf.training import strategy as strategies
 from alexnet_tf.training.board import Board
 from alexnet_tf.training.diagnostics import Diagnostics, FlatLoss, Watch
-from alexnet_tf.training.library_optimizer import averaged
+from alexnet_tf.training.library_optimizer import averaged, check
 from alexnet_tf.training.loop import Hooks, Loop, NonFinite, Progress, Stopped, Window
 from alexnet_tf.training.monitors import Monitors
 from alexnet_tf.training.profile import ProfiledStep
@@ -37,6 +37,7 @@ LOST = (  # what a worker sees when another one is gone
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     config = config_file.load(arguments.config, arguments.overrides)
+    check(config.optimizer)  # before there is a run directory of that configuration
     cluster = strategies.cluster(config.strategy)
     if not cluster.is_chief:  # only the chief writes
         run = run_directory.follow(arguments.run, config, arguments.data)

@@ -53,11 +53,14 @@ def intensity(row: TowerLayer, batch_size: int) -> float:
     return operations / (BYTES * (row.parameters + batch_size * maps))
 
 
-def device_bytes(spec: NetworkSpec, batch_size: int, split: bool) -> list[dict[str, int]]:
+def device_bytes(
+    spec: NetworkSpec, batch_size: int, split: bool, slots: int = 1
+) -> list[dict[str, int]]:
     """Memory of each device in training: both towers on one, or `split` over two.
 
-    Weights, velocities and gradients; the batch's pictures; activations and, of the same size,
-    their gradients. What a library needs for its own work comes on top.
+    Weights, gradients and so many of the optimizer's `slots` (a velocity); the batch's pictures;
+    activations and, of the same size, their gradients. What a library needs for its own work comes
+    on top.
     """
     rows = geometry(spec)
     devices = []
@@ -69,7 +72,7 @@ def device_bytes(spec: NetworkSpec, batch_size: int, split: bool) -> list[dict[s
         devices.append(
             {
                 "weights": weights,
-                "velocities": weights,
+                "optimizer": slots * weights,
                 "gradients": weights,
                 "activations": (image + 2 * kept) * batch_size * BYTES,
             }

@@ -31,6 +31,11 @@ class _Given:
         return self.value
 
 
+def check(config: OptimizerConfig) -> None:
+    """Raises ConfigError where Addons are missing, or not the ones that fit."""
+    addons(f"optimizer.name: {config.name}")
+
+
 def rule(config: OptimizerConfig, variable: tf.Variable, decay: float):
     """See `library_optimizer`."""
     rate, rate_decay = _Given(), _Given()

@@ -21,6 +21,20 @@ class _Averaged(keras.optimizers.SGD):
         self._update_model_variables_moving_average([variable])
 
 
+def check(config: OptimizerConfig) -> None:
+    """Raises ConfigError where the installed versions have no such optimizer."""
+    since = SINCE.get(config.name, (3, 0))
+    if tuple(int(part) for part in keras.__version__.split(".")[:2]) < since:
+        raise ConfigError(
+            f"optimizer.name: {config.name} expects Keras {since[0]}.{since[1]} or newer, received"
+            f" Keras {keras.__version__}; pip install --upgrade keras"
+        )
+    if config.name == "lamb" and config.decay == "in-ratio":
+        addons("optimizer.decay: in-ratio")
+    if config.name == "lookahead":
+        addons("optimizer.name: lookahead")
+
+
 def rule(config: OptimizerConfig, variable: tf.Variable, decay: float):
     """See `library_optimizer`."""
     optimizer, names = _optimizer(config)
@@ -46,22 +60,12 @@ def rule(config: OptimizerConfig, variable: tf.Variable, decay: float):
 
 def _optimizer(config: OptimizerConfig) -> tuple[keras.optimizers.Optimizer, list[str]]:
     """The optimizer, and how its slots are called, in Keras' order."""
-    since = SINCE.get(config.name, (3, 0))
-    if tuple(int(part) for part in keras.__version__.split(".")[:2]) < since:
-        raise ConfigError(
-            f"optimizer.name: {config.name} expects Keras {since[0]}.{since[1]} or newer, received"
-            f" Keras {keras.__version__}; pip install --upgrade keras"
-        )
     unused = _no_rate  # a function makes no variable of it
     if config.name == "lamb":
-        if config.decay == "in-ratio":
-            addons("optimizer.decay: in-ratio")
         lamb = keras.optimizers.Lamb(
             unused, beta_1=config.beta_1, beta_2=config.beta_2, epsilon=config.epsilon
         )
         return lamb, ["first_moments", "second_moments"]
-    if config.name == "lookahead":
-        addons("optimizer.name: lookahead")
     velocities = ["velocities"] if config.momentum else []
     if config.name == "moving-average":
         averaged = _Averaged(

@@ -19,7 +19,13 @@ from alexnet_tf.training.gradients import GradientSum
 from alexnet_tf.training.optimizer import Momentum
 from alexnet_tf.weights import Weight
 
-rule = keras_rules.rule if KERAS_3 else addons_rules.rule
+rules = keras_rules if KERAS_3 else addons_rules
+
+
+def check(config: OptimizerConfig) -> None:
+    """Raises ConfigError where the installed versions have no such optimizer."""
+    if config.name != "momentum":
+        rules.check(config)
 
 
 def create(config: OptimizerConfig, weights: Sequence[Weight]) -> Momentum | LibraryOptimizer:
@@ -27,6 +33,7 @@ def create(config: OptimizerConfig, weights: Sequence[Weight]) -> Momentum | Lib
 
     Raises ConfigError where the installed versions have none of that name.
     """
+    check(config)
     return (Momentum if config.name == "momentum" else LibraryOptimizer)(config, weights)
 
 
@@ -46,7 +53,7 @@ class LibraryOptimizer:
         for weight in self.weights:
             decays = weight.kind == "kernel" or config.decay_biases
             with strategy.extended.colocate_vars_with(weight.variable):
-                update, state = rule(
+                update, state = rules.rule(
                     config, weight.variable, config.weight_decay if decays else 0.0
                 )
             self._updates.append(update)

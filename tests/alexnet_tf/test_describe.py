@@ -88,7 +88,7 @@ def test_memory_shows_why_3_gb_cards_needed_the_split():
     """At 128 pictures, one device would hold 2.8 GB before any library's own needs."""
     spec = VARIANTS["original"]
     (alone,), split = (traffic.device_bytes(spec, 128, s) for s in (False, True))
-    assert alone["weights"] == alone["velocities"] == alone["gradients"] == 4 * 60_965_224
+    assert alone["weights"] == alone["optimizer"] == alone["gradients"] == 4 * 60_965_224
     assert sum(alone.values()) == pytest.approx(2.83e9, rel=0.01)
     assert len(split) == 2
     assert all(sum(part.values()) < 1.5e9 for part in split)
@@ -96,6 +96,14 @@ def test_memory_shows_why_3_gb_cards_needed_the_split():
     half = traffic.device_bytes(spec, 64, False)[0]
     assert half["activations"] * 2 == alone["activations"]
     assert half["weights"] == alone["weights"]
+
+
+@pytest.mark.parametrize(
+    ("name", "megabytes"), [("momentum", 239), ("sgdw", 239), ("lamb", 478), ("lookahead", 478)]
+)
+def test_an_optimizer_keeps_so_much_beside_the_weights(name, megabytes):
+    """59,798,312 parameters of 4 bytes, once or twice."""
+    assert f"optimizer {megabytes}" in text_of("one-tower", f"optimizer.name={name}")
 
 
 def test_the_verb_prints_and_takes_overrides(capsys):

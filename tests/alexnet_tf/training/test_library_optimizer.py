@@ -371,6 +371,7 @@ def test_a_training_without_what_it_needs_exits_with_2(tmp_path, monkeypatch, ca
         cli.run(lambda _: train.main([*arguments, *settings]))
     assert ended.value.code == 2
     assert capsys.readouterr().err.startswith("error: optimizer.name: lookahead expects")
+    assert not (tmp_path / "run").exists()
 
 
 @keras_3_only
