@@ -23,7 +23,7 @@ from alexnet_tf.data.crops import blank, decode_crops
 from preprocessing.dataset import DatasetInfo
 
 READ_AT_ONCE = 16  # shards open at a time, over all lanes
-AT_ONCE = 16  # records decoded in one call, at most: waking a thread for each costs a tenth more
+AT_ONCE = 16  # records decoded in one call, at most: waking a thread for each costs a quarter more
 LANES = (8, 32)  # at most; fewer for a dataset of few shards, whose lanes share files
 
 
