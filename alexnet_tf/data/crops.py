@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-import numpy as np
+import io
+
 import tensorflow as tf
+from PIL import Image
 
 from preprocessing.dataset import DatasetInfo
-from preprocessing.images import ImageOptions, encode
-from preprocessing.records import Record, encode_example
 
 FEATURES = {
     "image/encoded": tf.io.FixedLenFeature([], tf.string),
+    "image/format": tf.io.FixedLenFeature([], tf.string, ""),
     "image/class/label": tf.io.FixedLenFeature([], tf.int64),
 }
+BLANK = b"blank"  # the format of a record that is none of the dataset's
 
 
 def blank(info: DatasetInfo) -> bytes:
     """A record that is none of the dataset's, for places that no picture fills: black, label 0."""
-    side = info.image_size
-    black = np.zeros((side, side, 3), np.uint8)
-    encoded = encode(black, ImageOptions(side, encoding=info.encoding))
-    return encode_example(Record(encoded, "blank", side, side, 0, "", "", ""))
+    black = Image.new("RGB", (info.image_size, info.image_size))
+    jpeg = io.BytesIO()
+    black.save(jpeg, "JPEG")
+    encoded = {"raw": black.tobytes(), "jpeg": jpeg.getvalue()}[info.encoding]
+    example = tf.train.Example()
+    for name, value in (("image/encoded", encoded), ("image/format", BLANK)):
+        example.features.feature[name].bytes_list.value.append(value)
+    example.features.feature["image/class/label"].int64_list.value.append(0)
+    return example.SerializeToString()
 
 
 def decode_crops(records: tf.Tensor, info: DatasetInfo, offsets: tf.Tensor, size: int) -> tuple:
@@ -32,7 +39,7 @@ def decode_crops(records: tf.Tensor, info: DatasetInfo, offsets: tf.Tensor, size
     parsed = tf.io.parse_example(records, FEATURES)
     pairs = zip(tf.unstack(parsed["image/encoded"]), tf.unstack(offsets), strict=True)
     crops = tf.stack([crop_of(encoded, info, offset, size) for encoded, offset in pairs])
-    weights = tf.cast(tf.not_equal(records, blank(info)), tf.float32)
+    weights = tf.cast(tf.not_equal(parsed["image/format"], BLANK), tf.float32)
     return crops, tf.cast(parsed["image/class/label"], tf.int32), weights
 
 
