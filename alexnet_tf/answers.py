@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from alexnet_tf.data import reader
 from alexnet_tf.data.augment import InputTransform
+from alexnet_tf.data.split import Share, Split
 from alexnet_tf.data.views import mean_probabilities, views
 
 Network = tuple[keras.Model, InputTransform]
@@ -27,7 +28,7 @@ class Answers:
 
 def answers(
     networks: Sequence[Network],
-    split: reader.Split,
+    split: Split,
     view_count: int = 1,
     batch_size: int = 64,
     *,
@@ -38,7 +39,7 @@ def answers(
 
     Softmax probabilities are averaged over the views (2012: src/worker.cu).
     """
-    info, share = split.info, reader.Share(batch_size)
+    info, share = split.info, Share(batch_size)
     sizes = {transform.size for _, transform in networks}
     # A single view of a single size is cut while decoding; else whole pictures are read.
     whole = view_count > 1 or len(sizes) > 1

@@ -13,6 +13,7 @@ from alexnet_tf.config import Config, ConfigError, Plateau
 from alexnet_tf.data import reader
 from alexnet_tf.data.augment import InputTransform
 from alexnet_tf.data.cache import cached
+from alexnet_tf.data.split import Share, Split
 from alexnet_tf.network import model as network
 from alexnet_tf.network.layers import dropout_seed
 from alexnet_tf.network.towers import Placement, pictures
@@ -48,11 +49,11 @@ class Assembly:
         devices = strategies.create(self.config.strategy, cluster)
         self.strategy, self.workers = devices.strategy, Workers(devices)
         self.placement = Placement(devices.pairs) if devices.pairs else None
-        self.share = reader.Share(
+        self.share = Share(
             training.global_batch_size, devices.local_replicas, cluster.workers, cluster.worker
         )
         check_parts(self.share.per_replica, training.accumulation_steps)
-        self.split = cached(reader.Split(data, run.info, "train"), self.config.data.cache)
+        self.split = cached(Split(data, run.info, "train"), self.config.data.cache)
         self.transform = InputTransform(
             run.mean_image, run.info.color, self.config.data, spec.input_size
         )
@@ -160,7 +161,7 @@ class Assembly:
                     " schedule.name=piecewise, or convert the dataset with a validation split"
                 )
             return None
-        split = reader.Split(data, self.run.info, "validation")
+        split = Split(data, self.run.info, "validation")
         split = cached(split, self.config.data.cache)
         return Validation(self.strategy, self.model, self.transform, split, self.share)
 

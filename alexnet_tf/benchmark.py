@@ -12,7 +12,8 @@ from alexnet_tf.benchmarks import growth, normalization, reading, serving, train
 from alexnet_tf.benchmarks.table import Table
 from alexnet_tf.config import ConfigError
 from alexnet_tf.data.cache import cached
-from alexnet_tf.data.reader import Split, check_sizes
+from alexnet_tf.data.reader import check_sizes
+from alexnet_tf.data.split import Split
 from preprocessing.dataset import read_info
 
 

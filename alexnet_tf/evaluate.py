@@ -14,6 +14,7 @@ from alexnet_tf import cli, run_directory
 from alexnet_tf.answers import Answers, answers
 from alexnet_tf.config import ConfigError
 from alexnet_tf.data import reader
+from alexnet_tf.data.split import Split
 from alexnet_tf.evaluation import report
 from alexnet_tf.evaluation.ensemble import average, best_weights
 from alexnet_tf.evaluation.tally import Tally
@@ -27,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     runs = [run_directory.load(path) for path in arguments.run]
     info = read_info(arguments.data)
     _check(runs, info, arguments)
-    split = reader.Split(arguments.data, info, arguments.split)
+    split = Split(arguments.data, info, arguments.split)
     size, views = arguments.batch_size, arguments.views
     stream = answers([restored_model(run) for run in runs], split, views, size, progress=True)
     stream = _labelled(stream, arguments.split)

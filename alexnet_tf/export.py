@@ -17,6 +17,7 @@ import tensorflow as tf
 from alexnet_tf import cli, parity, run_directory, tflite
 from alexnet_tf.config import ConfigError
 from alexnet_tf.data import reader
+from alexnet_tf.data.split import Share, Split
 from alexnet_tf.run_directory import Run
 from alexnet_tf.served import WEIGHTS, Served
 from preprocessing.dataset import read_info
@@ -105,8 +106,8 @@ def _batches(run: Run, data: str) -> tf.data.Dataset:
     info = read_info(data)
     if info.classes != run.info.classes or info.image_size != run.info.image_size:
         raise ConfigError(f"--check: expected the classes and sizes of {run.path}'s dataset")
-    split = reader.Split(data, info, "validation")
-    return reader.evaluation_batches(split, info.image_size, reader.Share(32))
+    split = Split(data, info, "validation")
+    return reader.evaluation_batches(split, info.image_size, Share(32))
 
 
 def _check(run: Run, directory: Path, views: int, batches: tf.data.Dataset) -> parity.Parity:

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from alexnet_tf.answers import Network
 from alexnet_tf.data import reader
+from alexnet_tf.data.split import Share, Split
 from alexnet_tf.data.views import view_input, views
 from alexnet_tf.features import features_model
 from alexnet_tf.figures.tiles import thumbnails
@@ -48,10 +49,10 @@ class Viewer:
 
         self._see = see
 
-    def look(self, split: reader.Split, limit: int, side: int, batch_size: int = 64) -> Gallery:
+    def look(self, split: Split, limit: int, side: int, batch_size: int = 64) -> Gallery:
         """The first `limit` pictures of a split (a random sample: conversion permutes them)."""
         size, batch_size = split.info.image_size, min(batch_size, limit)
-        batches = reader.evaluation_batches(split, size, reader.Share(batch_size))
+        batches = reader.evaluation_batches(split, size, Share(batch_size))
         parts = []
         for batch in batches.take(-(-limit // batch_size)):
             real = batch["weight"].numpy() > 0

@@ -14,6 +14,7 @@ import tensorflow as tf
 from alexnet_tf import config_file
 from alexnet_tf.answers import Network
 from alexnet_tf.data import reader
+from alexnet_tf.data.split import Share, Split
 from alexnet_tf.evaluation.tally import Tally
 from alexnet_tf.figures.classes import confusion_matrix
 from alexnet_tf.figures.page import pixels, style
@@ -40,10 +41,10 @@ class Observer:
     def __init__(self, run: Run, network: Network, board: Board, data: str | Path, noise):
         self.run, self.network, self.board, self.noise = run, network, board, noise
         self.settings = run.config.monitoring
-        self.train = reader.Split(data, run.info, "train")
+        self.train = Split(data, run.info, "train")
         self.validation = None
         if "validation" in run.info.splits:
-            self.validation = reader.Split(data, run.info, "validation")
+            self.validation = Split(data, run.info, "validation")
         self.sampled = False
         self.names = [name.text for name in run.info.classes]
         self.viewer = Viewer(network, run.config.network, run.info.image_size)
@@ -102,11 +103,11 @@ class Observer:
 
 
 def _training_sheet(
-    run: Run, network: Network, split: reader.Split, epoch: int, noise: float, count: int
+    run: Run, network: Network, split: Split, epoch: int, noise: float, count: int
 ) -> np.ndarray:
     """uint8 sheet of an epoch's training pictures as the network sees them, the mean added back."""
     data = run.config.data.model_copy(update={"shuffle_buffer": 4 * count})
-    share = reader.Share(count)
+    share = Share(count)
     size, seed = run.config.network.input_size, run.config.training.seed
     batches = reader.training_batches(split, data, size, share, seed, (epoch, 0))
     batch = next(iter(batches))

@@ -12,6 +12,7 @@ import tensorflow as tf
 from alexnet_tf import cli, config_file, run_directory
 from alexnet_tf.assembly import Assembly, reason_of
 from alexnet_tf.data import reader
+from alexnet_tf.data.split import Share
 from alexnet_tf.metrics import Result
 from alexnet_tf.observer import Observer
 from alexnet_tf.training import strategy as strategies
@@ -170,7 +171,7 @@ class Training:
         """Diagnostics on training pictures in the center view, from `step` on."""
         training, spec = self.config.training, self.config.network
         count = min(PROBED, self.run.info.num_examples("train"))
-        batches = reader.evaluation_batches(self.parts.split, spec.input_size, reader.Share(count))
+        batches = reader.evaluation_batches(self.parts.split, spec.input_size, Share(count))
         crops = next(iter(batches))["image"]
         margin = (self.run.info.image_size - spec.input_size) // 2
         images = self.parts.transform.centered(

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from alexnet_tf.data import reader
 from alexnet_tf.data.augment import InputTransform
+from alexnet_tf.data.split import Share, Split
 from alexnet_tf.data.views import mean_probabilities, views
 from alexnet_tf.metrics import COLUMNS, Result, per_example
 
@@ -26,8 +27,8 @@ class Validation:
         strategy: tf.distribute.Strategy,
         model: keras.Model,
         transform: InputTransform,
-        split: reader.Split,
-        share: reader.Share,
+        split: Split,
+        share: Share,
     ):
         self.strategy, self.model, self.transform = strategy, model, transform
         self.split, self.share = split, share

@@ -15,7 +15,7 @@ from PIL import Image
 from alexnet_tf import cli, run_directory
 from alexnet_tf.answers import Network, answers
 from alexnet_tf.config import ConfigError
-from alexnet_tf.data import reader
+from alexnet_tf.data.split import Split
 from alexnet_tf.evaluation.tally import Tally
 from alexnet_tf.figures.answers import Answered, Neighbors, figure_4
 from alexnet_tf.figures.classes import class_errors, confusion_matrix
@@ -41,8 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     info = read_info(arguments.data)
     if info.classes != run.info.classes or info.image_size != run.info.image_size:
         raise RunError(f"expected the classes and picture size of {run.path}'s dataset")
-    test = reader.Split(arguments.data, info, arguments.split)
-    train = reader.Split(arguments.data, info, "train")
+    test = Split(arguments.data, info, arguments.split)
+    train = Split(arguments.data, info, "train")
     network = restored_model(run)
     output = Path(arguments.output)
     output.mkdir(parents=True, exist_ok=True)
@@ -98,9 +98,7 @@ def course(run: Run) -> Course:
     )
 
 
-def _figure_4(
-    run: Run, network: Network, test: reader.Split, train: reader.Split, limit: int
-) -> Figure:
+def _figure_4(run: Run, network: Network, test: Split, train: Split, limit: int) -> Figure:
     """The test pictures are the first of each class, in the dataset's (random) order."""
     names = [name.text for name in run.info.classes]
     viewer = Viewer(network, run.config.network, test.info.image_size)
@@ -133,7 +131,7 @@ def _best(probabilities: np.ndarray) -> np.ndarray:
     return np.argsort(-probabilities, kind="stable")[:TOP]
 
 
-def _classes(network: Network, split: reader.Split, view_count: int) -> dict[str, Figure]:
+def _classes(network: Network, split: Split, view_count: int) -> dict[str, Figure]:
     names = [name.text for name in split.info.classes]
     tally = Tally(len(names))
     for batch in answers([network], split, view_count, progress=True):

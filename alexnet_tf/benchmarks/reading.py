@@ -17,7 +17,8 @@ from alexnet_tf.benchmarks.timing import measure
 from alexnet_tf.config import DataConfig
 from alexnet_tf.data.cache import cached
 from alexnet_tf.data.crops import FEATURES, crop_of
-from alexnet_tf.data.reader import Share, Split, training_batches
+from alexnet_tf.data.reader import training_batches
+from alexnet_tf.data.split import Share, Split
 from preprocessing.dataset import Shard, shard_name
 
 SAMPLE = 2048  # records that the bare loop keeps in memory

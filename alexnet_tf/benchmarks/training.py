@@ -15,7 +15,8 @@ from alexnet_tf.benchmarks.table import Row, Table
 from alexnet_tf.benchmarks.timing import matrix_rate, measure
 from alexnet_tf.config import Config
 from alexnet_tf.data.augment import InputTransform
-from alexnet_tf.data.reader import Share, Split, training_batches
+from alexnet_tf.data.reader import training_batches
+from alexnet_tf.data.split import Share, Split
 from alexnet_tf.network.geometry import geometry
 from alexnet_tf.network.layers import dropout_seed
 from alexnet_tf.network.model import build

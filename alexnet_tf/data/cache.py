@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from alexnet_tf.config import ConfigError
 from alexnet_tf.data.crops import blank
-from alexnet_tf.data.reader import Split
+from alexnet_tf.data.split import Split
 from preprocessing.dataset import DatasetError, Shard
 
 KEPT_FREE = 0.1  # of the free memory or disk, for everybody else

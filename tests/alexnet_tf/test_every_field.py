@@ -18,6 +18,7 @@ from alexnet_tf import config_file
 from alexnet_tf.config import OPTIMIZERS, SCHEDULES, Config, ConfigError
 from alexnet_tf.data import reader
 from alexnet_tf.data.augment import InputTransform
+from alexnet_tf.data.split import Share, Split
 from alexnet_tf.metrics import Result
 from alexnet_tf.network import model as network_model
 from alexnet_tf.network.layers import dropout_seed
@@ -242,14 +243,14 @@ def test_network(field):
 def split(tmp_path_factory):
     path = tmp_path_factory.mktemp("data")
     info = tiny_datasets.write(path, counts={"train": 40}, size=24, shards=4)
-    return reader.Split(path, info, "train")
+    return Split(path, info, "train")
 
 
-def inputs(config: Config, split: reader.Split) -> list[np.ndarray]:
+def inputs(config: Config, split: Split) -> list[np.ndarray]:
     """Six batches of network input and labels: an epoch, and the next one's first."""
     mean = dataset.read_mean_image(split.directory)
     transform = InputTransform(mean, split.info.color, config.data, 16)
-    stream = reader.training_batches(split, config.data, 16, reader.Share(8), seed=0)
+    stream = reader.training_batches(split, config.data, 16, Share(8), seed=0)
     noise = tf.constant(Schedule(config).noise_coefficient(0))
     found = []
     for batch in itertools.islice(stream, 6):

@@ -11,6 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from alexnet_tf import evaluate, load_run, run_directory, visualize
 from alexnet_tf.config import ConfigError
 from alexnet_tf.data import reader
+from alexnet_tf.data.split import Share, Split
 from alexnet_tf.figures.tiles import figure_3
 from alexnet_tf.gallery import Viewer, nearest
 from alexnet_tf.run_directory import RunError
@@ -64,8 +65,8 @@ def test_the_last_kernels_shown_are_the_trained_ones(made, events):
 def test_the_projector_holds_the_trained_features(made):
     directory = made.run / "tensorboard" / "validation"
     trained, info = load_run(made.run), read_info(made.data)
-    split = reader.Split(made.data, info, "validation")
-    batch = next(iter(reader.evaluation_batches(split, 72, reader.Share(20))))
+    split = Split(made.data, info, "validation")
+    batch = next(iter(reader.evaluation_batches(split, 72, Share(20))))
     stored = np.fromfile(directory / "features.bytes", np.float32).reshape(20, -1)
     np.testing.assert_allclose(stored, trained.features(batch["image"]), rtol=1e-4, atol=1e-5)
     rows = [line.split("\t") for line in (directory / "pictures.tsv").read_text().splitlines()]
@@ -74,7 +75,7 @@ def test_the_projector_holds_the_trained_features(made):
 
 def test_a_gallery_is_the_same_in_any_batches(made):
     trained = load_run(made.run)
-    split = reader.Split(made.data, read_info(made.data), "train")
+    split = Split(made.data, read_info(made.data), "train")
     viewer = Viewer((trained.model, trained.transform), trained.config.network, 72)
     some, few = viewer.look(split, 11, 24, batch_size=4), viewer.look(split, 11, 24)
     assert len(some) == 11
@@ -111,8 +112,8 @@ def test_weights_are_searched_on_one_half_and_reported_on_the_other(made, capsys
     assert report["weights"] == pytest.approx([0.5, 0.5])  # twice the same network
     # The odd half's own loss, from each picture's probabilities.
     trained, info = load_run(made.run), read_info(made.data)
-    split = reader.Split(made.data, info, "validation")
-    batch = next(iter(reader.evaluation_batches(split, 72, reader.Share(20))))
+    split = Split(made.data, info, "validation")
+    batch = next(iter(reader.evaluation_batches(split, 72, Share(20))))
     own = tf.gather(trained.probabilities(batch["image"]), batch["label"], axis=1, batch_dims=1)
     expected = -np.log(own.numpy())[1::2].mean()
     assert report["loss"] == pytest.approx(expected, rel=1e-3)  # crops decoded alone may differ

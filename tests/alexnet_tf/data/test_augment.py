@@ -10,6 +10,7 @@ from alexnet_tf import config_file
 from alexnet_tf.config import ColorNoise, ConfigError, DataConfig
 from alexnet_tf.data import reader
 from alexnet_tf.data.augment import InputTransform
+from alexnet_tf.data.split import Share, Split
 from preprocessing import dataset
 from tests import tiny_datasets
 from tests.reference import augment as reference
@@ -22,11 +23,11 @@ PER_BATCH, BATCHES = 1089, 40
 def split(tmp_path_factory):
     path = tmp_path_factory.mktemp("pictures")
     info = tiny_datasets.write(path, counts={"train": 990}, size=SIZE)
-    return reader.Split(path, info, "train")
+    return Split(path, info, "train")
 
 
 def batches(split, config, count, size=PER_BATCH, seed=3):
-    stream = reader.training_batches(split, config, CROP, reader.Share(size), seed)
+    stream = reader.training_batches(split, config, CROP, Share(size), seed)
     return list(itertools.islice(stream.as_numpy_iterator(), count))
 
 

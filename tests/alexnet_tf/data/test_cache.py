@@ -9,6 +9,7 @@ import pytest
 
 from alexnet_tf.config import ConfigError, DataConfig
 from alexnet_tf.data import cache, reader
+from alexnet_tf.data.split import Share, Split
 from preprocessing.dataset import DatasetError
 from tests import tiny_datasets
 
@@ -23,7 +24,7 @@ def data(tmp_path, monkeypatch):
     info = tiny_datasets.write(
         tmp_path / "data", classes=50, counts=counts, size=24, encoding="jpeg", shards=4
     )
-    return {name: reader.Split(tmp_path / "data", info, name) for name in counts}
+    return {name: Split(tmp_path / "data", info, name) for name in counts}
 
 
 def assert_same(received, expected):
@@ -46,7 +47,7 @@ def evaluation(split, share):
 def test_a_cache_changes_no_batch(data, order):
     """Two epochs, restarts in the middle of them, two workers of two replicas, and validation."""
     config = DataConfig(order=order, shuffle_buffer=16, chunk=3)
-    shares = [reader.Share(8), *(reader.Share(8, 2, 2, worker) for worker in range(2))]
+    shares = [Share(8), *(Share(8, 2, 2, worker) for worker in range(2))]
     cases = [(share, start) for share in shares for start in ((0, 0), (0, 3), (1, 4))]
     expected = [training(data["train"], config, *case) for case in cases]
     validation = [evaluation(data["validation"], share) for share in shares]
@@ -66,10 +67,10 @@ def test_none_is_the_split_itself(data):
 def test_a_changed_dataset_is_not_mistaken_for_its_copies(data, tmp_path):
     old = cache.cached(data["train"], "disk")
     info = tiny_datasets.write(tmp_path / "data", counts={"train": 50}, size=24, shards=4, seed=1)
-    changed = reader.Split(tmp_path / "data", info, "train")
+    changed = Split(tmp_path / "data", info, "train")
     new = cache.cached(changed, "disk")
     assert old.directory != new.directory
-    assert_same(evaluation(new, reader.Share(8)), evaluation(changed, reader.Share(8)))
+    assert_same(evaluation(new, Share(8)), evaluation(changed, Share(8)))
 
 
 def test_an_interrupted_copying_goes_on_and_leaves_nothing_half_made(data, monkeypatch):

@@ -11,6 +11,7 @@ from PIL import Image
 
 from alexnet_tf.config import ConfigError, DataConfig
 from alexnet_tf.data import reader
+from alexnet_tf.data.split import Share, Split
 from preprocessing import dataset
 from preprocessing.dataset import decode_example
 from preprocessing.records import read_records
@@ -27,7 +28,7 @@ def splits(request, tmp_path_factory):
     info = tiny_datasets.write(
         path, classes=50, counts=COUNTS, size=SIZE, encoding=request.param, shards=4
     )
-    return {name: reader.Split(path, info, name) for name in COUNTS}
+    return {name: Split(path, info, name) for name in COUNTS}
 
 
 def stored(split) -> dict[int, np.ndarray]:
@@ -46,7 +47,7 @@ def stored(split) -> dict[int, np.ndarray]:
 
 
 def epoch(split, config, start=(0, 0), batch=8, seed=0, count=None):
-    share = reader.Share(batch)
+    share = Share(batch)
     batches = reader.training_batches(split, config, CROP, share, seed, start)
     return list(itertools.islice(batches.as_numpy_iterator(), count or split.batches(share)))
 
@@ -104,7 +105,7 @@ def test_another_seed_draws_anew(splits):
 def test_evaluation_reads_each_center_once(splits, size):
     split = splits["validation"]
     pixels, margin = stored(split), (SIZE - size) // 2
-    batches = list(reader.evaluation_batches(split, size, reader.Share(8)).as_numpy_iterator())
+    batches = list(reader.evaluation_batches(split, size, Share(8)).as_numpy_iterator())
     real = joined(batches, "weight") == 1
     labels = joined(batches, "label")[real]
     assert sorted(labels) == list(range(13))
@@ -116,7 +117,7 @@ def test_evaluation_reads_each_center_once(splits, size):
 def test_workers_share_an_epoch_without_gap_or_overlap(splits):
     labels, lengths = [], set()
     for worker in range(3):  # four shards on three workers: uneven
-        share = reader.Share(12, replicas=2, workers=3, worker=worker)
+        share = Share(12, replicas=2, workers=3, worker=worker)
         batches = reader.training_batches(splits["train"], DataConfig(), CROP, share, 0)
         number = splits["train"].batches(share) * share.replicas
         mine = list(itertools.islice(batches.as_numpy_iterator(), number))
@@ -133,7 +134,7 @@ def test_a_global_batch_is_the_same_however_it_is_shared(splits, replicas, worke
     alone = epoch(split, config, count=14)  # two epochs
     parts = []
     for worker in range(workers):
-        share = reader.Share(8, replicas, workers, worker)
+        share = Share(8, replicas, workers, worker)
         batches = reader.training_batches(split, config, CROP, share, 0)
         received = itertools.islice(batches.as_numpy_iterator(), 14 * replicas)
         parts.append(list(received))
@@ -147,7 +148,7 @@ def test_a_global_batch_is_the_same_however_it_is_shared(splits, replicas, worke
 def test_workers_evaluate_every_picture_once(splits, workers):
     split, labels = splits["validation"], []
     for worker in range(workers):
-        share = reader.Share(6, 1, workers, worker)
+        share = Share(6, 1, workers, worker)
         batches = list(reader.evaluation_batches(split, CROP, share).as_numpy_iterator())
         assert len(batches) == split.batches(share) == 3
         labels += joined(batches, "label")[joined(batches, "weight") == 1].tolist()
@@ -156,8 +157,8 @@ def test_workers_evaluate_every_picture_once(splits, workers):
 
 def test_a_worker_opens_its_own_shards_only(tmp_path):
     info = tiny_datasets.write(tmp_path, counts={"train": 64}, size=SIZE, shards=16)
-    split = reader.Split(tmp_path, info, "train")
-    share = reader.Share(8, workers=2, worker=1)
+    split = Split(tmp_path, info, "train")
+    share = Share(8, workers=2, worker=1)
     for path in split.paths[:8]:  # in the stored order the first worker's
         os.remove(path)
     batches = reader.training_batches(split, DataConfig(order="fixed"), CROP, share, 0)
@@ -167,12 +168,12 @@ def test_a_worker_opens_its_own_shards_only(tmp_path):
 
 def test_lanes_that_the_workers_cannot_share_are_refused_with_valid_ones(splits):
     with pytest.raises(ConfigError, match=r"14 is read in 7 lanes.* 1 or 7 workers; received 2"):
-        splits["train"].lanes(reader.Share(14, workers=2))
+        splits["train"].lanes(Share(14, workers=2))
 
 
 def test_a_batch_that_does_not_divide_is_refused_with_valid_ones():
     with pytest.raises(ConfigError, match=r"multiple of the 4 replicas \(such as 8 or 12\).* 10"):
-        reader.Share(10, replicas=2, workers=2)
+        Share(10, replicas=2, workers=2)
 
 
 def test_crops_larger_than_the_pictures_are_refused(splits):
@@ -187,4 +188,4 @@ def test_a_damaged_record_stops_the_stream(tmp_path):
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
     with pytest.raises(tf.errors.DataLossError):
-        epoch(reader.Split(tmp_path, info, "train"), DataConfig())
+        epoch(Split(tmp_path, info, "train"), DataConfig())

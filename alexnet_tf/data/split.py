@@ -1,0 +1,113 @@
+"""A split of a dataset: its records' elements, and each worker's part of a global batch."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+import numpy as np
+import tensorflow as tf
+
+from alexnet_tf.config import ConfigError
+from alexnet_tf.data.crops import blank
+from preprocessing.dataset import DatasetInfo
+
+AT_ONCE = 16  # records decoded in one call, at most: waking a thread for each costs a quarter more
+LANES = (8, 32)  # at most; fewer for a dataset of few shards, whose lanes share files
+
+
+@dataclass(frozen=True)
+class Share:
+    """The part of each global batch that this worker's pipeline makes, replica by replica."""
+
+    global_batch_size: int
+    replicas: int = 1  # local to the worker
+    workers: int = 1
+    worker: int = 0
+
+    @property
+    def per_replica(self) -> int:
+        return self.global_batch_size // (self.replicas * self.workers)
+
+    @property
+    def per_worker(self) -> int:
+        return self.per_replica * self.replicas
+
+    @property
+    def at_once(self) -> int:
+        """Records of a replica's batch that are decoded in one call."""
+        return max(n for n in range(1, AT_ONCE + 1) if self.per_replica % n == 0)
+
+    def __post_init__(self):
+        parts = self.replicas * self.workers
+        if self.global_batch_size % parts:
+            below = self.global_batch_size // parts * parts
+            valid = [n for n in (below, below + parts) if n]
+            raise ConfigError(
+                f"training.global_batch_size: expected a multiple of the {parts} replicas (such as"
+                f" {' or '.join(map(str, valid))}), received {self.global_batch_size}"
+            )
+
+
+@dataclass(frozen=True)
+class Split:
+    """The shards of one split of a dataset.
+
+    `memory`, if it is given, holds every record in stored order and a blank one after them, string
+    [records + 1] (`data.cache`); they are read from files otherwise.
+    """
+
+    directory: str | os.PathLike
+    info: DatasetInfo
+    name: str
+    memory: tf.Tensor | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def paths(self) -> list[str]:
+        return self.info.shard_paths(self.directory, self.name)
+
+    @property
+    def counts(self) -> list[int]:
+        """Records of each shard."""
+        return [shard.examples for shard in self.info.splits[self.name]]
+
+    def elements(self, shard: tf.Tensor, skipped: tf.Tensor, taken: tf.Tensor) -> tf.data.Dataset:
+        """What stands for some records in a row of a shard: themselves, or their numbers."""
+        if self.memory is None:
+            path = tf.gather(self.paths, shard)
+            # Raw records are as large as the default buffer: reading them past it saves a copy.
+            size = 0 if self.info.encoding == "raw" else None
+            return tf.data.TFRecordDataset(path, buffer_size=size).skip(skipped).take(taken)
+        first = tf.gather(np.cumsum([0, *self.counts]), shard) + skipped
+        return tf.data.Dataset.range(first, first + taken)
+
+    def blanks(self, count: tf.Tensor | int) -> tf.data.Dataset:
+        """Elements of a blank record."""
+        number = tf.constant(sum(self.counts), tf.int64)
+        element = blank(self.info) if self.memory is None else number
+        return tf.data.Dataset.from_tensors(element).repeat(count)
+
+    def records(self, elements: tf.Tensor) -> tf.Tensor:
+        """The records' bytes."""
+        return elements if self.memory is None else tf.gather(self.memory, elements)
+
+    def batches(self, share: Share) -> int:
+        """Batches an epoch; all but the last are full."""
+        return -(-sum(self.counts) // share.global_batch_size)
+
+    def lanes(self, share: Share) -> int:
+        """Into how many lanes an epoch is cut; the number of workers does not matter.
+
+        Raises ConfigError if that many workers cannot share them evenly.
+        """
+        most = min(max(len(self.counts), LANES[0]), LANES[1])
+        batch = share.global_batch_size
+        lanes = max(n for n in range(1, most + 1) if batch % n == 0)
+        if lanes % share.workers:
+            valid = [n for n in range(1, lanes + 1) if lanes % n == 0]
+            raise ConfigError(
+                f"training.global_batch_size: {batch} is read in {lanes} lanes, which expect"
+                f" {' or '.join(map(str, valid))} workers; received {share.workers}. Choose another"
+                f" batch, such as {share.workers * LANES[0]}"
+            )
+        return lanes
