@@ -80,7 +80,6 @@ def _is_palette_bmp(encoded: tf.Tensor) -> tf.Tensor:
 
 
 def _palette_bmp(encoded: tf.Tensor) -> tf.Tensor:
-    indices = tf.io.decode_bmp(encoded, channels=0)[..., 0]
     header, used = _number(encoded, 14, 4, "little"), _number(encoded, 46, 4, "little")
     entries = tf.where(tf.equal(used, 0), tf.constant(256, tf.int64), used)
     entries = tf.clip_by_value(entries, 1, 256)
@@ -89,8 +88,9 @@ def _palette_bmp(encoded: tf.Tensor) -> tf.Tensor:
         tf.equal(tf.strings.length(raw), tf.cast(4 * entries, tf.int32)),
         ["expected a BMP with a palette of", entries, "colors, received its beginning"],
     )
-    with tf.control_dependencies([whole]):
-        raw = tf.identity(raw)
+    with tf.control_dependencies([whole]):  # or which of two faults is told would be left to chance
+        raw, encoded = tf.identity(raw), tf.identity(encoded)
+    indices = tf.io.decode_bmp(encoded, channels=0)[..., 0]
     palette = tf.reshape(tf.io.decode_raw(raw, tf.uint8), [-1, 4])[:, 2::-1]  # stored B, G, R, 0
     last = tf.shape(palette)[0] - 1
     return tf.gather(palette, tf.minimum(tf.cast(indices, tf.int32), last))
