@@ -68,6 +68,27 @@ def test_every_picture_once_an_epoch_and_padding_weighs_nothing(splits, order):
         assert joined(one, "row").tolist() == list(range(8)) * 7
 
 
+@pytest.mark.parametrize(("batch", "few"), [(128, 16), (24, 12), (34, 2), (17, 1), (5, 5)])
+def test_a_batch_is_decoded_in_equal_parts_of_at_most_sixteen(batch, few):
+    assert Share(3 * batch, replicas=3).at_once == few
+
+
+def test_how_many_are_decoded_at_once_changes_nothing(splits, monkeypatch):
+    """Two replicas, from the middle of an epoch over padding into the next; and validation."""
+    share, seen = Share(24, replicas=2), []
+    for few in (12, 4, 1):
+        monkeypatch.setattr("alexnet_tf.data.split.AT_ONCE", few)
+        assert share.at_once == few
+        stream = reader.training_batches(splits["train"], DataConfig(), CROP, share, 0, (0, 1))
+        batches = list(itertools.islice(stream.as_numpy_iterator(), 8))
+        pass_ = reader.evaluation_batches(splits["validation"], CROP, share).as_numpy_iterator()
+        seen.append([*batches, *pass_])
+    for others in seen[1:]:
+        for one, other in zip(seen[0], others, strict=True):
+            for key in one:
+                np.testing.assert_array_equal(one[key], other[key])
+
+
 def test_shuffled_epochs_differ_and_fixed_ones_do_not(splits):
     shuffled = epoch(splits["train"], DataConfig(), count=14)
     fixed = epoch(splits["train"], DataConfig(order="fixed"), count=14)
