@@ -17,12 +17,12 @@ KINDS = ("memory", "disk")
 STEPS = 7  # an epoch of 50 records in batches of 8
 
 
-@pytest.fixture
-def data(tmp_path, monkeypatch):
+@pytest.fixture(params=["jpeg", "raw"])
+def data(request, tmp_path, monkeypatch):
     monkeypatch.setenv("ALEXNET_TF_CACHE", str(tmp_path / "cache"))
     counts = {"train": 50, "validation": 13}
     info = tiny_datasets.write(
-        tmp_path / "data", classes=50, counts=counts, size=24, encoding="jpeg", shards=4
+        tmp_path / "data", classes=50, counts=counts, size=24, encoding=request.param, shards=4
     )
     return {name: Split(tmp_path / "data", info, name) for name in counts}
 
