@@ -16,7 +16,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from alexnet_tf.config import ConfigError
-from alexnet_tf.data.crops import blank
+from alexnet_tf.data.crops import Memory, blank
 from alexnet_tf.data.split import Split
 from preprocessing.dataset import DatasetError, Shard
 
@@ -39,9 +39,11 @@ def directory() -> Path:
 
 
 def _in_memory(split: Split) -> Split:
-    """All records as one string tensor; an epoch's order is then made of their numbers."""
+    """All records in tensors; an epoch's order is then made of their numbers."""
     shards = split.info.splits[split.name]
-    _check_fits(sum(shard.bytes for shard in shards), available_memory(), "memory", "of memory")
+    needed = sum(shard.bytes for shard in shards)
+    needed *= 2 if split.info.encoding == "raw" else 1  # for a moment: alone, and in one tensor
+    _check_fits(needed, available_memory(), "memory", "of memory")
     with tf.device("CPU:0"), _progress(split, "reading into memory") as bar:
 
         def tick(size):
@@ -55,8 +57,9 @@ def _in_memory(split: Split) -> Split:
         files = tf.data.Dataset.from_tensor_slices((split.paths, sizes))
         records = files.flat_map(read).concatenate(tf.data.Dataset.from_tensors(blank(split.info)))
         expected = sum(split.counts) + 1
-        memory = records.batch(expected + 1).take(1).get_single_element()
-    if memory.shape[0] != expected:
+        parts = records.map(lambda record: Memory.part(record, split.info))
+        memory = Memory(*parts.batch(expected + 1).take(1).get_single_element())
+    if memory.labels.shape[0] != expected:
         raise DatasetError(
             f"expected {expected - 1} records in the shards of {split.name} in {split.directory},"
             " found another number; see python -m preprocessing verify"

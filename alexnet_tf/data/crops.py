@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 
 import tensorflow as tf
 from PIL import Image
@@ -37,20 +38,56 @@ def decode_crops(records: tf.Tensor, info: DatasetInfo, offsets: tf.Tensor, size
         [n, 2]: (y, x) of each crop's corner. A blank record has weight 0.
     """
     parsed = tf.io.parse_example(records, FEATURES)
-    pairs = zip(tf.unstack(parsed["image/encoded"]), tf.unstack(offsets), strict=True)
-    crops = tf.stack([crop_of(encoded, info, offset, size) for encoded, offset in pairs])
+    crops = _crops_of(tf.unstack(parsed["image/encoded"]), info, offsets, size)
     weights = tf.cast(tf.not_equal(parsed["image/format"], BLANK), tf.float32)
     return crops, tf.cast(parsed["image/class/label"], tf.int32), weights
 
 
+@dataclass(frozen=True, eq=False)
+class Memory:
+    """Pictures and labels of all records in stored order, and of a blank one after them.
+
+    `pictures`: string [records + 1], or of a raw dataset their rows, uint8 [records + 1, side,
+    3·side], from which a crop is cut without copying the rest. `labels`: int32 [records + 1].
+    """
+
+    pictures: tf.Tensor
+    labels: tf.Tensor
+
+    @staticmethod
+    def part(record: tf.Tensor, info: DatasetInfo) -> tuple[tf.Tensor, tf.Tensor]:
+        """What is kept of one record."""
+        parsed = tf.io.parse_single_example(record, FEATURES)
+        picture = parsed["image/encoded"]
+        if info.encoding == "raw":
+            picture = _rows(picture, info.image_size)
+        return picture, tf.cast(parsed["image/class/label"], tf.int32)
+
+    def crops(self, numbers: tf.Tensor, info: DatasetInfo, offsets: tf.Tensor, size: int) -> tuple:
+        """As `decode_crops`, of the records of these numbers, int64 [n]."""
+        pictures = [self.pictures[number] for number in tf.unstack(numbers)]
+        weights = tf.cast(numbers < self.labels.shape[0] - 1, tf.float32)
+        crops = _crops_of(pictures, info, offsets, size)
+        return crops, tf.gather(self.labels, numbers), weights
+
+
+def _crops_of(pictures: list[tf.Tensor], info: DatasetInfo, offsets, size: int) -> tf.Tensor:
+    pairs = zip(pictures, tf.unstack(offsets), strict=True)
+    return tf.stack([crop_of(picture, info, offset, size) for picture, offset in pairs])
+
+
 def crop_of(encoded: tf.Tensor, info: DatasetInfo, offset, size: int) -> tf.Tensor:
-    """uint8 [size, size, 3] of a dataset's encoded picture."""
+    """uint8 [size, size, 3] of a dataset's encoded picture (or of a raw one's rows)."""
     crop = {"raw": _raw, "jpeg": _jpeg}[info.encoding]
     return crop(encoded, info.image_size, offset[0], offset[1], size)
 
 
+def _rows(encoded: tf.Tensor, side: int) -> tf.Tensor:
+    return tf.reshape(tf.io.decode_raw(encoded, tf.uint8), [side, 3 * side])
+
+
 def _raw(encoded: tf.Tensor, side: int, y, x, size: int) -> tf.Tensor:
-    rows = tf.reshape(tf.io.decode_raw(encoded, tf.uint8), [side, 3 * side])
+    rows = _rows(encoded, side) if encoded.dtype == tf.string else encoded
     return tf.reshape(tf.slice(rows, [y, 3 * x], [size, 3 * size]), [size, size, 3])
 
 

@@ -12,7 +12,6 @@ import tensorflow as tf
 
 from alexnet_tf.config import ConfigError, DataConfig
 from alexnet_tf.data import epochs
-from alexnet_tf.data.crops import decode_crops
 from alexnet_tf.data.draws import draws
 from alexnet_tf.data.split import Share, Split
 from preprocessing.dataset import DatasetInfo
@@ -80,7 +79,7 @@ def training_batches(
         return tf.data.Dataset.zip((records.batch(few, drop_remainder=True), drawn.unbatch()))
 
     def examples(elements, drawn):
-        crops = decode_crops(split.records(elements), split.info, drawn["offset"], input_size)
+        crops = split.crops(elements, drawn["offset"], input_size)
         return {**dict(zip(("image", "label", "weight"), crops, strict=True)), **drawn}
 
     stream = tf.data.Dataset.range(start[0], tf.int64.max).flat_map(epoch)
@@ -102,7 +101,7 @@ def evaluation_batches(split: Split, size: int, share: Share) -> tf.data.Dataset
 
     def examples(elements):
         corners = tf.fill([share.at_once, 2], margin)
-        crops = decode_crops(split.records(elements), split.info, corners, size)
+        crops = split.crops(elements, corners, size)
         return dict(zip(("image", "label", "weight"), crops, strict=True))
 
     shards = tf.data.Dataset.from_tensor_slices((np.arange(len(runs)), *np.transpose(runs)))

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from alexnet_tf.config import ConfigError
-from alexnet_tf.data.crops import blank
+from alexnet_tf.data.crops import Memory, blank, decode_crops
 from preprocessing.dataset import DatasetInfo
 
 AT_ONCE = 16  # records decoded in one call, at most: waking a thread for each costs a quarter more
@@ -53,14 +53,13 @@ class Share:
 class Split:
     """The shards of one split of a dataset.
 
-    `memory`, if it is given, holds every record in stored order and a blank one after them, string
-    [records + 1] (`data.cache`); they are read from files otherwise.
+    Records are read from files, or taken from `memory` (`data.cache`) by their numbers.
     """
 
     directory: str | os.PathLike
     info: DatasetInfo
     name: str
-    memory: tf.Tensor | None = field(default=None, compare=False, repr=False)
+    memory: Memory | None = field(default=None, compare=False, repr=False)
 
     @property
     def paths(self) -> list[str]:
@@ -87,9 +86,11 @@ class Split:
         element = blank(self.info) if self.memory is None else number
         return tf.data.Dataset.from_tensors(element).repeat(count)
 
-    def records(self, elements: tf.Tensor) -> tf.Tensor:
-        """The records' bytes."""
-        return elements if self.memory is None else tf.gather(self.memory, elements)
+    def crops(self, elements: tf.Tensor, offsets: tf.Tensor, size: int) -> tuple:
+        """See `crops.decode_crops`."""
+        if self.memory is None:
+            return decode_crops(elements, self.info, offsets, size)
+        return self.memory.crops(elements, self.info, offsets, size)
 
     def batches(self, share: Share) -> int:
         """Batches an epoch; all but the last are full."""
