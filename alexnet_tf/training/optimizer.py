@@ -22,11 +22,7 @@ def momentum_velocity(weight, velocity, gradient, rate, momentum: float, decay: 
     return momentum * velocity - rate * (gradient + decay * weight)
 
 
-@fusible
-def _moved(weight, velocity, gradient, rate, momentum: float, decay: float):
-    """The new weight and velocity."""
-    new = momentum_velocity(weight, velocity, gradient, rate, momentum, decay)
-    return weight + new, new
+_velocity = fusible(momentum_velocity)
 
 
 class Momentum:
@@ -78,19 +74,21 @@ class Momentum:
             summed = [_first(strategy, gradient) for gradient in gradients]
         else:
             summed = self.gradient_sum([self.weights[i] for i in moving], gradients)
+        momentum = self.config.momentum
         for i, gradient in zip(moving, summed, strict=True):
             weight = self.weights[i]
             decays = weight.kind == "kernel" or self.config.decay_biases
             decay = self.config.weight_decay if decays else 0.0
 
             def update(variable, velocity, gradient, rate, finite, decay=decay):
-                old = variable.read_value(), velocity.read_value()
+                old = velocity.read_value()
                 with fused(fuse):
-                    new = _moved(*old, gradient, rate, self.config.momentum, decay)
+                    new = _velocity(variable.read_value(), old, gradient, rate, momentum, decay)
+                step = new
                 if finite is not None:
-                    new = [tf.where(finite, n, o) for n, o in zip(new, old, strict=True)]
-                variable.assign(new[0])
-                velocity.assign(new[1])
+                    new, step = tf.where(finite, new, old), tf.where(finite, new, 0.0)
+                velocity.assign(new)
+                variable.assign_add(step)  # in place, which a compiled assignment is not safely
 
             arguments = (self.velocities[i], gradient, rates[i], finite)
             strategy.extended.update(weight.variable, update, args=arguments, group=False)

@@ -1,7 +1,8 @@
-"""The gradient of a fully connected layer's product, in the order that processors do fastest.
+"""The gradient of a fully connected layer's product, in the form that processors do fastest.
 
-For y = x·W TensorFlow computes ∂L/∂x as g·Wᵀ, which on CPUs reads the large W against its order:
-oneDNN takes twice as long for it as for x·W. (W·gᵀ)ᵀ is the same number at the speed of the others.
+For y = x·W the gradient ∂L/∂x is g·Wᵀ. TensorFlow's MatMul has oneDNN compute it by a routine that
+reads the large W against its order and takes twice as long as for x·W; as a batch of one product
+the same number comes from another of oneDNN's routines, at the speed of the others.
 """
 
 from __future__ import annotations
@@ -26,4 +27,5 @@ def _gradient(op: tf.Operation, g: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     if op.get_attr("transpose_a") or op.get_attr("transpose_b"):
         raise NotImplementedError(f"expected a product of no transposed matrices, received {op}")
     x, w = op.inputs
-    return tf.transpose(tf.matmul(w, g, transpose_b=True)), tf.matmul(x, g, transpose_a=True)
+    by_input = tf.matmul(g[None], w[None], transpose_b=True)[0]
+    return by_input, tf.matmul(x, g, transpose_a=True)
