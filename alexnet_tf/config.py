@@ -69,8 +69,9 @@ class DataConfig(Frozen):
     color_noise: ColorNoise = ColorNoise()
     order: Literal["shuffled", "fixed"] = "shuffled"  # fixed: 2012, no reshuffling between epochs
     shuffle_buffer: int = Field(8192, ge=1)  # records, across shards read in a new order each epoch
-    # Of encoded records, for slow storage; it changes no batch. disk: copies in $ALEXNET_TF_CACHE.
-    cache: Literal["memory", "disk", "none"] = "none"
+    # It changes no batch. memory: the records as they are encoded; pixels: decoded, so that small
+    # networks need not wait; disk: copies in $ALEXNET_TF_CACHE, for slow storage.
+    cache: Literal["memory", "pixels", "disk", "none"] = "none"
 
     @model_validator(mode="after")
     def _channel_mean(self) -> DataConfig:

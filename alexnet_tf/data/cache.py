@@ -1,4 +1,4 @@
-"""`data.cache`: the encoded records of a split nearer by than the dataset's own files.
+"""`data.cache`: the records of a split nearer by than the dataset's own files.
 
 Nothing else changes: crops are drawn anew every epoch, and the order of records, what each worker
 and replica gets, and a restart in mid-epoch are those of an uncached split.
@@ -25,11 +25,13 @@ PIECE = 4 << 20  # bytes copied at a time
 
 
 def cached(split: Split, kind: str) -> Split:
-    """The split, read from where `data.cache` says: "none", "memory" or "disk".
+    """The split, read from where `data.cache` says: "none", "memory", "pixels" or "disk".
 
     Raises ConfigError where it does not fit, DatasetError for a damaged shard.
     """
-    return {"none": lambda split: split, "memory": _in_memory, "disk": _on_disk}[kind](split)
+    if kind == "none":
+        return split
+    return _on_disk(split) if kind == "disk" else _in_memory(split, kind)
 
 
 def directory() -> Path:
@@ -38,12 +40,15 @@ def directory() -> Path:
     return Path(os.environ.get("ALEXNET_TF_CACHE") or Path(home) / "alexnet_tf")
 
 
-def _in_memory(split: Split) -> Split:
+def _in_memory(split: Split, kind: str) -> Split:
     """All records in tensors; an epoch's order is then made of their numbers."""
     shards = split.info.splits[split.name]
+    pixels = kind == "pixels" or split.info.encoding == "raw"
+    expected = sum(split.counts) + 1
     needed = sum(shard.bytes for shard in shards)
-    needed *= 2 if split.info.encoding == "raw" else 1  # for a moment: alone, and in one tensor
-    _check_fits(needed, available_memory(), "memory", "of memory")
+    if pixels:  # for a moment each picture is there alone and in one tensor with the others
+        needed = 2 * expected * 3 * split.info.image_size**2
+    _check_fits(needed, available_memory(), kind, "of memory")
     with tf.device("CPU:0"), _progress(split, "reading into memory") as bar:
 
         def tick(size):
@@ -56,8 +61,10 @@ def _in_memory(split: Split) -> Split:
         sizes = [shard.bytes for shard in shards]
         files = tf.data.Dataset.from_tensor_slices((split.paths, sizes))
         records = files.flat_map(read).concatenate(tf.data.Dataset.from_tensors(blank(split.info)))
-        expected = sum(split.counts) + 1
-        parts = records.map(lambda record: Memory.part(record, split.info))
+        parts = records.map(
+            lambda record: Memory.part(record, split.info, pixels),
+            num_parallel_calls=tf.data.AUTOTUNE,
+        )
         memory = Memory(*parts.batch(expected + 1).take(1).get_single_element())
     if memory.labels.shape[0] != expected:
         raise DatasetError(

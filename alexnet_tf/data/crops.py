@@ -15,6 +15,8 @@ FEATURES = {
     "image/format": tf.io.FixedLenFeature([], tf.string, ""),
     "image/class/label": tf.io.FixedLenFeature([], tf.int64),
 }
+# libjpeg's accurate transform is also Pillow's; TensorFlow's default is off by up to 21 levels.
+EXACT = "INTEGER_ACCURATE"
 BLANK = b"blank"  # the format of a record that is none of the dataset's
 
 
@@ -47,20 +49,21 @@ def decode_crops(records: tf.Tensor, info: DatasetInfo, offsets: tf.Tensor, size
 class Memory:
     """Pictures and labels of all records in stored order, and of a blank one after them.
 
-    `pictures`: string [records + 1], or of a raw dataset their rows, uint8 [records + 1, side,
-    3·side], from which a crop is cut without copying the rest. `labels`: int32 [records + 1].
+    `pictures`: string [records + 1], as they are encoded, or their pixels' rows, uint8 [records +
+    1, side, 3·side], from which a crop is cut without copying the rest. `labels`: int32 [records +
+    1].
     """
 
     pictures: tf.Tensor
     labels: tf.Tensor
 
     @staticmethod
-    def part(record: tf.Tensor, info: DatasetInfo) -> tuple[tf.Tensor, tf.Tensor]:
+    def part(record: tf.Tensor, info: DatasetInfo, pixels: bool) -> tuple[tf.Tensor, tf.Tensor]:
         """What is kept of one record."""
         parsed = tf.io.parse_single_example(record, FEATURES)
         picture = parsed["image/encoded"]
-        if info.encoding == "raw":
-            picture = _rows(picture, info.image_size)
+        if pixels:
+            picture = rows_of(picture, info)
         return picture, tf.cast(parsed["image/class/label"], tf.int32)
 
     def crops(self, numbers: tf.Tensor, info: DatasetInfo, offsets: tf.Tensor, size: int) -> tuple:
@@ -76,25 +79,27 @@ def _crops_of(pictures: list[tf.Tensor], info: DatasetInfo, offsets, size: int) 
     return tf.stack([crop_of(picture, info, offset, size) for picture, offset in pairs])
 
 
-def crop_of(encoded: tf.Tensor, info: DatasetInfo, offset, size: int) -> tf.Tensor:
-    """uint8 [size, size, 3] of a dataset's encoded picture (or of a raw one's rows)."""
-    crop = {"raw": _raw, "jpeg": _jpeg}[info.encoding]
-    return crop(encoded, info.image_size, offset[0], offset[1], size)
+def crop_of(picture: tf.Tensor, info: DatasetInfo, offset, size: int) -> tf.Tensor:
+    """uint8 [size, size, 3] of a dataset's encoded picture, or of its rows of pixels."""
+    if picture.dtype == tf.string and info.encoding == "jpeg":
+        return _jpeg(picture, info.image_size, offset[0], offset[1], size)
+    rows = rows_of(picture, info) if picture.dtype == tf.string else picture
+    crop = tf.slice(rows, [offset[0], 3 * offset[1]], [size, 3 * size])
+    return tf.reshape(crop, [size, size, 3])
 
 
-def _rows(encoded: tf.Tensor, side: int) -> tf.Tensor:
-    return tf.reshape(tf.io.decode_raw(encoded, tf.uint8), [side, 3 * side])
-
-
-def _raw(encoded: tf.Tensor, side: int, y, x, size: int) -> tf.Tensor:
-    rows = _rows(encoded, side) if encoded.dtype == tf.string else encoded
-    return tf.reshape(tf.slice(rows, [y, 3 * x], [size, 3 * size]), [size, size, 3])
+def rows_of(encoded: tf.Tensor, info: DatasetInfo) -> tf.Tensor:
+    """All pixels of a dataset's encoded picture, uint8 [side, 3·side]."""
+    if info.encoding == "raw":
+        pixels = tf.io.decode_raw(encoded, tf.uint8)
+    else:
+        pixels = tf.io.decode_jpeg(encoded, channels=3, dct_method=EXACT)
+    return tf.reshape(pixels, [info.image_size, 3 * info.image_size])
 
 
 def _jpeg(encoded: tf.Tensor, side: int, y, x, size: int) -> tf.Tensor:
     """Decodes one column more on either side, from which the edges' colors are interpolated."""
     left = tf.maximum(x - 1, 0)
     window = [y, left, size, tf.minimum(x + size + 1, side) - left]
-    # libjpeg's accurate transform is also Pillow's; TensorFlow's default is off by up to 21 levels.
-    wide = tf.image.decode_and_crop_jpeg(encoded, window, channels=3, dct_method="INTEGER_ACCURATE")
+    wide = tf.image.decode_and_crop_jpeg(encoded, window, channels=3, dct_method=EXACT)
     return tf.ensure_shape(tf.slice(wide, [0, x - left, 0], [size, size, 3]), [size, size, 3])

@@ -13,7 +13,7 @@ from alexnet_tf.data.split import Share, Split
 from preprocessing.dataset import DatasetError
 from tests import tiny_datasets
 
-KINDS = ("memory", "disk")
+KINDS = ("memory", "pixels", "disk")
 STEPS = 7  # an epoch of 50 records in batches of 8
 
 
@@ -116,7 +116,8 @@ def test_damaged_shards_are_not_copied(data):
     assert len(list(target.iterdir())) == 1  # the one before it
 
 
-def test_another_number_of_records_is_noticed(data):
+@pytest.mark.parametrize("kind", ["memory", "pixels"])
+def test_another_number_of_records_is_noticed(data, kind):
     shutil.copyfile(data["train"].paths[0], data["train"].paths[3])  # 13 records in place of 12
     with pytest.raises(DatasetError, match=r"expected 50 records.*verify"):
-        cache.cached(data["train"], "memory")
+        cache.cached(data["train"], kind)
