@@ -14,13 +14,14 @@ from tqdm import tqdm
 
 from alexnet_tf.benchmarks.table import Row, Table
 from alexnet_tf.benchmarks.timing import measure
-from alexnet_tf.config import DataConfig
+from alexnet_tf.config import ConfigError, DataConfig
 from alexnet_tf.data.cache import cached
 from alexnet_tf.data.crops import FEATURES, crop_of
 from alexnet_tf.data.reader import training_batches
 from alexnet_tf.data.split import Share, Split
 from preprocessing.dataset import Shard, shard_name
 
+CACHES = {"jpeg": ("memory", "pixels"), "raw": ("pixels",)}
 SAMPLE = 2048  # records that the bare loop keeps in memory
 # Of --scaling: (shards, records).
 SHARDS = tuple((shards, 5_000) for shards in (1, 4, 16, 64, 256))
@@ -29,17 +30,21 @@ RECORDS = ((64, 500), (64, 50_000))
 
 def table(split: Split, size: int, batch: int, seconds: float) -> Table:
     """Pictures a second through the whole training input, and of its parts alone."""
-    cases = {
-        "records → batches": input_case(split, DataConfig(), size, batch),
-        "… with data.cache: memory": input_case(cached(split, "memory"), DataConfig(), size, batch),
-        "bare decoding": _bare(split, size, batch),
-        "bare reading": _reading(split, batch),
-    }
-    rates = measure(cases, seconds, settling=seconds)
-    limit = rates["bare decoding"].median
-    rows = [Row(name, rates[name].median, limit) for name in list(cases)[:2]]
-    rows += [Row(name, rates[name].median) for name in list(cases)[2:]]
-    return Table("training input", "pictures/s", rows, _facts(split, size, batch))
+    facts = _facts(split, size, batch)
+    cases = {"records → batches": input_case(split, DataConfig(), size, batch)}
+    for kind in CACHES[split.info.encoding]:
+        try:
+            near = cached(split, kind)
+        except ConfigError as error:  # the rest can be measured all the same
+            facts[f"no {kind}"] = str(error)
+        else:
+            cases[f"… with data.cache: {kind}"] = input_case(near, DataConfig(), size, batch)
+    parts = {"bare decoding": _bare(split, size, batch), "bare reading": _reading(split, batch)}
+    rates = measure({**cases, **parts}, seconds, settling=seconds)
+    limit = rates["bare decoding"]
+    rows = [Row(name, rates[name], limit) for name in cases]
+    rows += [Row(name, rates[name]) for name in parts]
+    return Table("training input", "pictures/s", rows, facts)
 
 
 def scaling(split: Split, size: int, batch: int, seconds: float) -> Table:
@@ -55,7 +60,7 @@ def scaling(split: Split, size: int, batch: int, seconds: float) -> Table:
             rates = measure({"input": case, "bare": bare}, seconds, rounds=3, settling=seconds)
             count = sum(grown.counts)
             what = f"{shards:3} shards, {count:6,} records"
-            rows.append(Row(what, rates["input"].median, rates["bare"].median))
+            rows.append(Row(what, rates["input"], rates["bare"]))
     return Table("training input by size", "pictures/s", rows, _facts(split, size, batch))
 
 
@@ -104,7 +109,7 @@ def _bare(split: Split, size: int, batch: int) -> Callable[[], float]:
 
 def _reading(split: Split, batch: int) -> Callable[[], float]:
     """Only the records' bytes out of their files, one after the other."""
-    records = tf.data.TFRecordDataset(split.paths).repeat()
+    records = split.records(split.paths).repeat()
     return _drain(records.batch(batch).prefetch(2), batch)
 
 

@@ -5,18 +5,9 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
-
-
-@dataclass(frozen=True)
-class Rate:
-    """Items a second: the median and the best of the rounds."""
-
-    median: float
-    best: float
 
 
 def measure(
@@ -24,8 +15,8 @@ def measure(
     seconds: float = 1.0,
     rounds: int = 5,
     settling: float = 0.0,
-) -> dict[str, Rate]:
-    """Calls each case for about `seconds` in each of `rounds`, in turns.
+) -> dict[str, float]:
+    """Items a second of each case: the median of `rounds` turns of about `seconds` each.
 
     Args: cases, functions that do some work to its end and return how many items it was. One call
     before the clock starts lets TensorFlow trace and allocate; `settling`, seconds for which a case
@@ -33,7 +24,7 @@ def measure(
     """
     for case in cases.values():
         case()
-    rates: dict[str, list[float]] = {name: [] for name in cases}
+    rates = {name: [] for name in cases}
     for _ in range(rounds):
         for name, case in cases.items():
             ready = time.perf_counter() + settling
@@ -43,7 +34,7 @@ def measure(
             while (spent := time.perf_counter() - began) < seconds:
                 items += case()
             rates[name].append(items / spent)
-    return {name: Rate(statistics.median(found), max(found)) for name, found in rates.items()}
+    return {name: statistics.median(found) for name, found in rates.items()}
 
 
 def matrix_rate(dtype: tf.DType = tf.float32, size: int = 3072) -> Callable[[], float]:

@@ -66,22 +66,20 @@ def table(config: Config, split: Split | None, seconds: float) -> Table:
         cases["float32 from records"] = case_of(strategy, config, models["float32"], records)
     limits = {"matrix float32": matrix_rate(), "matrix bfloat16": matrix_rate(tf.bfloat16)}
     rates = measure({**limits, **cases}, seconds)
-    flops, single, half = (operations(spec), *(rates.pop(name).best for name in limits))
-    step = rates["float32"].median
+    flops, single, half = (operations(spec), *(rates.pop(name) for name in limits))
+    step = rates["float32"]
     rows = [Row("float32", step, single / flops, "limit: matrix rate ÷ operations")]
-    rows += [Row(name, rates[name].median, step, "limit: float32") for name in list(models)[1:4]]
-    rows.append(Row("nothing compiled", rates["nothing compiled"].median, step, "limit: float32"))
-    rows.append(Row("bfloat16", rates["bfloat16"].median, half / flops))
+    rows += [Row(name, rates[name], step, "limit: float32") for name in list(models)[1:4]]
+    rows.append(Row("nothing compiled", rates["nothing compiled"], step, "limit: float32"))
+    rows.append(Row("bfloat16", rates["bfloat16"], half / flops))
     if split is not None:
-        rows.append(
-            Row("from records", rates["float32 from records"].median, step, "limit: float32")
-        )
+        rows.append(Row("from records", rates["float32 from records"], step, "limit: float32"))
     facts = {
         "network": f"{spec.variant}, width {spec.width}, {spec.input_size} px, batch {batch}",
         "operations": f"{flops / 1e9:.2f} GFLOP a picture",
         "matrix rate": f"{single / 1e9:.0f} GFLOP/s float32, {half / 1e9:.0f} bfloat16",
-        "LRN": f"{1 - step / rates['no LRN'].median:.1%} of the step",
-        "bfloat16": f"{rates['bfloat16'].median / step:.2f} × float32",
+        "LRN": f"{1 - step / rates['no LRN']:.1%} of the step",
+        "bfloat16": f"{rates['bfloat16'] / step:.2f} × float32",
         "peak memory": f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB"
         " (five networks at once)",
     }
@@ -105,7 +103,7 @@ def feeding(config: Config, split: Split, seconds: float) -> Table:
         "from records": case_of(strategy, config, model, records),
         "input alone": input_case(split, config.data, spec.input_size, batch),
     }
-    step, fed, alone = (rate.median for rate in measure(cases, seconds, settling=seconds).values())
+    step, fed, alone = measure(cases, seconds, settling=seconds).values()
     shared = 1 / (1 / step + 1 / alone)
     rows = [
         Row("one batch in memory", step),

@@ -73,12 +73,15 @@ class Split:
     def elements(self, shard: tf.Tensor, skipped: tf.Tensor, taken: tf.Tensor) -> tf.data.Dataset:
         """What stands for some records in a row of a shard: themselves, or their numbers."""
         if self.memory is None:
-            path = tf.gather(self.paths, shard)
-            # Raw records are as large as the default buffer: reading them past it saves a copy.
-            size = 0 if self.info.encoding == "raw" else None
-            return tf.data.TFRecordDataset(path, buffer_size=size).skip(skipped).take(taken)
+            return self.records(tf.gather(self.paths, shard)).skip(skipped).take(taken)
         first = tf.gather(np.cumsum([0, *self.counts]), shard) + skipped
         return tf.data.Dataset.range(first, first + taken)
+
+    def records(self, paths: tf.Tensor | list[str]) -> tf.data.Dataset:
+        """The records in files, one after the other."""
+        # Raw records are as large as the default buffer: reading them past it saves a copy.
+        size = 0 if self.info.encoding == "raw" else None
+        return tf.data.TFRecordDataset(paths, buffer_size=size)
 
     def blanks(self, count: tf.Tensor | int) -> tf.data.Dataset:
         """Elements of a blank record."""

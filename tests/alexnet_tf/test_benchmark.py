@@ -10,6 +10,7 @@ from alexnet_tf.benchmarks import growth, networks, reading, timing
 from alexnet_tf.benchmarks.table import Row, Table
 from alexnet_tf.benchmarks.training import operations
 from alexnet_tf.config import ConfigError
+from alexnet_tf.data import cache
 from alexnet_tf.network.model import build
 from alexnet_tf.network.spec import VARIANTS
 from alexnet_tf.weights import weights_of
@@ -43,7 +44,7 @@ def test_rates_count_items_by_the_clock(monkeypatch):
         return call
 
     rates = timing.measure({"slow": case(0.5), "fast": case(0.25)}, seconds=1.0, rounds=3)
-    assert rates == {"slow": timing.Rate(6.0, 6.0), "fast": timing.Rate(12.0, 12.0)}
+    assert rates == {"slow": 6.0, "fast": 12.0}
 
 
 def test_a_table_shows_and_writes_figure_limit_and_ratio(tmp_path):
@@ -115,9 +116,17 @@ def test_lrn_measures_each_implementation_and_dtype(run):
 
 def test_input_measures_records_and_bare_decoding(run, data):
     figures = run("input", "--data", data, "--size", "64", "--batch-size", "4")
-    named = ["records → batches", "… with data.cache: memory", "bare decoding", "bare reading"]
-    assert list(figures) == named
+    kept = [f"… with data.cache: {kind}" for kind in ("memory", "pixels")]
+    assert list(figures) == ["records → batches", *kept, "bare decoding", "bare reading"]
     assert min(figures.values()) > 0
+
+
+def test_what_does_not_fit_in_memory_has_no_row(run, data, monkeypatch, tmp_path):
+    monkeypatch.setattr(cache, "available_memory", lambda: 1)
+    figures = run("input", "--data", data, "--size", "64", "--batch-size", "4")
+    assert list(figures) == ["records → batches", "bare decoding", "bare reading"]
+    facts = json.loads((tmp_path / "figures.json").read_text())["facts"]
+    assert facts["no pixels"].startswith("data.cache: pixels expects")
 
 
 def test_input_by_size_repeats_the_records_it_has(run, data, monkeypatch):
