@@ -88,7 +88,8 @@ class Momentum:
                 if finite is not None:
                     new, step = tf.where(finite, new, old), tf.where(finite, new, 0.0)
                 velocity.assign(new)
-                variable.assign_add(step)  # in place, which a compiled assignment is not safely
+                # In place, unless others read the buffer; a compiled assignment would not ask.
+                variable.assign_add(step)
 
             arguments = (self.velocities[i], gradient, rates[i], finite)
             strategy.extended.update(weight.variable, update, args=arguments, group=False)
