@@ -56,7 +56,7 @@ def _in_memory(split: Split, kind: str) -> Split:
 
         def read(path, size):
             with tf.control_dependencies([tf.numpy_function(tick, [size], [])]):
-                return tf.data.TFRecordDataset(tf.identity(path))
+                return split.records(tf.identity(path))
 
         sizes = [shard.bytes for shard in shards]
         files = tf.data.Dataset.from_tensor_slices((split.paths, sizes))
@@ -65,7 +65,14 @@ def _in_memory(split: Split, kind: str) -> Split:
             lambda record: Memory.part(record, split.info, pixels),
             num_parallel_calls=tf.data.AUTOTUNE,
         )
-        memory = Memory(*parts.batch(expected + 1).take(1).get_single_element())
+        try:
+            memory = Memory(*parts.batch(expected + 1).take(1).get_single_element())
+        except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+            raise DatasetError(
+                f"expected whole records in the shards of {split.name} in {split.directory},"
+                f" received a damaged one ({type(error).__name__});"
+                " see python -m preprocessing verify"
+            ) from error
     if memory.labels.shape[0] != expected:
         raise DatasetError(
             f"expected {expected - 1} records in the shards of {split.name} in {split.directory},"

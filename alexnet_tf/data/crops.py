@@ -90,11 +90,13 @@ def crop_of(picture: tf.Tensor, info: DatasetInfo, offset, size: int) -> tf.Tens
 
 def rows_of(encoded: tf.Tensor, info: DatasetInfo) -> tf.Tensor:
     """All pixels of a dataset's encoded picture, uint8 [side, 3·side]."""
+    side = info.image_size
     if info.encoding == "raw":
         pixels = tf.io.decode_raw(encoded, tf.uint8)
     else:
         pixels = tf.io.decode_jpeg(encoded, channels=3, dct_method=EXACT)
-    return tf.reshape(pixels, [info.image_size, 3 * info.image_size])
+        pixels = tf.ensure_shape(pixels, [side, side, 3])
+    return tf.reshape(pixels, [side, 3 * side])
 
 
 def _jpeg(encoded: tf.Tensor, side: int, y, x, size: int) -> tf.Tensor:

@@ -105,11 +105,23 @@ def test_what_does_not_fit_is_refused(data, kind, monkeypatch):
         cache.cached(data["train"], kind)
 
 
-def test_damaged_shards_are_not_copied(data):
-    path = Path(data["train"].paths[1])
+def damage(split):
+    """The second shard, by one bit."""
+    path = Path(split.paths[1])
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
+
+
+@pytest.mark.parametrize("kind", ["memory", "pixels"])
+def test_damaged_shards_are_not_kept(data, kind):
+    damage(data["train"])
+    with pytest.raises(DatasetError, match=r"whole records .*DataLossError.*verify"):
+        cache.cached(data["train"], kind)
+
+
+def test_damaged_shards_are_not_copied(data):
+    damage(data["train"])
     with pytest.raises(DatasetError, match=r"other bytes.*verify"):
         cache.cached(data["train"], "disk")
     (target,) = cache.directory().iterdir()
