@@ -15,7 +15,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from alexnet_tf.config import ConfigError
+from alexnet_tf.errors import ConfigError
 
 FLOATS = ("float16", "float32", "float64")
 

@@ -8,16 +8,17 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from alexnet_tf import cli, config_file
-from alexnet_tf.config import Config, ConfigError, Plateau
+from alexnet_tf import config_file
+from alexnet_tf.config import Config, Plateau
 from alexnet_tf.data import reader
 from alexnet_tf.data.augment import InputTransform
 from alexnet_tf.data.cache import cached
 from alexnet_tf.data.split import Share, Split
+from alexnet_tf.errors import ConfigError, JobError, RunError
 from alexnet_tf.network import model as network
 from alexnet_tf.network.layers import dropout_seed
 from alexnet_tf.network.towers import Placement, pictures
-from alexnet_tf.run_directory import Run, RunError
+from alexnet_tf.run_directory import Run
 from alexnet_tf.training import strategy as strategies
 from alexnet_tf.training.checkpoints import Checkpoints
 from alexnet_tf.training.library_optimizer import create
@@ -126,7 +127,7 @@ class Assembly:
             self.checkpoints.save(step, self.variables(), progress.to_json())
         except (OSError, tf.errors.OpError) as error:
             reason = error if isinstance(error, OSError) else reason_of(error)
-            raise cli.JobFailed(f"cannot write a checkpoint: {reason}") from error
+            raise JobError(f"cannot write a checkpoint: {reason}") from error
 
     def variables(self) -> dict[str, dict]:
         """What a checkpoint holds, by group and name."""

@@ -10,10 +10,10 @@ import tensorflow as tf
 from alexnet_tf import cli, config_file
 from alexnet_tf.benchmarks import growth, normalization, reading, serving, training
 from alexnet_tf.benchmarks.table import Table
-from alexnet_tf.config import ConfigError
 from alexnet_tf.data.cache import cached
 from alexnet_tf.data.reader import check_sizes
 from alexnet_tf.data.split import Split
+from alexnet_tf.errors import ConfigError
 from preprocessing.dataset import read_info
 
 

@@ -5,27 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
-from alexnet_tf.config import ConfigError
-from alexnet_tf.network.geometry import GeometryError
-from alexnet_tf.run_directory import RunError
-from alexnet_tf.training.checkpoints import CheckpointError
-from preprocessing.dataset import DatasetError
-
-USER_ERRORS = (ConfigError, GeometryError, RunError, DatasetError)
-
-
-class JobFailed(Exception):
-    """The work could not be done; str() is the line to show. Exit code 1."""
+from alexnet_tf.errors import JobError, UserError
 
 
 def run(main: Callable[[Sequence[str] | None], int | None]) -> None:
     """Calls a verb's main and exits: 0 done, 1 failed, 2 a user's mistake, 130 interrupted."""
     try:
         sys.exit(main(None) or 0)
-    except USER_ERRORS as error:
+    except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-    except (JobFailed, CheckpointError) as error:
+    except JobError as error:
         print(f"failed: {error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from alexnet_tf.config import ConfigError
+from alexnet_tf.errors import ConfigError
 
 ADDONS = "0.23"  # the last one
 KERAS_3 = int(keras.__version__.split(".")[0]) >= 3

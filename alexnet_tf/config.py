@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from alexnet_tf.errors import ConfigError
 from alexnet_tf.network.spec import Frozen, NetworkSpec
 
 # (from the start of this epoch, value): epochs count from 0 and ascend.
@@ -31,10 +32,6 @@ def _from_zero(steps: Steps) -> Steps:
     if not steps or steps[0][0] != 0:
         raise ValueError("expected the first step at epoch 0")
     return steps
-
-
-class ConfigError(ValueError):
-    """A mistake in a configuration; str() is the one line for its author."""
 
 
 class ColorNoise(Frozen):

@@ -9,7 +9,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from alexnet_tf.config import OPTIMIZERS, SCHEDULES, Config, ConfigError
+from alexnet_tf.config import OPTIMIZERS, SCHEDULES, Config
+from alexnet_tf.errors import ConfigError
 from alexnet_tf.network.spec import VARIANTS
 
 MAX_BYTES = 1 << 20

@@ -6,7 +6,8 @@ import argparse
 from collections.abc import Sequence
 
 from alexnet_tf import cli, config_file
-from alexnet_tf.config import Config, ConfigError
+from alexnet_tf.config import Config
+from alexnet_tf.errors import ConfigError
 from alexnet_tf.network import traffic
 from alexnet_tf.network.geometry import TowerLayer, geometry, total_parameters
 from alexnet_tf.network.spec import Layer, NetworkSpec

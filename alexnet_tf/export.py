@@ -15,9 +15,9 @@ import keras
 import tensorflow as tf
 
 from alexnet_tf import cli, parity, run_directory, tflite
-from alexnet_tf.config import ConfigError
 from alexnet_tf.data import reader
 from alexnet_tf.data.split import Share, Split
+from alexnet_tf.errors import ConfigError, JobError
 from alexnet_tf.run_directory import Run
 from alexnet_tf.served import WEIGHTS, Served
 from preprocessing.dataset import read_info
@@ -99,7 +99,7 @@ def _tflite(served: Served, half: bool) -> bytes:
     try:
         return tflite.convert(served, half)
     except tflite.TFLiteMismatch as error:
-        raise cli.JobFailed(str(error)) from error
+        raise JobError(str(error)) from error
 
 
 def _batches(run: Run, data: str) -> tf.data.Dataset:

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from alexnet_tf import cli, config_file, run_directory
 from alexnet_tf.array_files import open_arrays
-from alexnet_tf.config import Config, ConfigError
+from alexnet_tf.config import Config
+from alexnet_tf.errors import ConfigError, RunError
 from alexnet_tf.layouts import LAYOUTS, Layout, imported
 from alexnet_tf.network import model as network
-from alexnet_tf.run_directory import Run, RunError
+from alexnet_tf.run_directory import Run
 from alexnet_tf.training import strategy as strategies
 from alexnet_tf.training.checkpoints import Checkpoints
 from alexnet_tf.training.library_optimizer import create

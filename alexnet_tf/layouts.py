@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from alexnet_tf.array_files import StoredArray
-from alexnet_tf.config import ConfigError
+from alexnet_tf.errors import ConfigError
 from alexnet_tf.network.geometry import TowerLayer, geometry
 from alexnet_tf.network.spec import NetworkSpec
 

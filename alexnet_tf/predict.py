@@ -11,7 +11,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from alexnet_tf import cli
-from alexnet_tf.config import ConfigError
+from alexnet_tf.errors import ConfigError, JobError
 
 MAX_BYTES = 256 << 20
 STDIN = "-"
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             failed += 1
             print(f"{path}: not a readable picture: {reason(error)}", file=sys.stderr)
     if failed:
-        raise cli.JobFailed(f"{failed} of {len(files)} pictures could not be read")
+        raise JobError(f"{failed} of {len(files)} pictures could not be read")
     return 0
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import keras
 
 from alexnet_tf.data.augment import InputTransform
+from alexnet_tf.errors import RunError
 from alexnet_tf.network import model as network
-from alexnet_tf.run_directory import Run, RunError
+from alexnet_tf.run_directory import Run
 from alexnet_tf.training.checkpoints import Checkpoints
 from alexnet_tf.weights import weights_of
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from alexnet_tf import config_file
 from alexnet_tf.config import Config, Cosine, DExp
+from alexnet_tf.errors import RunError
 from preprocessing import dataset
 from preprocessing.dataset import DatasetInfo
 
@@ -31,10 +32,6 @@ FREE = (
     "training.diagnostics_every_steps",
     "training.flat_loss_steps",
 )
-
-
-class RunError(Exception):
-    """A user's mistake about a run directory; str() is the one line."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from alexnet_tf import cli, config_file, run_directory
 from alexnet_tf.assembly import Assembly, reason_of
 from alexnet_tf.data import reader
 from alexnet_tf.data.split import Share
+from alexnet_tf.errors import JobError
 from alexnet_tf.metrics import Result
 from alexnet_tf.observer import Observer
 from alexnet_tf.training import strategy as strategies
@@ -76,23 +77,23 @@ class Training:
                 self.parts.checkpoints.remove_from(error.step)
             saved = self.parts.checkpoints.steps()
             last = self.parts.checkpoints.path(saved[-1]) if saved else "none"
-            raise cli.JobFailed(
+            raise JobError(
                 f"{error}; last good checkpoint: {last}. Try a lower schedule.rate"
             ) from error
         except tf.errors.DataLossError as error:
-            raise cli.JobFailed(
+            raise JobError(
                 f"a record in {self.parts.split.directory} is damaged ({reason_of(error)}); see"
                 " python -m preprocessing verify"
             ) from error
         except tf.errors.ResourceExhaustedError as error:
-            raise cli.JobFailed(
+            raise JobError(
                 f"out of memory ({reason_of(error)}); try a larger training.accumulation_steps or a"
                 " smaller training.global_batch_size"
             ) from error
         except LOST as error:
             if self.parts.share.workers == 1:
                 raise
-            raise cli.JobFailed(
+            raise JobError(
                 f"worker {self.parts.share.worker} lost the others ({reason_of(error)}); start all"
                 " again with the same command to go on from the last checkpoint"
             ) from error

@@ -14,8 +14,8 @@ from PIL import Image
 
 from alexnet_tf import cli, run_directory
 from alexnet_tf.answers import Network, answers
-from alexnet_tf.config import ConfigError
 from alexnet_tf.data.split import Split
+from alexnet_tf.errors import ConfigError, RunError
 from alexnet_tf.evaluation.tally import Tally
 from alexnet_tf.figures.answers import Answered, Neighbors, figure_4
 from alexnet_tf.figures.classes import class_errors, confusion_matrix
@@ -24,7 +24,7 @@ from alexnet_tf.figures.page import save, style
 from alexnet_tf.figures.tiles import figure_3
 from alexnet_tf.gallery import Viewer, nearest
 from alexnet_tf.restore import restored_model
-from alexnet_tf.run_directory import Run, RunError
+from alexnet_tf.run_directory import Run
 from alexnet_tf.weights import first_kernels
 from preprocessing.dataset import read_info
 

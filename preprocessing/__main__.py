@@ -11,8 +11,8 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
-from preprocessing.conversion import Conversion, JobError
-from preprocessing.dataset import DatasetError
+from preprocessing.conversion import Conversion
+from preprocessing.errors import DatasetError, JobError, UserError
 from preprocessing.files import LocalFiles
 from preprocessing.images import FILTERS, MAX_PIXELS, ImageOptions
 from preprocessing.picture_reader import CIFAR_SIDE
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = arguments.run(arguments, rest)
         sys.stdout.flush()
         return code
-    except DatasetError as error:
+    except UserError as error:
         print(f"preprocessing {arguments.verb}: {error}", file=sys.stderr)
         return 2
     except (JobError, OSError) as error:

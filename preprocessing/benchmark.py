@@ -30,7 +30,7 @@ from pathlib import Path
 from PIL import Image
 
 from preprocessing.benchmark_report import Measurement, Whole, rate_of
-from preprocessing.dataset import DatasetError
+from preprocessing.errors import DatasetError
 from preprocessing.files import LocalFiles
 from preprocessing.images import ImageOptions, decode, decode_and_resize, encode, resize
 from preprocessing.records import Record, encode_example, frame

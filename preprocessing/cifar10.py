@@ -8,7 +8,8 @@ import tarfile
 import zlib
 from collections.abc import Callable
 
-from preprocessing.dataset import ClassName, DatasetError
+from preprocessing.dataset import ClassName
+from preprocessing.errors import DatasetError
 from preprocessing.files import Files
 from preprocessing.listing import ImageRef, Listing
 from preprocessing.picture_reader import CIFAR_SIDE

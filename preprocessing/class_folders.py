@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from preprocessing.dataset import UNLABELLED, ClassName, DatasetError
+from preprocessing.dataset import UNLABELLED, ClassName
+from preprocessing.errors import DatasetError
 from preprocessing.files import Files
 from preprocessing.listing import ImageList, Listing, seeded_hashes
 from preprocessing.sources import Lister, Report

@@ -11,15 +11,12 @@ import numpy as np
 import PIL
 import PIL.features
 
-from preprocessing.dataset import FORMAT_VERSION, INFO_FILE, DatasetError, parse_shard_name
+from preprocessing.dataset import FORMAT_VERSION, INFO_FILE, parse_shard_name
+from preprocessing.errors import DatasetError
 from preprocessing.images import ImageOptions
 from preprocessing.listing import Listing
 from preprocessing.plan import ShardTask
 from preprocessing.shards import Job, Workspace
-
-
-class JobError(Exception):
-    """The conversion failed, through no misuse; ``str()`` is the one line to show."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from preprocessing.errors import DatasetError
 from preprocessing.records import FEATURES, Record, decode_example, encode_example
 
 __all__ = [  # the record's parts live in records.py; readers need to know one module only
@@ -25,7 +26,6 @@ __all__ = [  # the record's parts live in records.py; readers need to know one m
     "FORMAT_VERSION",
     "ClassName",
     "ColorStatistics",
-    "DatasetError",
     "DatasetInfo",
     "Record",
     "Shard",
@@ -53,10 +53,6 @@ _MAX_INFO_BYTES = 256 << 20
 _MAX_IMAGE_SIZE = 65_536
 _SHARD_NAME = re.compile(r"(train|validation|test)-(\d{5,})-of-(\d{5,})", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-
-
-class DatasetError(Exception):
-    """A user's mistake about a dataset or its input; ``str()`` is the one line to show."""
 
 
 def shard_name(split: str, index: int, count: int) -> str:

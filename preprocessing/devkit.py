@@ -13,7 +13,7 @@ import zlib
 from collections import Counter
 from dataclasses import dataclass
 
-from preprocessing.dataset import DatasetError
+from preprocessing.errors import DatasetError
 from preprocessing.files import Files
 
 ARCHIVE = "ILSVRC2012_devkit_t12.tar.gz"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
-from preprocessing.dataset import DatasetError
+from preprocessing.errors import DatasetError
 
 
 @dataclass(frozen=True)

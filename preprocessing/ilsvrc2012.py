@@ -7,9 +7,10 @@ import re
 from collections.abc import Callable, Iterable
 
 from preprocessing.archives import list_tar
-from preprocessing.dataset import UNLABELLED, ClassName, DatasetError
+from preprocessing.dataset import UNLABELLED, ClassName
 from preprocessing.devkit import ARCHIVE as DEVKIT_ARCHIVE
 from preprocessing.devkit import GROUND_TRUTH, META, WNID, Devkit, find_devkit
+from preprocessing.errors import DatasetError
 from preprocessing.files import Files
 from preprocessing.listing import Listing
 from preprocessing.sources import Lister, Report

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import numpy as np
 import PIL.Image
 
-from preprocessing.dataset import DatasetError, DatasetInfo, Record, decode_example
+from preprocessing.dataset import DatasetInfo, Record, decode_example
+from preprocessing.errors import DatasetError
 from preprocessing.files import Files
 from preprocessing.records import RecordError, read_records
 

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 
 import grpc
 
-from preprocessing.conversion import JobError
-from preprocessing.dataset import DatasetError
+from preprocessing.errors import DatasetError, JobError
 from preprocessing.shards import Workspace
 
 DRIVER = "PREPROCESSING_DRIVER_PID"  # environment variable: the process that started the workers

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from typing import BinaryIO
 
-from preprocessing.dataset import DatasetError
+from preprocessing.errors import DatasetError
 from preprocessing.files import Files
 from preprocessing.images import Reject
 from preprocessing.listing import Container, ImageRef

@@ -25,13 +25,13 @@ from preprocessing.cifar10 import list_cifar10
 from preprocessing.class_folders import list_folder
 from preprocessing.conversion import (
     Conversion,
-    JobError,
     check_output,
     job_identity,
     prepare_workspace,
     tool_versions,
 )
-from preprocessing.dataset import DatasetError, DatasetInfo, parse_shard_name
+from preprocessing.dataset import DatasetInfo, parse_shard_name
+from preprocessing.errors import DatasetError, JobError, ShardFailure
 from preprocessing.files import LocalFiles
 from preprocessing.ilsvrc2012 import list_ilsvrc2012
 from preprocessing.listing import Listing
@@ -44,15 +44,6 @@ from preprocessing.shards import Job, Workspace, make_shard
 
 _NAMESPACE = "preprocessing"
 _FAILURE = re.compile(r"shard-failure<(.*?)>shard-failure", re.DOTALL)
-
-
-class ShardFailure(Exception):
-    """A shard could not be made."""
-
-    @classmethod
-    def because(cls, message: str) -> "ShardFailure":
-        """Marks the message, to be found in whatever a runner makes of it."""
-        return cls(f"shard-failure<{message}>shard-failure")
 
 
 class MakeShard(beam.DoFn):
@@ -237,8 +228,6 @@ def _make_shards(
                 )
                 result = pipeline.run()
                 state = result.wait_until_finish()
-        except JobError:
-            raise
         except Exception as error:  # runners wrap a worker's exception in their own kinds
             failure = _FAILURE.search(str(error))
             if failure is None:

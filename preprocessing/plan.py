@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from preprocessing.dataset import SPLITS, DatasetError, shard_name
+from preprocessing.dataset import SPLITS, shard_name
+from preprocessing.errors import DatasetError
 from preprocessing.files import Files
 from preprocessing.listing import ImageList, Listing, RejectEntry, seeded_hashes
 

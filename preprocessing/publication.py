@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import PIL.Image
 
-from preprocessing.conversion import Conversion, JobError, tool_versions
+from preprocessing.conversion import Conversion, tool_versions
 from preprocessing.dataset import (
     INFO_FILE,
     MEAN_FILE,
@@ -26,6 +26,7 @@ from preprocessing.dataset import (
     parse_shard_name,
     serialize_info,
 )
+from preprocessing.errors import JobError
 from preprocessing.listing import Listing, RejectEntry
 from preprocessing.plan import ShardTask
 from preprocessing.shards import ShardResult, Workspace, read_result

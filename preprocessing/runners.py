@@ -12,7 +12,7 @@ from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 from apache_beam.runners.runner import PipelineRunner
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
-from preprocessing.dataset import DatasetError
+from preprocessing.errors import DatasetError
 from preprocessing.local_workers import PIDS
 from preprocessing.shards import Workspace
 

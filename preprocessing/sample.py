@@ -24,8 +24,8 @@ import numpy as np
 import scipy.io
 from PIL import Image
 
-from preprocessing.dataset import DatasetError
 from preprocessing.drawing import CLASSES, SHAPES, TEXTURES, draw
+from preprocessing.errors import DatasetError
 from preprocessing.progress import ProgressDisplay, Tally
 
 TRAIN_ARCHIVE = "ILSVRC2012_img_train.tar"

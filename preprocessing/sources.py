@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable
 
 from preprocessing.archives import list_tar
-from preprocessing.dataset import DatasetError
+from preprocessing.errors import DatasetError
 from preprocessing.files import Files
 from preprocessing.listing import ImageRef, Listing, RejectEntry
 

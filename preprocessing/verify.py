@@ -11,7 +11,6 @@ import PIL.Image
 from preprocessing.dataset import (
     INFO_FILE,
     UNLABELLED,
-    DatasetError,
     DatasetInfo,
     Record,
     Shard,
@@ -19,6 +18,7 @@ from preprocessing.dataset import (
     parse_info,
     parse_shard_name,
 )
+from preprocessing.errors import DatasetError
 from preprocessing.files import Files, LocalFiles
 from preprocessing.progress import ProgressDisplay, Tally
 from preprocessing.records import RecordError, read_records

@@ -14,11 +14,12 @@ from tqdm import tqdm
 
 from alexnet_tf.benchmarks.table import Row, Table
 from alexnet_tf.benchmarks.timing import measure
-from alexnet_tf.config import ConfigError, DataConfig
+from alexnet_tf.config import DataConfig
 from alexnet_tf.data.cache import cached
 from alexnet_tf.data.crops import FEATURES, crop_of
 from alexnet_tf.data.reader import training_batches
 from alexnet_tf.data.split import Share, Split
+from alexnet_tf.errors import ConfigError
 from preprocessing.dataset import Shard, shard_name
 
 CACHES = {"jpeg": ("memory", "pixels"), "raw": ("pixels",)}

@@ -15,10 +15,10 @@ from pathlib import Path
 import tensorflow as tf
 from tqdm import tqdm
 
-from alexnet_tf.config import ConfigError
 from alexnet_tf.data.crops import Memory, blank
 from alexnet_tf.data.split import Split
-from preprocessing.dataset import DatasetError, Shard
+from alexnet_tf.errors import ConfigError, DatasetError
+from preprocessing.dataset import Shard
 
 KEPT_FREE = 0.1  # of the free memory or disk, for everybody else
 PIECE = 4 << 20  # bytes copied at a time

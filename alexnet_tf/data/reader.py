@@ -10,10 +10,11 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from alexnet_tf.config import ConfigError, DataConfig
+from alexnet_tf.config import DataConfig
 from alexnet_tf.data import epochs
 from alexnet_tf.data.draws import draws
 from alexnet_tf.data.split import Share, Split
+from alexnet_tf.errors import ConfigError
 from preprocessing.dataset import DatasetInfo
 
 

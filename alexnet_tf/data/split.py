@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import tensorflow as tf
 
-from alexnet_tf.config import ConfigError
 from alexnet_tf.data.crops import Memory, blank, decode_crops
+from alexnet_tf.errors import ConfigError
 from preprocessing.dataset import DatasetInfo
 
 AT_ONCE = 16  # records decoded in one call, at most: waking a thread for each costs a quarter more

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from alexnet_tf.errors import GeometryError
 from alexnet_tf.network.spec import VARIANTS, Layer, NetworkSpec, Pool
-
-
-class GeometryError(ValueError):
-    """The input is too small for this network; str() names the layer."""
 
 
 @dataclass(frozen=True)

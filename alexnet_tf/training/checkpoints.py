@@ -16,14 +16,12 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from alexnet_tf.errors import CheckpointError
+
 STATE = "state.json"
 PREFIX = "step-"
 TEMPORARY = ".writing-"
 log = logging.getLogger(__name__)
-
-
-class CheckpointError(Exception):
-    """No usable checkpoint; str() says where, and what to do."""
 
 
 class Checkpoints:

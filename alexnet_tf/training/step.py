@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from alexnet_tf.config import ConfigError
+from alexnet_tf.errors import ConfigError
 from alexnet_tf.fusion import fused
 from alexnet_tf.metrics import COLUMNS, per_example
 from alexnet_tf.training.loss_scale import LossScale, all_finite

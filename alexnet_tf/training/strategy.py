@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from alexnet_tf.config import ConfigError, StrategyConfig
+from alexnet_tf.config import StrategyConfig
+from alexnet_tf.errors import ConfigError
 
 Pairs = tuple[tuple[str, str], ...]
 EXAMPLE = '{"cluster": {"worker": ["a:2222", "b:2222"]}, "task": {"type": "worker", "index": 0}}'

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 import alexnet_tf
 from alexnet_tf import AlexNet, LocalResponseNormalization, compat, load_model, new_head
-from alexnet_tf.config import ConfigError
+from alexnet_tf.errors import ConfigError
 from alexnet_tf.network.spec import VARIANTS
 
 TINY = {"width": 0.05, "input_size": 64}

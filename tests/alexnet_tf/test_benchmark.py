@@ -9,8 +9,8 @@ from alexnet_tf import benchmark
 from alexnet_tf.benchmarks import growth, networks, reading, timing
 from alexnet_tf.benchmarks.table import Row, Table
 from alexnet_tf.benchmarks.training import operations
-from alexnet_tf.config import ConfigError
 from alexnet_tf.data import cache
+from alexnet_tf.errors import ConfigError
 from alexnet_tf.network.model import build
 from alexnet_tf.network.spec import VARIANTS
 from alexnet_tf.weights import weights_of

@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from alexnet_tf import config_file
-from alexnet_tf.config import Config, ConfigError, LambConfig, MomentumConfig, Piecewise, Plateau
+from alexnet_tf.config import Config, LambConfig, MomentumConfig, Piecewise, Plateau
+from alexnet_tf.errors import ConfigError
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from alexnet_tf import config_file, describe
-from alexnet_tf.config import ConfigError
+from alexnet_tf.errors import ConfigError
 from alexnet_tf.network import model as network_model
 from alexnet_tf.network import traffic
 from alexnet_tf.network.geometry import geometry

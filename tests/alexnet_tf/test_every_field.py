@@ -15,10 +15,11 @@ import tensorflow as tf
 from pydantic import BaseModel
 
 from alexnet_tf import config_file
-from alexnet_tf.config import OPTIMIZERS, SCHEDULES, Config, ConfigError
+from alexnet_tf.config import OPTIMIZERS, SCHEDULES, Config
 from alexnet_tf.data import reader
 from alexnet_tf.data.augment import InputTransform
 from alexnet_tf.data.split import Share, Split
+from alexnet_tf.errors import ConfigError
 from alexnet_tf.metrics import Result
 from alexnet_tf.network import model as network_model
 from alexnet_tf.network.layers import dropout_seed

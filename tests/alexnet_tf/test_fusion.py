@@ -7,8 +7,9 @@ import pytest
 import tensorflow as tf
 
 from alexnet_tf import config_file
-from alexnet_tf.config import ConfigError, DataConfig
+from alexnet_tf.config import DataConfig
 from alexnet_tf.data.augment import InputTransform
+from alexnet_tf.errors import ConfigError
 from alexnet_tf.fusion import fused, fusible, fusing
 from alexnet_tf.network.layers import local_response_normalization
 from preprocessing.dataset import ColorStatistics

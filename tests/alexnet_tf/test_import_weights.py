@@ -11,11 +11,10 @@ import tensorflow as tf
 from numpy.lib.stride_tricks import sliding_window_view
 
 from alexnet_tf import config_file, evaluate, export, import_weights, run_directory, train
-from alexnet_tf.config import ConfigError
+from alexnet_tf.errors import ConfigError, RunError
 from alexnet_tf.layouts import LAYOUTS, expected_shapes
 from alexnet_tf.network.spec import VARIANTS
 from alexnet_tf.restore import restored_model
-from alexnet_tf.run_directory import RunError
 from tests import tiny_datasets
 from tests.reference import layers as ops
 from tests.reference import norms

@@ -3,8 +3,8 @@
 import pytest
 
 from alexnet_tf import config_file, run_directory
-from alexnet_tf.run_directory import RunError
-from preprocessing.dataset import DatasetError
+from alexnet_tf.errors import RunError
+from preprocessing.errors import DatasetError
 from tests import tiny_datasets
 
 

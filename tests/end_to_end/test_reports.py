@@ -9,12 +9,11 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from alexnet_tf import evaluate, load_run, run_directory, visualize
-from alexnet_tf.config import ConfigError
 from alexnet_tf.data import reader
 from alexnet_tf.data.split import Share, Split
+from alexnet_tf.errors import ConfigError, RunError
 from alexnet_tf.figures.tiles import figure_3
 from alexnet_tf.gallery import Viewer, nearest
-from alexnet_tf.run_directory import RunError
 from alexnet_tf.weights import first_kernels
 from preprocessing.dataset import read_info
 

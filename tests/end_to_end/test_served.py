@@ -15,7 +15,7 @@ from PIL import Image
 
 from alexnet_tf import export, load_run, predict, run_directory
 from alexnet_tf.cli import JobFailed
-from alexnet_tf.config import ConfigError
+from alexnet_tf.errors import ConfigError
 from alexnet_tf.served import Served
 from alexnet_tf.tflite import interpret
 from preprocessing.images import ImageOptions, decode_and_resize

@@ -13,10 +13,9 @@ from PIL import Image
 
 from alexnet_tf import evaluate, export, predict, run_directory, train
 from alexnet_tf.cli import JobFailed
-from alexnet_tf.config import ConfigError
 from alexnet_tf.data.views import mean_probabilities, views
+from alexnet_tf.errors import ConfigError, RunError
 from alexnet_tf.restore import restored_model
-from alexnet_tf.run_directory import RunError
 from preprocessing.__main__ import main as preprocessing
 from preprocessing.dataset import decode_example, read_info
 from preprocessing.images import ImageOptions, decode_and_resize

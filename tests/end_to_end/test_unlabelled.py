@@ -6,7 +6,7 @@ import tarfile
 import pytest
 
 from alexnet_tf import evaluate
-from alexnet_tf.config import ConfigError
+from alexnet_tf.errors import ConfigError
 from preprocessing.__main__ import main as preprocessing
 from preprocessing.dataset import read_info
 

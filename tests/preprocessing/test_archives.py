@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preprocessing.archives import list_tar
-from preprocessing.dataset import DatasetError
+from preprocessing.errors import DatasetError
 from tests.preprocessing.pictures import tar_bytes
 
 CONTENTS = {"a.JPEG": b"x" * 700, "folder/b.JPEG": b"", "n" * 150: b"y" * 512}

@@ -11,7 +11,7 @@ import pytest
 from preprocessing import benchmark
 from preprocessing.benchmark import STEPS, measure
 from preprocessing.benchmark_report import Measurement, Whole, report, slope
-from preprocessing.dataset import DatasetError
+from preprocessing.errors import DatasetError
 from preprocessing.images import ImageOptions
 from tests.preprocessing.pictures import picture
 

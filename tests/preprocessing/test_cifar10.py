@@ -9,7 +9,8 @@ import pytest
 
 from preprocessing.__main__ import main
 from preprocessing.cifar10 import BATCHES, list_cifar10
-from preprocessing.dataset import DatasetError, decode_example, read_info
+from preprocessing.dataset import decode_example, read_info
+from preprocessing.errors import DatasetError
 from preprocessing.files import LocalFiles
 from preprocessing.records import read_records
 from preprocessing.shards import Workspace

@@ -12,7 +12,6 @@ from preprocessing.dataset import (
     SPLITS,
     ClassName,
     ColorStatistics,
-    DatasetError,
     DatasetInfo,
     Shard,
     parse_shard_name,
@@ -21,6 +20,7 @@ from preprocessing.dataset import (
     shard_name,
     write_info,
 )
+from preprocessing.errors import DatasetError
 
 INFO = DatasetInfo(
     source="folder",

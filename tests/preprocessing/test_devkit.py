@@ -10,8 +10,8 @@ import pytest
 import scipy.io
 
 from preprocessing import devkit
-from preprocessing.dataset import DatasetError
 from preprocessing.devkit import find_devkit, parse_devkit
+from preprocessing.errors import DatasetError
 from preprocessing.files import LocalFiles
 from tests.preprocessing.pictures import (
     WNIDS,

@@ -15,7 +15,7 @@ from apache_beam.io.filesystem import (
 
 from preprocessing.__main__ import main
 from preprocessing.beam_files import BeamFiles
-from preprocessing.dataset import DatasetError
+from preprocessing.errors import DatasetError
 from preprocessing.listing import Container, ImageRef
 from preprocessing.picture_reader import PictureReader
 from preprocessing.verify import verify_dataset

@@ -11,8 +11,8 @@ import pytest
 import tensorflow as tf
 
 from preprocessing.__main__ import main
-from preprocessing.conversion import JobError
-from preprocessing.dataset import DatasetError, decode_example, read_info, read_mean_image
+from preprocessing.dataset import decode_example, read_info, read_mean_image
+from preprocessing.errors import DatasetError, JobError
 from preprocessing.images import ImageOptions, decode_and_resize, encode
 from preprocessing.records import read_records
 from preprocessing.runners import beam_options

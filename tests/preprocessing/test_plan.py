@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preprocessing.dataset import ClassName, DatasetError, shard_name
+from preprocessing.dataset import ClassName, shard_name
+from preprocessing.errors import DatasetError
 from preprocessing.files import LocalFiles
 from preprocessing.listing import ImageList, ImageRef, Listing
 from preprocessing.plan import (

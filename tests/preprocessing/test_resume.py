@@ -8,8 +8,7 @@ import pytest
 
 from preprocessing import conversion as conversion_module
 from preprocessing import publication
-from preprocessing.conversion import JobError
-from preprocessing.dataset import DatasetError
+from preprocessing.errors import DatasetError, JobError
 from preprocessing.files import LocalFiles
 from preprocessing.images import ImageOptions
 from preprocessing.shards import Workspace

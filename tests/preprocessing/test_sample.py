@@ -10,8 +10,8 @@ import scipy.io
 from PIL import Image
 
 from preprocessing import sample
-from preprocessing.dataset import DatasetError
 from preprocessing.drawing import CLASSES, LONGEST_SIDE, SHORT_SIDE, draw
+from preprocessing.errors import DatasetError
 from preprocessing.images import ImageOptions, decode_and_resize
 from preprocessing.sample import WNIDS, draw_dataset
 

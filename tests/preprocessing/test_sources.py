@@ -8,7 +8,7 @@ import tarfile
 import pytest
 
 from preprocessing.class_folders import list_folder
-from preprocessing.dataset import DatasetError
+from preprocessing.errors import DatasetError
 from preprocessing.files import LocalFiles
 from preprocessing.ilsvrc2012 import list_ilsvrc2012
 from preprocessing.picture_reader import PictureReader

@@ -13,7 +13,6 @@ from preprocessing.__main__ import main
 from preprocessing.contact_sheet import draw_contact_sheet
 from preprocessing.conversion import Conversion
 from preprocessing.dataset import (
-    DatasetError,
     Record,
     Shard,
     decode_example,
@@ -21,6 +20,7 @@ from preprocessing.dataset import (
     read_info,
     write_info,
 )
+from preprocessing.errors import DatasetError
 from preprocessing.files import LocalFiles
 from preprocessing.images import ImageOptions
 from preprocessing.inspection import describe, first_pictures

@@ -7,10 +7,11 @@ import pytest
 import tensorflow as tf
 
 from alexnet_tf import config_file
-from alexnet_tf.config import ColorNoise, ConfigError, DataConfig
+from alexnet_tf.config import ColorNoise, DataConfig
 from alexnet_tf.data import reader
 from alexnet_tf.data.augment import InputTransform
 from alexnet_tf.data.split import Share, Split
+from alexnet_tf.errors import ConfigError
 from preprocessing import dataset
 from tests import tiny_datasets
 from tests.reference import augment as reference

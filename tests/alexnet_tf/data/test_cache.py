@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from alexnet_tf.config import ConfigError, DataConfig
+from alexnet_tf.config import DataConfig
 from alexnet_tf.data import cache, reader
 from alexnet_tf.data.split import Share, Split
-from preprocessing.dataset import DatasetError
+from alexnet_tf.errors import ConfigError
+from preprocessing.errors import DatasetError
 from tests import tiny_datasets
 
 KINDS = ("memory", "pixels", "disk")

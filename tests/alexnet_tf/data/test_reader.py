@@ -9,9 +9,10 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from alexnet_tf.config import ConfigError, DataConfig
+from alexnet_tf.config import DataConfig
 from alexnet_tf.data import reader
 from alexnet_tf.data.split import Share, Split
+from alexnet_tf.errors import ConfigError
 from preprocessing import dataset
 from preprocessing.dataset import decode_example
 from preprocessing.records import read_records

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from alexnet_tf.errors import GeometryError
 from alexnet_tf.network import model as network_model
-from alexnet_tf.network.geometry import GeometryError, geometry, initial_stds, total_parameters
+from alexnet_tf.network.geometry import geometry, initial_stds, total_parameters
 from alexnet_tf.network.spec import LRN, VARIANTS, Pool
 from alexnet_tf.weights import weights_of
 from tests.alexnet_tf.network.reference_pairs import (

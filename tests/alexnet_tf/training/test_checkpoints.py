@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from alexnet_tf.training.checkpoints import CheckpointError, Checkpoints
+from alexnet_tf.errors import CheckpointError
+from alexnet_tf.training.checkpoints import Checkpoints
 
 
 def variables(value: float) -> dict[str, dict[str, tf.Variable]]:

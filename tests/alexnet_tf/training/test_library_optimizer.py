@@ -14,13 +14,13 @@ import tensorflow as tf
 from alexnet_tf import cli, compat, evaluate, run_directory, train
 from alexnet_tf.compat import KERAS_3
 from alexnet_tf.config import (
-    ConfigError,
     LambConfig,
     LookaheadConfig,
     MomentumConfig,
     MovingAverageConfig,
     SgdwConfig,
 )
+from alexnet_tf.errors import ConfigError
 from alexnet_tf.restore import restored_model
 from alexnet_tf.training.checkpoints import Checkpoints
 from alexnet_tf.training.library_optimizer import averaged

@@ -13,8 +13,7 @@ import pytest
 
 from alexnet_tf import run_directory, train
 from alexnet_tf.cli import JobFailed
-from alexnet_tf.config import ConfigError
-from alexnet_tf.run_directory import RunError
+from alexnet_tf.errors import ConfigError, RunError
 from tests.alexnet_tf.training.processes import (
     SECONDS,
     assert_identical,

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alexnet_tf import config_file, train
-from alexnet_tf.config import ConfigError, Cosine, DExp, Plateau
+from alexnet_tf.config import Cosine, DExp, Plateau
+from alexnet_tf.errors import ConfigError
 from alexnet_tf.training.loop import Progress
 from alexnet_tf.training.schedule import PlateauState, Schedule, at, base_rate, dexp
 from tests import tiny_datasets

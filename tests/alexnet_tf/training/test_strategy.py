@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from alexnet_tf.config import ConfigError, StrategyConfig
+from alexnet_tf.config import StrategyConfig
+from alexnet_tf.errors import ConfigError
 from alexnet_tf.training import strategy
 
 MULTI = StrategyConfig(name="multi-worker")

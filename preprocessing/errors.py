@@ -1,0 +1,25 @@
+"""What can go wrong, as one family: a user's mistake (exit code 2), a failed job (exit code 1).
+
+``str()`` of each is the one line to show. Anything else that is raised is a fault of the program.
+"""
+
+
+class UserError(Exception):
+    """A mistake in a call, a file or a setting, which its author can mend. Exit code 2."""
+
+
+class JobError(Exception):
+    """The work could not be done, through no misuse. Exit code 1."""
+
+
+class DatasetError(UserError):
+    """A mistake about a dataset, or about the pictures it is made from."""
+
+
+class ShardFailure(JobError):
+    """A shard could not be made; raised on a worker, wherever that runs."""
+
+    @classmethod
+    def because(cls, message: str) -> "ShardFailure":
+        """Marks the message, to be found in whatever a runner makes of it."""
+        return cls(f"shard-failure<{message}>shard-failure")
