@@ -76,7 +76,7 @@ multi-worker-test: setup
 	$(BIN)/python -m pytest -v -m "slow or not slow" tests/alexnet_tf/training/test_multi_worker.py
 
 flink-test: setup
-	$(BIN)/python -m pytest -rA -m slow tests/preprocessing/test_runners.py -k job_server
+	$(BIN)/python -m pytest -rA -m slow tests/preprocessing/job/test_runners.py -k job_server
 
 lint: setup
 	$(BIN)/ruff check .

@@ -12,6 +12,10 @@ from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
 FOR_WORKER = os.environ.get("ALEXNET_TF_WORKER") == "1" or not (ROOT / "alexnet_tf").is_dir()
+PACKAGES, LEFT_OUT = ["alexnet_tf", "alexnet_tf.*", "preprocessing", "preprocessing.*"], []
+if FOR_WORKER:  # and of preprocessing not what only a driver runs
+    PACKAGES = ["preprocessing", "preprocessing.*"]
+    LEFT_OUT = [f"preprocessing.{part}*" for part in ("benchmark", "inspection", "sample", "verbs")]
 WORKER_REQUIREMENTS = [  # besides Beam, which a worker has, in the driver's version
     "google-crc32c>=1.5",
     "numpy>=1.26",
@@ -30,7 +34,12 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11,<3.14",
     packages=find_packages(
-        include=["preprocessing"] if FOR_WORKER else ["alexnet_tf", "alexnet_tf.*", "preprocessing"]
+        include=[
+            "preprocessing",
+            "preprocessing.*",
+            *([] if FOR_WORKER else ["alexnet_tf", "alexnet_tf.*"]),
+        ],
+        exclude=[f"preprocessing.{part}*" for part in NOT_FOR_WORKERS] if FOR_WORKER else [],
     ),
     install_requires=WORKER_REQUIREMENTS
     if FOR_WORKER

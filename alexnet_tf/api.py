@@ -20,7 +20,7 @@ from alexnet_tf.data.views import mean_probabilities, view_input, views
 from alexnet_tf.features import features_model
 from alexnet_tf.network import model as network
 from alexnet_tf.restore import restored_model
-from preprocessing.dataset import ClassName
+from preprocessing.dataset.info import ClassName
 
 
 def AlexNet(

@@ -14,7 +14,7 @@ from alexnet_tf.data.cache import cached
 from alexnet_tf.data.reader import check_sizes
 from alexnet_tf.data.split import Split
 from alexnet_tf.errors import ConfigError
-from preprocessing.dataset import read_info
+from preprocessing.dataset.info import read_info
 
 
 def main(argv: Sequence[str] | None = None) -> int:

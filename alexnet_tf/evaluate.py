@@ -20,7 +20,7 @@ from alexnet_tf.evaluation.ensemble import average, best_weights
 from alexnet_tf.evaluation.tally import Tally
 from alexnet_tf.restore import restored_model
 from alexnet_tf.run_directory import Run
-from preprocessing.dataset import DatasetInfo, read_info
+from preprocessing.dataset.info import DatasetInfo, read_info
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -20,7 +20,7 @@ from alexnet_tf.data.split import Share, Split
 from alexnet_tf.errors import ConfigError, JobError
 from alexnet_tf.run_directory import Run
 from alexnet_tf.served import WEIGHTS, Served
-from preprocessing.dataset import read_info
+from preprocessing.dataset.info import read_info
 
 TFLITE_FILE = "model.tflite"
 NOTES_FILE = "export.json"

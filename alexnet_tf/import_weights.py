@@ -23,7 +23,7 @@ from alexnet_tf.training.library_optimizer import create
 from alexnet_tf.training.loop import Progress
 from alexnet_tf.training.loss_scale import LossScale
 from alexnet_tf.weights import weights_of
-from preprocessing.dataset import read_info
+from preprocessing.dataset.info import read_info
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -18,8 +18,9 @@ import numpy as np
 from alexnet_tf import config_file
 from alexnet_tf.config import Config, Cosine, DExp
 from alexnet_tf.errors import RunError
-from preprocessing import dataset
-from preprocessing.dataset import DatasetInfo
+from preprocessing.dataset.info import DatasetInfo, read_info
+from preprocessing.dataset.mean_image import read_mean_image
+from preprocessing.dataset.names import INFO_FILE, MEAN_FILE
 
 # What may change between one training of a run and the next.
 FREE = (
@@ -54,8 +55,8 @@ def load(path: str | os.PathLike) -> Run:
     if not (path / "config.yaml").is_file():
         raise RunError(f"expected a run directory with config.yaml, received {path}")
     config = config_file.load(path / "config.yaml")
-    info = dataset.read_info(path / "dataset")
-    return Run(path, config, info, dataset.read_mean_image(path / "dataset"))
+    info = read_info(path / "dataset")
+    return Run(path, config, info, read_mean_image(path / "dataset"))
 
 
 def begin(path: str | os.PathLike, config: Config, data: str | os.PathLike) -> Run:
@@ -63,7 +64,7 @@ def begin(path: str | os.PathLike, config: Config, data: str | os.PathLike) -> R
 
     Raises RunError naming what differs, or if the directory holds something else.
     """
-    path, info = Path(path), dataset.read_info(data)
+    path, info = Path(path), read_info(data)
     config = config.with_classes(len(info.classes))
     if _is_new(path):
         _create(path, config, data)
@@ -88,9 +89,9 @@ def begin(path: str | os.PathLike, config: Config, data: str | os.PathLike) -> R
 
 def follow(path: str | os.PathLike, config: Config, data: str | os.PathLike) -> Run:
     """The same run for a worker that writes nothing: `path` need not exist where it runs."""
-    info = dataset.read_info(data)
+    info = read_info(data)
     config = config.with_classes(len(info.classes))
-    return Run(Path(path), config, info, dataset.read_mean_image(data))
+    return Run(Path(path), config, info, read_mean_image(data))
 
 
 @contextlib.contextmanager
@@ -110,7 +111,7 @@ def locked(path: str | os.PathLike):
 
 def _is_new(path: Path) -> bool:
     """Also if a process was killed there, or found a mistake, before it took the first step."""
-    copies = {dataset.INFO_FILE, dataset.MEAN_FILE}
+    copies = {INFO_FILE, MEAN_FILE}
     return not path.exists() or all(
         entry.name in ("lock", "config.yaml")
         or entry.name.startswith(".config.yaml.")
@@ -122,7 +123,7 @@ def _is_new(path: Path) -> bool:
 def _create(path: Path, config: Config, data: str | os.PathLike) -> None:
     copies = path / "dataset"
     copies.mkdir(parents=True, exist_ok=True)
-    for name in (dataset.MEAN_FILE, dataset.INFO_FILE):
+    for name in (MEAN_FILE, INFO_FILE):
         shutil.copyfile(Path(data) / name, copies / name)
     _write_atomically(path / "config.yaml", config_file.to_yaml(config))  # last: now it is a run
 

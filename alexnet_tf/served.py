@@ -16,7 +16,7 @@ from alexnet_tf.data.views import View, mean_probabilities, view_input, views
 from alexnet_tf.features import features_model
 from alexnet_tf.restore import restored_model
 from alexnet_tf.run_directory import Run
-from preprocessing.dataset import DatasetInfo
+from preprocessing.dataset.info import DatasetInfo
 
 TOP = 5
 WEIGHTS = ("float32", "float16", "bfloat16")  # how they are stored; computing is in float32

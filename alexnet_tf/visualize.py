@@ -26,7 +26,7 @@ from alexnet_tf.gallery import Viewer, nearest
 from alexnet_tf.restore import restored_model
 from alexnet_tf.run_directory import Run
 from alexnet_tf.weights import first_kernels
-from preprocessing.dataset import read_info
+from preprocessing.dataset.info import read_info
 
 PICTURES, QUERIES, NEAREST, TOP = 8, 5, 6, 5  # of Figure 4, as in the paper
 SEARCHED = 2000  # test pictures among which one of each class is sought

@@ -11,13 +11,13 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
-from preprocessing.conversion import Conversion
 from preprocessing.errors import DatasetError, JobError, UserError
-from preprocessing.files import LocalFiles
-from preprocessing.images import FILTERS, MAX_PIXELS, ImageOptions
-from preprocessing.picture_reader import CIFAR_SIDE
-from preprocessing.plan import parse_shard_counts
-from preprocessing.sources import SOURCES
+from preprocessing.images.convert import FILTERS, MAX_PIXELS, ImageOptions
+from preprocessing.job.plan import parse_shard_counts
+from preprocessing.job.request import Conversion
+from preprocessing.sources.lister import SOURCES
+from preprocessing.sources.reader import CIFAR_SIDE
+from preprocessing.storage.files import LocalFiles
 
 _CONVERT_EXAMPLES = """\
 With no --runner, local processes do the work, one per core. The same command again goes on where an
@@ -132,8 +132,8 @@ def _add_convert(verbs) -> None:
 
 def _convert(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     logging.basicConfig(level=logging.ERROR)  # Beam warns of optional parts that are not needed
-    from preprocessing.pipeline import convert  # it takes seconds to import
-    from preprocessing.runners import beam_options
+    from preprocessing.job.convert import convert  # it takes seconds to import
+    from preprocessing.job.runners import beam_options
 
     size = arguments.image_size
     if size is None:
@@ -183,7 +183,7 @@ def _add_verify(verbs) -> None:
 
 
 def _verify(arguments: argparse.Namespace, rest: list[str]) -> int:
-    from preprocessing.verify import load_info, verify_dataset
+    from preprocessing.inspection.verify import load_info, verify_dataset
 
     files_for = _files_for(arguments.directory)
     info = load_info(arguments.directory, files_for)
@@ -201,10 +201,10 @@ def _verify(arguments: argparse.Namespace, rest: list[str]) -> int:
 def _files_for(path: str) -> Callable:
     """Beam is imported only for paths that need it."""
     if "://" in path:
-        from preprocessing.beam_files import files_for
+        from preprocessing.storage.beam_files import files_for
 
         return files_for
-    from preprocessing.verify import local_files
+    from preprocessing.inspection.verify import local_files
 
     return local_files
 
@@ -218,9 +218,9 @@ def _add_inspect(verbs) -> None:
 
 
 def _inspect(arguments: argparse.Namespace, rest: list[str]) -> int:
-    from preprocessing.contact_sheet import draw_contact_sheet
-    from preprocessing.inspection import describe, first_pictures
-    from preprocessing.verify import load_info
+    from preprocessing.inspection.contact_sheet import draw_contact_sheet
+    from preprocessing.inspection.describe import describe, first_pictures
+    from preprocessing.inspection.verify import load_info
 
     files_for = _files_for(arguments.directory)
     info = load_info(arguments.directory, files_for)
@@ -247,7 +247,7 @@ def _add_sample(verbs) -> None:
 
 
 def _sample(arguments: argparse.Namespace, rest: list[str]) -> int:
-    from preprocessing.sample import draw_dataset
+    from preprocessing.sample.archives import draw_dataset
 
     draw_dataset(
         arguments.output,
@@ -285,8 +285,8 @@ def _add_benchmark(verbs) -> None:
 
 
 def _benchmark(arguments: argparse.Namespace, rest: list[str]) -> int:
-    from preprocessing.benchmark import measure
-    from preprocessing.benchmark_report import report
+    from preprocessing.benchmark.measure import measure
+    from preprocessing.benchmark.report import report
 
     _check_range("--workers", arguments.workers, 1, 10_000)
     options = _image_options(

@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from preprocessing import dataset
-from preprocessing.records import frame
+from preprocessing.dataset.example import Record, encode_example
+from preprocessing.dataset.info import ClassName, ColorStatistics, DatasetInfo, Shard, write_info
+from preprocessing.dataset.names import MEAN_FILE, shard_name
+from preprocessing.dataset.tfrecord import frame
 
 
 def colored_squares(label: int, classes: int, size: int, rng: np.random.Generator) -> np.ndarray:
@@ -30,11 +32,11 @@ def write(
     encoding: str = "raw",
     shards: int = 3,
     seed: int = 0,
-) -> dataset.DatasetInfo:
+) -> DatasetInfo:
     """Writes a dataset of `counts` pictures a split; labels go round, file names number them."""
     rng = np.random.default_rng(seed)
     directory.mkdir(parents=True, exist_ok=True)
-    names = tuple(dataset.ClassName(f"n{i:08d}", f"class {i}") for i in range(classes))
+    names = tuple(ClassName(f"n{i:08d}", f"class {i}") for i in range(classes))
     splits, pixels = {}, []
     for split, count in (counts or {"train": 20, "validation": 10}).items():
         rows = []
@@ -46,7 +48,7 @@ def write(
                 picture = colored_squares(label, classes, size, rng)
                 if split == "train":
                     pixels.append(picture)
-                record = dataset.Record(
+                record = Record(
                     encoded=encode(picture, encoding),
                     format=encoding,
                     height=size,
@@ -56,16 +58,16 @@ def write(
                     text=names[label].text,
                     filename=f"{split}_{number}",
                 )
-                content.write(frame(dataset.encode_example(record)))
+                content.write(frame(encode_example(record)))
             data = content.getvalue()
-            name = dataset.shard_name(split, index, shards)
+            name = shard_name(split, index, shards)
             (directory / name).write_bytes(data)
             checksum = hashlib.sha256(data).hexdigest()
-            rows.append(dataset.Shard(name, len(mine), len(data), checksum))
+            rows.append(Shard(name, len(mine), len(data), checksum))
         splits[split] = tuple(rows)
     mean = np.mean(np.asarray(pixels, np.float64), axis=0)
-    np.save(directory / dataset.MEAN_FILE, mean.astype(np.float32))
-    info = dataset.DatasetInfo(
+    np.save(directory / MEAN_FILE, mean.astype(np.float32))
+    info = DatasetInfo(
         source="folder",
         image_size=size,
         encoding=encoding,
@@ -76,7 +78,7 @@ def write(
         splits=splits,
         color=_color(np.asarray(pixels, np.float64).reshape(-1, 3)),
     )
-    dataset.write_info(directory, info)
+    write_info(directory, info)
     return info
 
 
@@ -88,9 +90,9 @@ def encode(picture: np.ndarray, encoding: str) -> bytes:
     return file.getvalue()
 
 
-def _color(pixels: np.ndarray) -> dataset.ColorStatistics:
+def _color(pixels: np.ndarray) -> ColorStatistics:
     values, vectors = np.linalg.eigh(np.cov(pixels.T, bias=True))
-    return dataset.ColorStatistics(
+    return ColorStatistics(
         mean_rgb=tuple(pixels.mean(axis=0)),
         stddevs=tuple(np.sqrt(np.maximum(values, 0))),
         eigenvectors=tuple(tuple(row) for row in vectors),

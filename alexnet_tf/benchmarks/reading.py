@@ -20,7 +20,8 @@ from alexnet_tf.data.crops import FEATURES, crop_of
 from alexnet_tf.data.reader import training_batches
 from alexnet_tf.data.split import Share, Split
 from alexnet_tf.errors import ConfigError
-from preprocessing.dataset import Shard, shard_name
+from preprocessing.dataset.info import Shard
+from preprocessing.dataset.names import shard_name
 
 CACHES = {"jpeg": ("memory", "pixels"), "raw": ("pixels",)}
 SAMPLE = 2048  # records that the bare loop keeps in memory

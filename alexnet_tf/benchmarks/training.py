@@ -24,7 +24,7 @@ from alexnet_tf.network.spec import NetworkSpec
 from alexnet_tf.training.library_optimizer import create
 from alexnet_tf.training.step import Arguments, TrainingStep
 from alexnet_tf.weights import weights_of
-from preprocessing.dataset import ColorStatistics
+from preprocessing.dataset.info import ColorStatistics
 
 # Any statistics will do for a measurement: these are round figures.
 COLOR = ColorStatistics(

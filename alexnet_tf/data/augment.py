@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from alexnet_tf.config import DataConfig
 from alexnet_tf.fusion import fusible
-from preprocessing.dataset import ColorStatistics
+from preprocessing.dataset.info import ColorStatistics
 
 
 class InputTransform:

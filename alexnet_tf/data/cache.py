@@ -18,7 +18,7 @@ from tqdm import tqdm
 from alexnet_tf.data.crops import Memory, blank
 from alexnet_tf.data.split import Split
 from alexnet_tf.errors import ConfigError, DatasetError
-from preprocessing.dataset import Shard
+from preprocessing.dataset.info import Shard
 
 KEPT_FREE = 0.1  # of the free memory or disk, for everybody else
 PIECE = 4 << 20  # bytes copied at a time

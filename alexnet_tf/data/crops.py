@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import tensorflow as tf
 from PIL import Image
 
-from preprocessing.dataset import DatasetInfo
+from preprocessing.dataset.info import DatasetInfo
 
 FEATURES = {
     "image/encoded": tf.io.FixedLenFeature([], tf.string),

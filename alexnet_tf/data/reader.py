@@ -15,7 +15,7 @@ from alexnet_tf.data import epochs
 from alexnet_tf.data.draws import draws
 from alexnet_tf.data.split import Share, Split
 from alexnet_tf.errors import ConfigError
-from preprocessing.dataset import DatasetInfo
+from preprocessing.dataset.info import DatasetInfo
 
 
 def check_sizes(info: DatasetInfo, input_size: int) -> None:

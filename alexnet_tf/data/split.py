@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from alexnet_tf.data.crops import Memory, blank, decode_crops
 from alexnet_tf.errors import ConfigError
-from preprocessing.dataset import DatasetInfo
+from preprocessing.dataset.info import DatasetInfo
 
 AT_ONCE = 16  # records decoded in one call, at most: waking a thread for each costs a quarter more
 LANES = (8, 32)  # at most; fewer for a dataset of few shards, whose lanes share files

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from preprocessing.dataset import DatasetInfo
+from preprocessing.dataset.info import DatasetInfo
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from alexnet_tf.evaluation.interval import wilson
 from alexnet_tf.evaluation.published import PUBLISHED, comparable
 from alexnet_tf.evaluation.tally import BINS, Tally
-from preprocessing.dataset import DatasetInfo
+from preprocessing.dataset.info import DatasetInfo
 
 WORST = 20  # classes in the Markdown table
 

@@ -27,7 +27,7 @@ from alexnet_tf.network.spec import NetworkSpec
 from alexnet_tf.training.loop import Hooks, Loop, Progress
 from alexnet_tf.training.schedule import Schedule
 from alexnet_tf.weights import weights_of
-from preprocessing import dataset
+from preprocessing.dataset.mean_image import read_mean_image
 from tests import tiny_datasets
 from tests.alexnet_tf.training.lanes import supported
 from tests.alexnet_tf.training.test_optimizer import Rig
@@ -249,7 +249,7 @@ def split(tmp_path_factory):
 
 def inputs(config: Config, split: Split) -> list[np.ndarray]:
     """Six batches of network input and labels: an epoch, and the next one's first."""
-    mean = dataset.read_mean_image(split.directory)
+    mean = read_mean_image(split.directory)
     transform = InputTransform(mean, split.info.color, config.data, 16)
     stream = reader.training_batches(split, config.data, 16, Share(8), seed=0)
     noise = tf.constant(Schedule(config).noise_coefficient(0))

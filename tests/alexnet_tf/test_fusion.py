@@ -12,7 +12,7 @@ from alexnet_tf.data.augment import InputTransform
 from alexnet_tf.errors import ConfigError
 from alexnet_tf.fusion import fused, fusible, fusing
 from alexnet_tf.network.layers import local_response_normalization
-from preprocessing.dataset import ColorStatistics
+from preprocessing.dataset.info import ColorStatistics
 
 
 def compiled_functions(function, *args) -> int:

@@ -15,7 +15,7 @@ from alexnet_tf.errors import ConfigError, RunError
 from alexnet_tf.figures.tiles import figure_3
 from alexnet_tf.gallery import Viewer, nearest
 from alexnet_tf.weights import first_kernels
-from preprocessing.dataset import read_info
+from preprocessing.dataset.info import read_info
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from alexnet_tf.cli import JobFailed
 from alexnet_tf.errors import ConfigError
 from alexnet_tf.served import Served
 from alexnet_tf.tflite import interpret
-from preprocessing.images import ImageOptions, decode_and_resize
+from preprocessing.images.convert import ImageOptions, decode_and_resize
 
 SIZE = 72
 

@@ -17,9 +17,10 @@ from alexnet_tf.data.views import mean_probabilities, views
 from alexnet_tf.errors import ConfigError, RunError
 from alexnet_tf.restore import restored_model
 from preprocessing.__main__ import main as preprocessing
-from preprocessing.dataset import decode_example, read_info
-from preprocessing.images import ImageOptions, decode_and_resize
-from preprocessing.records import read_records
+from preprocessing.dataset.example import decode_example
+from preprocessing.dataset.info import read_info
+from preprocessing.dataset.tfrecord import read_records
+from preprocessing.images.convert import ImageOptions, decode_and_resize
 
 
 @pytest.fixture(scope="module")

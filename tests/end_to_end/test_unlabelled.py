@@ -8,7 +8,7 @@ import pytest
 from alexnet_tf import evaluate
 from alexnet_tf.errors import ConfigError
 from preprocessing.__main__ import main as preprocessing
-from preprocessing.dataset import read_info
+from preprocessing.dataset.info import read_info
 
 
 @pytest.fixture(scope="module")

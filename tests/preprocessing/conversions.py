@@ -1,9 +1,9 @@
 """Small conversions in this process, and what they leave."""
 
-from preprocessing.conversion import Conversion
-from preprocessing.images import ImageOptions
-from preprocessing.pipeline import convert
-from preprocessing.runners import beam_options
+from preprocessing.images.convert import ImageOptions
+from preprocessing.job.convert import convert
+from preprocessing.job.request import Conversion
+from preprocessing.job.runners import beam_options
 
 IN_MEMORY = ["--direct_running_mode=in_memory"]
 SMALL = ImageOptions(size=16)

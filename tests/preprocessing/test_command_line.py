@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from preprocessing.__main__ import main
-from preprocessing.dataset import read_info
+from preprocessing.dataset.info import read_info
 from tests.preprocessing.pictures import write_archives, write_class_folders, write_files
 
 IN_MEMORY = ["--direct_running_mode", "in_memory"]

@@ -12,7 +12,8 @@ from alexnet_tf.data import reader
 from alexnet_tf.data.augment import InputTransform
 from alexnet_tf.data.split import Share, Split
 from alexnet_tf.errors import ConfigError
-from preprocessing import dataset
+from preprocessing.dataset.info import ColorStatistics
+from preprocessing.dataset.mean_image import read_mean_image
 from tests import tiny_datasets
 from tests.reference import augment as reference
 
@@ -99,7 +100,7 @@ def test_without_flips_none_is_drawn(split):
 
 
 def transform_of(split, **config):
-    mean_image = dataset.read_mean_image(split.directory)
+    mean_image = read_mean_image(split.directory)
     return InputTransform(mean_image, split.info.color, DataConfig(**config), CROP)
 
 
@@ -128,7 +129,7 @@ def test_color_noise_on_real_batches(split, divide):
 
 def test_division_ends_with_the_noise():
     """At coefficient 0, nothing is divided: from epoch 67 on, as in 2012."""
-    statistics = dataset.ColorStatistics((0, 0, 0), (1, 2, 3), ((1, 0, 0), (0, 1, 0), (0, 0, 1)))
+    statistics = ColorStatistics((0, 0, 0), (1, 2, 3), ((1, 0, 0), (0, 1, 0), (0, 0, 1)))
     config = DataConfig(mean="none", color_noise=ColorNoise(divide=True))
     transform = InputTransform(np.zeros((CROP, CROP, 3)), statistics, config, CROP)
     batch = {
@@ -150,7 +151,7 @@ def test_every_example_against_the_reference(split, mean, divide):
     (batch,) = batches(split, transform.config, 1, size=66)
     assert 10 < batch["flip"].sum() < 56
     result = transform.training(batch, tf.constant(0.1)).numpy()
-    color, mean_image = split.info.color, dataset.read_mean_image(split.directory)
+    color, mean_image = split.info.color, read_mean_image(split.directory)
     for number, crop in enumerate(batch["image"]):
         top, left = batch["offset"][number]
         picture = np.zeros((SIZE, SIZE, 3))
@@ -166,7 +167,7 @@ def test_every_example_against_the_reference(split, mean, divide):
 
 def test_a_channel_mean_of_ones_own():
     """As imported weights bring it."""
-    color = dataset.ColorStatistics((1, 2, 3), (1, 1, 1), ((1, 0, 0), (0, 1, 0), (0, 0, 1)))
+    color = ColorStatistics((1, 2, 3), (1, 1, 1), ((1, 0, 0), (0, 1, 0), (0, 0, 1)))
     given = DataConfig(mean="channel", mean_rgb=(10.0, 20.0, 30.0))
     for config, expected in ((DataConfig(mean="channel"), [1, 2, 3]), (given, [10, 20, 30])):
         transform = InputTransform(np.zeros((CROP, CROP, 3)), color, config, CROP)
@@ -181,7 +182,7 @@ def test_the_2012_statistics_give_12_grey_levels_along_the_main_component():
     """c·s = 0.1 · 121.78 (cuda-convnet2's published statistics); 0.1 · s² would be 1,483."""
     vectors = ((0.4180, -0.8170, 0.3973), (-0.7126, -0.0235, 0.7012), (-0.5635, -0.5762, -0.5920))
     columns = tuple(zip(*vectors, strict=True))
-    color = dataset.ColorStatistics((0, 0, 0), (19.721, 37.094, 121.780), columns)
+    color = ColorStatistics((0, 0, 0), (19.721, 37.094, 121.780), columns)
     transform = InputTransform(np.zeros((CROP, CROP, 3)), color, DataConfig(mean="none"), CROP)
     batch = {
         "image": np.zeros((1, CROP, CROP, 3), np.uint8),

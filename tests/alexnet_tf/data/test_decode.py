@@ -9,7 +9,7 @@ import tensorflow as tf
 from PIL import Image
 
 from alexnet_tf.data.decode import MAX_PIXELS, decode_picture
-from preprocessing.images import ImageOptions, decode, decode_and_resize
+from preprocessing.images.convert import ImageOptions, decode, decode_and_resize
 
 HEIGHT, WIDTH = 30, 40
 

@@ -13,9 +13,9 @@ from alexnet_tf.config import DataConfig
 from alexnet_tf.data import reader
 from alexnet_tf.data.split import Share, Split
 from alexnet_tf.errors import ConfigError
-from preprocessing import dataset
-from preprocessing.dataset import decode_example
-from preprocessing.records import read_records
+from preprocessing.dataset.example import decode_example
+from preprocessing.dataset.names import shard_name
+from preprocessing.dataset.tfrecord import read_records
 from tests import tiny_datasets
 
 SIZE, CROP = 24, 16
@@ -205,7 +205,7 @@ def test_crops_larger_than_the_pictures_are_refused(splits):
 
 def test_a_damaged_record_stops_the_stream(tmp_path):
     info = tiny_datasets.write(tmp_path, size=SIZE, shards=1)
-    path = tmp_path / dataset.shard_name("train", 0, 1)
+    path = tmp_path / shard_name("train", 0, 1)
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)

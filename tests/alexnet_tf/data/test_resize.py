@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from alexnet_tf.data.resize import central_square
-from preprocessing.images import FILTERS, ImageOptions, decode_and_resize
+from preprocessing.images.convert import FILTERS, ImageOptions, decode_and_resize
 
 
 @pytest.fixture(scope="module")

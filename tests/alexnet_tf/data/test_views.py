@@ -7,7 +7,7 @@ import tensorflow as tf
 from alexnet_tf.config import DataConfig
 from alexnet_tf.data.augment import InputTransform
 from alexnet_tf.data.views import View, mean_probabilities, view_input, views
-from preprocessing.dataset import ColorStatistics
+from preprocessing.dataset.info import ColorStatistics
 from tests.reference import augment as reference
 from tests.reference.layers import softmax
 

@@ -5,7 +5,7 @@ import pytest
 
 from alexnet_tf.evaluation import report
 from alexnet_tf.evaluation.tally import Tally
-from preprocessing.dataset import ClassName, ColorStatistics, DatasetInfo, Shard
+from preprocessing.dataset.info import ClassName, ColorStatistics, DatasetInfo, Shard
 
 
 def info(classes: int = 3, examples: int = 4, source: str = "folder") -> DatasetInfo:

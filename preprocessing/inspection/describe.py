@@ -1,0 +1,102 @@
+"""A dataset in words and pictures: what ``python -m preprocessing inspect`` shows."""
+
+import io
+from collections.abc import Iterator
+
+import numpy as np
+import PIL.Image
+
+from preprocessing.dataset.example import Record, decode_example
+from preprocessing.dataset.info import DatasetInfo
+from preprocessing.dataset.tfrecord import RecordError, read_records
+from preprocessing.errors import DatasetError
+from preprocessing.storage.files import Files
+
+_MOST_CLASSES = 12
+
+
+def describe(info: DatasetInfo) -> str:
+    """A readable summary, several lines."""
+    quality = f", quality {info.jpeg_quality}" if info.encoding == "jpeg" else ""
+    side = info.image_size
+    lines = [
+        f"source        {info.source}, seed {info.seed}, format version {info.format_version}",
+        f"pictures      {side} x {side}, {info.encoding}{quality}, shrunk by {info.resize_filter}",
+    ]
+    for split, shards in info.splits.items():
+        size = sum(shard.bytes for shard in shards)
+        lines.append(
+            f"{split:<13} {info.num_examples(split):,} examples in {len(shards):,} shards, "
+            f"{size / 1e6:,.1f} MB"
+        )
+    rejects = ", ".join(f"{reason} {count}" for reason, count in info.rejects.items())
+    lines.append(f"rejects       {rejects or 'none'}")
+    lines += _color(info)
+    lines += _classes(info)
+    tools = ", ".join(f"{tool} {version}" for tool, version in info.tool_versions.items())
+    options = ", ".join(f"{name} {value}" for name, value in info.options.items())
+    lines += [
+        f"made with     {tools}",
+        f"options       {options}",
+        f"fingerprint   {info.fingerprint}",
+    ]
+    return "\n".join(lines)
+
+
+def _color(info: DatasetInfo) -> list[str]:
+    """Color statistics of the training split, in grey levels."""
+    color = info.color
+    mean = ", ".join(f"{value:.3f}" for value in color.mean_rgb)
+    lines = [f"mean RGB      {mean}  (training split, grey levels 0..255)"]
+    for j in reversed(range(3)):
+        vector = ", ".join(f"{color.eigenvectors[c][j]:+.4f}" for c in range(3))
+        lines.append(
+            f"color axis {3 - j}  standard deviation {color.stddevs[j]:.3f} along ({vector})"
+        )
+    return lines
+
+
+def _classes(info: DatasetInfo) -> list[str]:
+    names = info.classes
+    lines = [f"classes       {len(names)}"]
+    for label, name in enumerate(names[:_MOST_CLASSES]):
+        text = "" if name.text == name.synset else f"  {name.text}"
+        lines.append(f"  {label:>5}  {name.synset}{text}")
+    if len(names) > _MOST_CLASSES:
+        lines.append(f"  ... and {len(names) - _MOST_CLASSES:,} more")
+    return lines
+
+
+def first_pictures(
+    directory: str, info: DatasetInfo, files: Files, count: int
+) -> tuple[list[np.ndarray], list[str]]:
+    """The first pictures of the training split, uint8 [N, N, 3], and their class names.
+
+    Raises:
+        DatasetError: they cannot be read, or count is not positive.
+    """
+    if count < 1:
+        raise DatasetError(f"expected --count of at least 1, received {count}")
+    pictures, names = [], []
+    try:
+        for record in _records(directory, info, files):
+            pictures.append(_pixels(record, info.image_size))
+            names.append(record.text)
+            if len(pictures) == count:
+                break
+    except (RecordError, ValueError, OSError) as error:
+        raise DatasetError(f"cannot read the pictures of {directory}: {error}") from error
+    return pictures, names
+
+
+def _records(directory: str, info: DatasetInfo, files: Files) -> Iterator[Record]:
+    for shard in info.splits["train"]:
+        with files.open(files.join(directory, shard.name)) as file:
+            yield from map(decode_example, read_records(file))
+
+
+def _pixels(record: Record, size: int) -> np.ndarray:
+    if record.format == "raw":
+        return np.frombuffer(record.encoded, np.uint8).reshape(size, size, 3)
+    with PIL.Image.open(io.BytesIO(record.encoded), formats=["JPEG"]) as image:
+        return np.asarray(image.convert("RGB"))

@@ -1,0 +1,79 @@
+"""Which runner does the work: local processes if the user names none, or any other of Beam's."""
+
+import copy
+import logging
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
+from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
+from apache_beam.runners.runner import PipelineRunner
+from apache_beam.transforms.environments import SubprocessSDKEnvironment
+
+from preprocessing.errors import DatasetError
+from preprocessing.job.local_workers import PIDS
+from preprocessing.job.shards import Workspace
+
+# Beam's "DirectRunner" may fetch and start another program (Prism); this is the one meant here.
+_LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
+_LOCAL_RUNNERS = ("directrunner", "fnapirunner", _LOCAL_RUNNER.lower())
+_WORKER = "apache_beam.runners.worker.sdk_worker_main"
+
+
+def beam_options(arguments: Sequence[str], workers: int | None = None) -> PipelineOptions:
+    """Beam's options; without a runner, as many local processes as the machine has cores.
+
+    Raises:
+        DatasetError: an option that no local runner knows. (Other runners take options that Beam's
+            Python part has never heard of.)
+    """
+    options = PipelineOptions(list(arguments))
+    if not _is_local(options):
+        return options
+    # Failures come back as exceptions; Beam would print their stack trace as well.
+    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
+    known = options.get_all_options()
+    unknown = set(options.get_all_options(retain_unknown_options=True)) - set(known)
+    if unknown or (arguments and not arguments[0].startswith("-")):
+        name = f"--{min(unknown)}" if unknown else arguments[0]
+        raise DatasetError(f"expected options of convert or of Beam, received {name}; see --help")
+    options.view_as(StandardOptions).runner = _LOCAL_RUNNER
+    direct = options.view_as(DirectOptions)
+    given = " ".join(arguments)
+    if "--direct_running_mode" not in given:
+        direct.direct_running_mode = "multi_processing"
+    if workers is not None:
+        direct.direct_num_workers = workers
+    elif "--direct_num_workers" not in given:
+        multiple = direct.direct_running_mode != "in_memory"
+        direct.direct_num_workers = (os.cpu_count() or 1) if multiple else 1
+    return options
+
+
+def runner_and_options(
+    options: PipelineOptions, workspace: Workspace
+) -> tuple[PipelineRunner | None, PipelineOptions]:
+    """For beam.Pipeline: the runner, None if Beam finds it by its name, and its options."""
+    if not _is_local(options):
+        return None, options
+    options = copy.deepcopy(options)
+    direct = options.view_as(DirectOptions)
+    if direct.direct_running_mode != "multi_processing":
+        return FnApiRunner(), options
+    # As Beam starts them, but what they print goes to a file: it is much, and none is for the user.
+    log, pids = os.devnull, os.devnull
+    if workspace.files.is_local:
+        log, pids = workspace.path("workers.log"), workspace.path(PIDS)
+        workspace.files.delete(pids)
+    command = (
+        f"echo $$ >>{shlex.quote(pids)}; "
+        f"exec {shlex.quote(sys.executable)} -m {_WORKER} >>{shlex.quote(log)} 2>&1"
+    )
+    direct.direct_running_mode = "in_memory"  # the environment says it
+    return FnApiRunner(SubprocessSDKEnvironment.from_command_string(command)), options
+
+
+def _is_local(options: PipelineOptions) -> bool:
+    return (options.view_as(StandardOptions).runner or "DirectRunner").lower() in _LOCAL_RUNNERS

@@ -1,0 +1,115 @@
+"""The official CIFAR-10 binary archive: five training batches and a test batch of 10,000 records.
+
+A record is a label byte and 32 x 32 pixels, red plane, green plane, blue plane. The batches stand
+in a compressed archive, which cannot be read by offset; so the working folder gets them unpacked.
+"""
+
+import tarfile
+import zlib
+from collections.abc import Callable
+
+from preprocessing.dataset.info import ClassName
+from preprocessing.errors import DatasetError
+from preprocessing.job.shards import Workspace
+from preprocessing.sources.listing import ImageRef, Listing
+from preprocessing.sources.reader import CIFAR_SIDE
+from preprocessing.storage.files import Files
+
+ARCHIVE = "cifar-10-binary.tar.gz"
+FOLDER = "cifar-10-batches-bin"
+NAMES = "batches.meta.txt"
+# The test batch is labelled and serves as the validation split, as in the papers.
+BATCHES = {
+    **{f"data_batch_{number}.bin": "train" for number in range(1, 6)},
+    "test_batch.bin": "validation",
+}
+
+_RECORD = 1 + 3 * CIFAR_SIDE * CIFAR_SIDE
+_MAX_BATCH_BYTES = 1 << 30
+
+
+def list_cifar10(
+    files: Files, path: str, workspace: Workspace, report: Callable[[int], None]
+) -> Listing:
+    """Lists the archive `path`, or the one in the folder `path`, or extracted batches there.
+
+    Raises:
+        DatasetError: it is not there, damaged, or something else.
+    """
+    listing = Listing()
+    for folder in (path, files.join(path, FOLDER)):
+        if files.is_file(files.join(folder, NAMES)):
+            return _list_batches(files, folder, listing, report)
+    archive = path if files.is_file(path) else files.join(path, ARCHIVE)
+    if not files.is_file(archive):
+        raise DatasetError(
+            f"expected {ARCHIVE}, or the folder {FOLDER} of its batches, as --input; found neither "
+            f"at {path!r}"
+        )
+    entry = files.entry(archive)
+    listing.identity[ARCHIVE] = f"{entry.size} bytes, changed {entry.changed}"
+    unpacked = workspace.path("input")
+    _unpack(files, archive, workspace.files, unpacked)
+    return _list_batches(workspace.files, unpacked, listing, report)
+
+
+def _unpack(files: Files, archive: str, target_files: Files, target: str) -> None:
+    """Writes the batches and the class names to the folder `target`."""
+    target_files.make_folder(target)
+    found = set()
+    try:
+        with files.open(archive) as file, tarfile.open(fileobj=file, mode="r|gz") as members:
+            for member in members:
+                name = member.name.rpartition("/")[2]
+                if name not in (*BATCHES, NAMES) or not member.isreg():
+                    continue
+                if member.size > _MAX_BATCH_BYTES:
+                    raise tarfile.ReadError(f"{name} of {member.size} bytes")
+                found.add(name)
+                with target_files.create(target_files.join(target, name)) as output:
+                    source = members.extractfile(member)
+                    while data := source.read(1 << 20):
+                        output.write(data)
+    except (tarfile.TarError, zlib.error, EOFError) as error:
+        raise DatasetError(f"expected {ARCHIVE} in {archive}: {error}; fetch it again") from error
+    missing = {*BATCHES, NAMES} - found
+    if missing:
+        raise DatasetError(
+            f"expected {ARCHIVE}: {archive} has no {min(missing)}; the python version of the data "
+            "set will not do"
+        )
+
+
+def _list_batches(
+    files: Files, folder: str, listing: Listing, report: Callable[[int], None]
+) -> Listing:
+    with files.open(files.join(folder, NAMES)) as file:
+        lines = file.read(10_000).decode("utf-8", "replace").split("\n")
+    names = [line.strip() for line in lines if line.strip()]
+    if names != sorted(set(names)) or not 1 < len(names) <= 256:
+        raise DatasetError(f"expected sorted class names in {NAMES} of {folder}, received {names}")
+    listing.classes = tuple(ClassName(name, name) for name in names)
+    count = 0
+    for batch, split in BATCHES.items():
+        path = files.join(folder, batch)
+        if not files.is_file(path):
+            raise DatasetError(f"expected {batch} in {folder}, found none")
+        with files.open(path) as file:
+            data = file.read(_MAX_BATCH_BYTES)
+        labels = data[::_RECORD]
+        if not data or len(data) % _RECORD or max(labels) >= len(names):
+            raise DatasetError(
+                f"expected records of {_RECORD} bytes and labels below {len(names)} in {path}, "
+                f"received {len(data)} bytes and labels up to {max(labels, default=0)}"
+            )
+        entry = files.entry(path)
+        if ARCHIVE not in listing.identity:
+            listing.identity[batch] = f"{entry.size} bytes, changed {entry.changed}"
+        container = listing.add_container("cifar10", path)
+        for index, label in enumerate(labels):
+            name = f"{batch.removesuffix('.bin')}_{index:05d}"
+            ref = ImageRef(container, name, index * _RECORD, _RECORD, label)
+            listing.add(split, ref)
+        count += len(labels)
+        report(count)
+    return listing

@@ -1,0 +1,87 @@
+"""Pictures of the user's own: a folder for each class; labels in the order of sorted names."""
+
+import math
+
+import numpy as np
+
+from preprocessing.dataset.example import UNLABELLED
+from preprocessing.dataset.info import ClassName
+from preprocessing.errors import DatasetError
+from preprocessing.sources.lister import Lister, Report
+from preprocessing.sources.listing import ImageList, Listing, seeded_hashes
+from preprocessing.storage.files import Files
+
+
+def list_folder(
+    files: Files, folder: str, report: Report, seed: int, validation_fraction: float
+) -> Listing:
+    """INPUT/{train,val|validation,test}/<class>/* or INPUT/<class>/*.
+
+    Without a validation folder, a seeded part of each class's training pictures is held out. Files
+    directly in test/ are unlabelled.
+
+    Raises:
+        DatasetError: no class folders, an empty one, or validation classes that training lacks.
+    """
+    lister = Lister(files, folder, report)
+    train = files.join(folder, "train")
+    parts = {"train": folder}
+    # A folder train/ that holds pictures, not folders, is a class: of railway pictures.
+    if any(files.is_folder(files.join(train, name)) for name in files.names(train)):
+        names = {"train": ("train",), "validation": ("val", "validation"), "test": ("test",)}
+        parts = {
+            split: files.join(folder, name)
+            for split, candidates in names.items()
+            for name in candidates
+            if files.is_folder(files.join(folder, name))
+        }
+        if all(files.is_folder(files.join(folder, name)) for name in names["validation"]):
+            raise DatasetError(f"expected val/ or validation/ in {folder!r}, found both")
+    classes = lister.class_folders(parts["train"])
+    if not classes:
+        raise DatasetError(
+            f"expected a folder for each class in {parts['train']!r}, found none; the layouts are "
+            "INPUT/CLASS/PICTURE and INPUT/train/CLASS/PICTURE with INPUT/val/CLASS/PICTURE"
+        )
+    lister.listing.classes = tuple(ClassName(name, name) for name in classes)
+    labels = {name: label for label, name in enumerate(classes)}
+    for split, path in parts.items():
+        _add_class_folders(lister, split, path, labels)
+    if "validation" not in parts:
+        _hold_out(lister.listing, seed, validation_fraction)
+    return lister.listing
+
+
+def _add_class_folders(lister: Lister, split: str, path: str, labels: dict[str, int]) -> None:
+    files = lister.files
+    names = classes = lister.class_folders(path) if split != "train" else list(labels)
+    if split == "test" and not classes:
+        lister.add_folder(split, path, lambda name: UNLABELLED)
+        return
+    for name in names:
+        if name not in labels:
+            raise DatasetError(
+                f"expected the classes of the training pictures in {path!r}, received {name!r}"
+            )
+        lister.add_folder(split, files.join(path, name), lambda _, label=labels[name]: label)
+
+
+def _hold_out(listing: Listing, seed: int, fraction: float) -> None:
+    """Moves a seeded part of each class from the training to the validation split."""
+    pictures = listing.splits.get("train", ImageList())
+    keys = ("held-out/" + listing.order_key("train", ref) for ref in pictures)
+    hashes = seeded_hashes(seed, keys)
+    labels = pictures.labels
+    held_out = np.zeros(len(pictures), bool)
+    for label, name in enumerate(listing.classes):
+        members = np.flatnonzero(labels == label)
+        count = max(1, math.floor(len(members) * fraction + 0.5)) if fraction > 0 else 0
+        if count >= len(members):
+            raise DatasetError(
+                f"expected at least {count + 1} pictures of class {name.synset!r} to hold out "
+                f"{count} for validation, found {len(members)}"
+            )
+        held_out[members[np.argsort(hashes[members], kind="stable")[:count]]] = True
+    listing.splits["train"] = pictures.selected(np.flatnonzero(~held_out))
+    if held_out.any():
+        listing.splits["validation"] = pictures.selected(np.flatnonzero(held_out))

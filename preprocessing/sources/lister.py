@@ -1,0 +1,76 @@
+"""What sources made of tar archives and folders have in common: they collect a Listing.
+
+Nothing is extracted or decoded. The sources are ilsvrc2012.py and class_folders.py.
+"""
+
+import hashlib
+from collections.abc import Callable
+
+from preprocessing.errors import DatasetError
+from preprocessing.sources.listing import ImageRef, Listing, RejectEntry
+from preprocessing.storage.files import Files
+from preprocessing.storage.tar import list_tar
+
+SOURCES = ("ilsvrc2012", "folder", "cifar10")
+
+Report = Callable[[int], None]  # called with the number of pictures listed so far
+
+
+class Lister:
+    """Collects a Listing."""
+
+    def __init__(self, files: Files, folder: str, report: Report):
+        self.files = files
+        self.folder = folder
+        self.report = report
+        self.listing = Listing()
+        self._count = 0
+
+    def add(self, split: str, ref: ImageRef) -> None:
+        self.listing.add(split, ref)
+        self._count += 1
+        if self._count % 1000 == 0:
+            self.report(self._count)
+
+    def reject(self, split: str, name: str, where: str, reason: str, detail: str) -> None:
+        self.listing.rejects.append(RejectEntry(split, name, where, reason, detail))
+
+    def identify(self, item: str, path: str) -> None:
+        """Notes the state of one input file."""
+        entry = self.files.entry(path)
+        self.listing.identity[item] = f"{entry.size} bytes, changed {entry.changed}"
+
+    def add_tar(self, split, file, container, path, label, start=0, end=None, label_of=None):
+        """Adds the pictures of a tar archive (or of one inside another)."""
+        for member in list_tar(file, path, start, end):
+            name = member.name.rpartition("/")[2]
+            if member.problem:
+                detail = f"{member.name!r} is no regular file of a plain name"
+                self.reject(split, name, path, member.problem, detail)
+                continue
+            number = label_of(name) if label_of else label
+            self.add(split, ImageRef(container, name, member.offset, member.size, number))
+
+    def add_folder(self, split: str, path: str, label_of: Callable[[str], int]) -> None:
+        """Adds the pictures below a folder; what it holds is identified by a digest."""
+        container = self.listing.add_container("folder", path)
+        digest, count = hashlib.sha256(), 0
+        for entry in self.files.walk(path):
+            digest.update(repr(entry).encode("utf-8", "surrogateescape"))
+            count += 1
+            if entry.size < 0:
+                self.reject(split, entry.name, path, "link", "it leads nowhere")
+            else:
+                label = label_of(entry.name)
+                self.add(split, ImageRef(container, entry.name, -1, entry.size, label))
+        if not count:
+            raise DatasetError(f"expected pictures in {path!r}, found an empty folder")
+        relative = path[len(self.folder) :].lstrip("/")
+        self.listing.identity[f"folder {relative}"] = f"{count} files, {digest.hexdigest()[:16]}"
+
+    def class_folders(self, path: str) -> list[str]:
+        """Sorted names of the folders in a folder; other files in it are counted as ignored."""
+        names = [name for name in self.files.names(path) if not name.startswith(".")]
+        folders = [name for name in names if self.files.is_folder(self.files.join(path, name))]
+        self.listing.ignored += len(names) - len(folders)
+        return folders

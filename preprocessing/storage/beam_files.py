@@ -1,0 +1,119 @@
+"""Beam's filesystems (gs://, s3://, hdfs://, ...) behind the interface of files.py."""
+
+import contextlib
+import io
+import os
+import posixpath
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+from preprocessing.storage.files import FileEntry, Files, LocalFiles
+
+
+class BeamFiles:
+    """Beam's filesystems: gs://, s3://, hdfs:// and what else is registered.
+
+    Args:
+        remember: list each folder once and answer from memory; for input, which does not change.
+    """
+
+    is_local = False
+
+    def __init__(self, remember: bool = False):
+        self._remember = remember
+        self._listed: dict[str, list[FileEntry]] = {}
+
+    def join(self, *parts: str) -> str:
+        return posixpath.join(*parts)
+
+    def is_file(self, path: str) -> bool:
+        return bool(FileSystems.match([path])[0].metadata_list)
+
+    def is_folder(self, path: str) -> bool:
+        return next(self._below(path), None) is not None
+
+    def entry(self, path: str) -> FileEntry:
+        metadata = FileSystems.match([path])[0].metadata_list[0]
+        changed = str(metadata.last_updated_in_seconds)
+        return FileEntry(posixpath.basename(path), metadata.size_in_bytes, changed)
+
+    def names(self, folder: str) -> list[str]:
+        return sorted({entry.name.split("/")[0] for entry in self._below(folder)})
+
+    def walk(self, folder: str) -> Iterator[FileEntry]:
+        for entry in self._below(folder):
+            if not any(part.startswith(".") for part in entry.name.split("/")):
+                yield entry
+
+    def open(self, path: str) -> BinaryIO:
+        return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+
+    def open_for_jumps(self, path: str) -> BinaryIO:
+        """Without the buffers of 16 and 20 MB that Beam's s3:// and hdfs:// fill at each jump."""
+        file = self.open(path)
+        return file.detach() if isinstance(file, io.BufferedReader) else file
+
+    @contextlib.contextmanager
+    def create(self, path: str) -> Iterator[BinaryIO]:
+        """A file under a temporary name, which it loses at the end: not all stores are atomic."""
+        temporary = f"{path}.{os.urandom(8).hex()}.part"
+        file = FileSystems.create(temporary, compression_type=CompressionTypes.UNCOMPRESSED)
+        try:
+            yield file
+        except BaseException:
+            file.close()
+            self.delete(temporary)
+            raise
+        file.close()
+        self.move(temporary, path)
+
+    def move(self, source: str, target: str) -> None:
+        self.delete(target)  # HDFS refuses to rename onto an existing file
+        FileSystems.rename([source], [target])
+
+    def delete(self, path: str) -> None:
+        if self.is_file(path):
+            FileSystems.delete([path])
+
+    def make_folder(self, path: str) -> None:
+        with contextlib.suppress(OSError):  # Beam raises if the folder is there already
+            FileSystems.mkdirs(path)
+
+    def delete_folder(self, path: str) -> None:
+        if next(self._below(path), None) is not None:
+            FileSystems.delete([path.rstrip("/") + "/"])
+
+    def delete_if_empty(self, path: str) -> None:
+        pass  # a folder without files is no thing of its own in an object store
+
+    def _below(self, folder: str) -> Iterator[FileEntry]:
+        folder = folder.rstrip("/") + "/"
+        for known, entries in self._listed.items():
+            if folder.startswith(known):
+                rest = folder[len(known) :]
+                for entry in entries:
+                    if entry.name.startswith(rest):
+                        yield FileEntry(entry.name[len(rest) :], entry.size, entry.changed)
+                return
+        entries = sorted(
+            (
+                FileEntry(
+                    metadata.path[len(folder) :],
+                    metadata.size_in_bytes,
+                    str(metadata.last_updated_in_seconds),
+                )
+                for metadata in FileSystems.match([folder + "**"])[0].metadata_list
+            ),
+            key=lambda entry: entry.name.split("/"),
+        )
+        if self._remember:
+            self._listed[folder] = entries
+        yield from entries
+
+
+def files_for(path: str) -> Files:
+    """Local paths take the fast way; others go through Beam's filesystems."""
+    return BeamFiles() if "://" in path else LocalFiles()

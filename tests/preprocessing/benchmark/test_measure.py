@@ -1,0 +1,142 @@
+"""The benchmark's arithmetic and table from made-up measurements; a real small run is slow."""
+
+import dataclasses
+import math
+import operator
+import os
+from pathlib import Path
+
+import pytest
+
+from preprocessing.benchmark import measure as benchmark
+from preprocessing.benchmark.measure import STEPS, measure
+from preprocessing.benchmark.report import Measurement, Whole, report, slope
+from preprocessing.errors import DatasetError
+from preprocessing.images.convert import ImageOptions
+from tests.preprocessing.pictures import picture
+
+
+@pytest.fixture
+def pictures(tmp_path) -> Path:
+    folder = tmp_path / "pictures"
+    for number in range(7):
+        path = folder / f"class {number % 2}" / f"{number}.JPEG"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(picture(number, (60, 50)))
+    return folder
+
+
+MADE_UP = Measurement(
+    workers=2,
+    loop=(Whole(1000, 4.0, 3.9, 0), Whole(1000, 6.0, 4.1, 0)),  # 2,000 images in 10 s: 200/s
+    own_loop=(Whole(1000, 3.0, 2.5, 0), Whole(1000, 5.0, 2.5, 0)),  # 250/s
+    plain_loops=(180.0, 160.0),  # 340 of 400
+    own_loops=(190.0, 170.0),
+    steps={step: (1000.0 * (k + 1), 3000.0 * (k + 1)) for k, step in enumerate(STEPS)},
+    conversions=(
+        Whole(4, 5.0, 6.0, 10**8),
+        Whole(100, 5.3, 6.4, 10**8),
+        Whole(1004, 8.0, 10.8, 2 * 10**8),
+    ),
+    naive=(Whole(4, 6.0, 8.0, 10**8), Whole(254, 8.5, 10.0, 3 * 10**8)),
+)
+
+
+def test_rates_leave_out_the_start_up():
+    start, tenth, full = MADE_UP.conversions
+    assert slope(start, full) == pytest.approx(1000 / 3)
+    assert math.isnan(slope(start, tenth))  # 0.3 s tell nothing
+    # 1000 / 3 images/s against 2 x 200.
+    assert MADE_UP.efficiency(MADE_UP.loop) == pytest.approx(1000 / 3 / 400)
+    assert MADE_UP.efficiency(MADE_UP.own_loop) == pytest.approx(1000 / 3 / 500)
+
+
+def test_table_shows_every_figure():
+    rows = {line[:34].strip(): line[34:].split() for line in report(MADE_UP).split("\n")}
+    assert rows["read"] == ["0.500", "2,000", "4,000"]
+    assert rows["records"] == ["0.083", "12,000", "24,000"]
+    # In series: 1 / (sum of 1 / rate), for each process.
+    harmonic = sum(1 / (k + 1) for k in range(len(STEPS)))
+    each = [1000 / harmonic, 3000 / harmonic]
+    assert rows["sum of the steps"][1:] == [f"{sum(each) / 2:,.0f}", f"{sum(each):,.0f}"]
+    assert rows["plain loop, 1 process alone"] == ["5.000", "200"]
+    assert rows["own loop, 1 process alone"] == ["4.000", "250"]
+    assert rows["plain loop, 2 processes at once"][1:] == ["170", "340"]
+    assert rows["own loop, 2 processes at once"][1:] == ["180", "360"]
+    assert rows["whole pipeline, 100 images"][:3] == ["too", "short", "to"]
+    assert rows["whole pipeline, 1,004 images"] == ["6.000", "167", "333"]
+    assert rows["naive Beam, 254 images"] == ["20.000", "50", "100"]
+    text = report(MADE_UP)
+    assert "0.83 x 2 x the plain loop" in text
+    assert "(images/s: 250, 167 before and after it)" in text
+    assert "0.67 x 2 x the loop with this package's functions (images/s: 333, 200 before" in text
+    assert "3.3 times as fast" in text
+    assert "4.80 ms, the plain loop 4.00 ms, the own loop 2.50 ms, naive 8.00 ms" in text
+    assert "at 1.70 x one alone: more than 0.85 x 2 this machine does not give" in text
+    assert "100 MB at 100 images, 200 MB at 1,004 images (naive: 300 MB at 254)" in text
+    assert "Rate at 1,004 images: nan of that at 100." in text
+    longer = dataclasses.replace(MADE_UP, conversions=(*MADE_UP.conversions, Whole(2004, 12, 9, 0)))
+    assert "Rate at 2,004 images: nan of that at 100." in report(longer)
+    longer = dataclasses.replace(
+        longer, conversions=longer.conversions[:1] + longer.conversions[2:]
+    )
+    # 2000 images in 7 s, 1000 in 3 s.
+    assert "Rate at 2,004 images: 0.86 of that at 1,004." in report(longer)
+
+
+def test_pictures_are_repeated_under_other_names(pictures, tmp_path):
+    benchmark._link_pictures(str(pictures), tmp_path / "many", 30)
+    links = sorted((tmp_path / "many").rglob("*.JPEG"))
+    assert len({link.name for link in links}) == 30
+    targets = [os.path.realpath(link) for link in links]
+    assert all(3 < targets.count(target) < 6 for target in targets)
+    assert len(set(targets)) == 7
+
+
+def test_every_step_is_timed(pictures):
+    paths = [str(path) for path in pictures.rglob("*.JPEG")]
+    rates = benchmark._time_steps(paths, ImageOptions(size=16))
+    assert list(rates) == list(STEPS)
+    assert all(rate > 0 for rate in rates.values())
+    for filter in ("area", "lanczos"):
+        options = ImageOptions(size=16, filter=filter)
+        assert benchmark._plain_loop(paths, options).images == 7
+        assert benchmark._own_loop(paths, options).images == 7
+
+
+def test_naive_pipeline_makes_the_same_records_as_a_conversion(pictures):
+    from preprocessing.dataset.example import decode_example
+
+    path = str(next(pictures.rglob("*.JPEG")))
+    record = decode_example(benchmark._naive_example(path, ImageOptions(size=16)))
+    assert (record.height, record.width, record.format) == (16, 16, "jpeg")
+    assert record.filename == os.path.basename(path)
+
+
+def test_mistakes_are_refused(tmp_path):
+    options = ImageOptions(size=16)
+    with pytest.raises(DatasetError, match="at least 200 images, received 10"):
+        measure(str(tmp_path), [1000, 10], 2, options)
+    with pytest.raises(DatasetError, match="found none"):
+        measure(str(tmp_path), [200], 2, options)
+    with pytest.raises(DatasetError, match="expected a folder"):
+        measure(str(tmp_path / "missing"), [200], 2, options)
+
+
+def test_the_memory_is_that_of_the_measured_program_alone(tmp_path):
+    ballast = b"x" * 400_000_000  # of this process, which starts the other
+    small = benchmark._as_program(str(tmp_path), 1, operator.mul, b"x", 1)
+    large = benchmark._as_program(str(tmp_path), 1, operator.mul, b"x", 200_000_000)
+    assert len(ballast) == 400_000_000
+    assert 0 < small.memory < 200e6
+    assert 150e6 < large.memory - small.memory < 250e6
+
+
+@pytest.mark.slow
+def test_a_real_run(pictures):
+    measurement = measure(str(pictures), [400], 2, ImageOptions(size=32), repeats=1)
+    assert [whole.images for whole in measurement.conversions] == [4, 40, 400]
+    assert all(0 < whole.memory < 500e6 for whole in measurement.conversions)
+    assert all(whole.processor_seconds > 0 for whole in measurement.conversions)
+    assert measurement.naive[1].images == 100
+    assert "sum of the steps" in report(measurement)

@@ -1,0 +1,203 @@
+"""verify finds every damage and names the shard; inspect describes."""
+
+import dataclasses
+import io
+import re
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from preprocessing.__main__ import main
+from preprocessing.dataset.example import Record, decode_example, encode_example
+from preprocessing.dataset.info import Shard, read_info, write_info
+from preprocessing.dataset.tfrecord import frame, read_records
+from preprocessing.errors import DatasetError
+from preprocessing.images.convert import ImageOptions
+from preprocessing.inspection.contact_sheet import draw_contact_sheet
+from preprocessing.inspection.describe import describe, first_pictures
+from preprocessing.inspection.verify import check_record, verify_dataset
+from preprocessing.job.convert import convert
+from preprocessing.job.request import Conversion
+from preprocessing.job.runners import beam_options
+from preprocessing.job.shards import file_checksum
+from preprocessing.storage.files import LocalFiles
+from tests.preprocessing.pictures import picture, write_archives
+from tests.preprocessing.dataset.test_info import INFO
+
+FIRST = "train-00000-of-00002"
+
+
+@pytest.fixture(scope="module", params=["jpeg", "raw"])
+def dataset(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp(request.param)
+    asked = Conversion(
+        "ilsvrc2012",
+        str(write_archives(folder / "in")),
+        str(folder / "out"),
+        ImageOptions(size=16, encoding=request.param),
+        shards={"train": 2, "validation": 1},
+    )
+    convert(asked, beam_options(["--direct_running_mode=in_memory"]))
+    return folder / "out"
+
+
+@pytest.fixture
+def copy(dataset, tmp_path):
+    return shutil.copytree(dataset, tmp_path / "copy")
+
+
+def verify(folder):
+    return verify_dataset(str(folder), workers=0)
+
+
+def rewrite(folder, change):
+    """Rewrites the first shard with changed records and honest checksums."""
+    with open(folder / FIRST, "rb") as file:
+        some = [decode_example(data) for data in read_records(file)]
+    replace(folder, b"".join(frame(encode_example(record)) for record in change(some)))
+
+
+def replace(folder, data, examples=None):
+    (folder / FIRST).write_bytes(data)
+    info = read_info(folder)
+    first, second = info.splits["train"]
+    checksum = file_checksum(LocalFiles(), str(folder / FIRST))
+    shard = Shard(FIRST, examples or first.examples, len(data), checksum)
+    write_info(folder, dataclasses.replace(info, splits={**info.splits, "train": (shard, second)}))
+
+
+def test_a_sound_dataset(dataset):
+    assert verify(dataset) == []
+
+
+@pytest.mark.parametrize("position", [0, 9, 20, 300, -1])
+def test_a_changed_byte(copy, position):
+    data = bytearray((copy / FIRST).read_bytes())
+    data[position] ^= 0x40
+    (copy / FIRST).write_bytes(data)
+    problems = verify(copy)
+    assert problems
+    assert all(problem.startswith(f"{FIRST}: ") for problem in problems)
+
+
+def test_a_truncated_shard(copy):
+    data = (copy / FIRST).read_bytes()
+    (copy / FIRST).write_bytes(data[:-10])
+    problems = verify(copy)
+    assert any(f"{len(data) - 10} bytes, expected {len(data)}" in line for line in problems)
+    assert any("ends inside the record" in line for line in problems)
+    assert any("5 readable records, expected 6" in line for line in problems)
+
+
+def test_a_missing_shard(copy):
+    (copy / FIRST).unlink()
+    assert verify(copy) == [f"{FIRST}: the file is missing"]
+
+
+def test_a_shard_that_belongs_to_nothing(copy):
+    shutil.copy(copy / FIRST, copy / "train-00000-of-00007")
+    assert verify(copy) == ["train-00000-of-00007: not listed in dataset_info.json"]
+
+
+def test_a_wrong_count(copy):
+    rewrite(copy, lambda some: some[:-1])
+    assert verify(copy) == [f"{FIRST}: 5 readable records, expected 6"]
+
+
+def _first(**values):
+    return lambda some: [dataclasses.replace(some[0], **values), *some[1:]]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_first(label=3), "expected a label from 0 to 2, received 3"),
+        (_first(label=-1), "expected a label from 0 to 2, received -1"),
+        (_first(synset="n00000000"), "expected class"),
+        (_first(text="dog"), "expected class"),
+        (_first(format="png"), "received png"),
+        (_first(height=15), "received"),
+        (_first(encoded=b""), "expected|does not decode"),
+        (_first(encoded=picture(1, (8, 8))), "received|bytes"),
+        (_first(encoded=picture(1, (16, 16), "PNG")), "does not decode|bytes"),
+        (_first(encoded=picture(1, (16, 16))[:-200]), "does not decode|bytes"),
+    ],
+)
+def test_records_that_do_not_fit_although_checksums_do(copy, change, message):
+    rewrite(copy, change)
+    (problem,) = verify(copy)
+    assert problem.startswith(f"{FIRST}: record 1: ")
+    assert re.search(message, problem)
+
+
+def test_a_record_that_is_no_example(copy):
+    replace(copy, frame(b"something") * 6)
+    assert "record 1: expected a tf.train.Example" in verify(copy)[0]
+
+
+def test_unlabelled_test_records_are_sound():
+    info = dataclasses.replace(INFO, encoding="raw")
+    record = Record(bytes(48), "raw", 4, 4, -1, "", "", "x")
+    check_record(record, info, labelled=False)
+    with pytest.raises(ValueError, match="label from 0"):
+        check_record(record, info, labelled=True)
+
+
+def test_no_dataset(tmp_path):
+    with pytest.raises(DatasetError, match="not a complete dataset"):
+        verify(tmp_path)
+
+
+def test_several_processes_find_the_same(copy):
+    (copy / FIRST).unlink()
+    assert verify_dataset(str(copy), workers=2) == verify(copy)
+
+
+# --- the verbs ----------------------------------------------------------------------------------
+
+
+def test_verify_exits_0_for_a_sound_dataset(dataset, capsys):
+    assert main(["verify", str(dataset), "--workers", "1"]) == 0
+    assert "is sound: train 12, validation 6" in capsys.readouterr().out
+
+
+def test_verify_exits_1_for_damage_and_names_the_shard(copy, capsys):
+    (copy / FIRST).unlink()
+    assert main(["verify", str(copy), "--workers", "1"]) == 1
+    assert f"{FIRST}: the file is missing" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verb", ["verify", "inspect"])
+def test_exit_2_for_no_dataset(tmp_path, verb, capsys):
+    assert main([verb, str(tmp_path)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_inspect_draws_the_first_pictures(dataset, tmp_path, capsys):
+    info = read_info(dataset)
+    pictures, names = first_pictures(str(dataset), info, LocalFiles(), 5)
+    with open(dataset / FIRST, "rb") as file:
+        records = [decode_example(data) for data in read_records(file)][:5]
+    assert names == [record.text for record in records]
+    for pixels, record in zip(pictures, records, strict=True):
+        if record.format == "raw":
+            assert pixels.tobytes() == record.encoded
+        else:
+            again = np.asarray(Image.open(io.BytesIO(record.encoded)))
+            np.testing.assert_array_equal(pixels, again)
+    path = tmp_path / "sheet.png"
+    assert main(["inspect", str(dataset), "--pictures", str(path), "--count", "5"]) == 0
+    assert path.read_bytes() == draw_contact_sheet(pictures, names)
+    assert "wrote 5 pictures" in capsys.readouterr().out
+    assert main(["inspect", str(dataset), "--pictures", str(path), "--count", "0"]) == 2
+
+
+def test_inspect(dataset, capsys):
+    assert main(["inspect", str(dataset)]) == 0
+    text = capsys.readouterr().out
+    assert text.strip() == describe(read_info(dataset))
+    assert "train         12 examples in 2 shards" in text
+    assert "n90000030  lemon" in text
+    assert read_info(dataset).fingerprint in text

@@ -1,0 +1,287 @@
+"""Sources: every layout, every label, and everything that does not fit."""
+
+import io
+import os
+import shutil
+import tarfile
+
+import pytest
+
+from preprocessing.errors import DatasetError
+from preprocessing.sources.class_folders import list_folder
+from preprocessing.sources.ilsvrc2012 import list_ilsvrc2012
+from preprocessing.sources.reader import PictureReader
+from preprocessing.storage.files import LocalFiles
+from tests.preprocessing.pictures import (
+    WNIDS,
+    devkit_bytes,
+    ground_truth,
+    meta_mat,
+    picture,
+    tar_bytes,
+    train_pictures,
+    validation_pictures,
+    validation_wnids,
+    write_archives,
+    write_class_folders,
+    write_extracted,
+    write_files,
+)
+
+
+def ilsvrc(folder):
+    return list_ilsvrc2012(LocalFiles(), str(folder), lambda count: None)
+
+
+def folders(folder, seed=0, fraction=0.25):
+    return list_folder(LocalFiles(), str(folder), lambda count: None, seed, fraction)
+
+
+def contents(listing, split):
+    """(synset, name) -> bytes, as a worker reads them."""
+    with PictureReader(lambda path: LocalFiles(), tuple(listing.containers)) as reader:
+        return {
+            (listing.classes[ref.label].synset if ref.label >= 0 else "", ref.name): reader.read(
+                ref
+            )
+            for ref in listing.splits[split]
+        }
+
+
+TRAIN = {
+    (wnid, name): data for wnid, some in train_pictures().items() for name, data in some.items()
+}
+VALIDATION = {
+    (wnid, name): data
+    for wnid, (name, data) in zip(validation_wnids(), validation_pictures().items(), strict=True)
+}
+
+
+@pytest.mark.parametrize("write", [write_archives, write_extracted])
+def test_ilsvrc2012_layouts(tmp_path, write):
+    listing = ilsvrc(write(tmp_path))
+    assert [name.synset for name in listing.classes] == list(WNIDS)
+    assert [name.text for name in listing.classes] == ["crane, bird", "crane, machine", "lemon"]
+    assert contents(listing, "train") == TRAIN
+    assert contents(listing, "validation") == VALIDATION
+    assert listing.rejects == []
+    assert set(listing.splits) == {"train", "validation"}
+
+
+def test_flat_validation_folder(tmp_path):
+    write_archives(tmp_path)
+    (tmp_path / "ILSVRC2012_img_val.tar").unlink()
+    write_files(tmp_path / "val", validation_pictures())
+    assert contents(ilsvrc(tmp_path), "validation") == VALIDATION
+
+
+def test_extracted_without_a_kit_has_wnids_for_names(tmp_path):
+    write_extracted(tmp_path)
+    shutil.rmtree(tmp_path / "ILSVRC2012_devkit_t12")
+    listing = ilsvrc(tmp_path)
+    assert [name.text for name in listing.classes] == list(WNIDS)
+    assert contents(listing, "validation") == VALIDATION
+
+
+@pytest.mark.parametrize("name", ["ILSVRC2012_img_test.tar", "ILSVRC2012_img_test_v10102019.tar"])
+def test_the_test_archive_is_unlabelled(tmp_path, name):
+    write_archives(tmp_path)
+    pictures = {"test/ILSVRC2012_test_00000001.JPEG": picture(1), "test/b.JPEG": picture(2)}
+    (tmp_path / name).write_bytes(tar_bytes(pictures))
+    listing = ilsvrc(tmp_path)
+    assert listing.splits["test"].labels.tolist() == [-1, -1]
+    assert contents(listing, "test") == {
+        ("", os.path.basename(path)): data for path, data in pictures.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "missing",
+    ["ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar", "ILSVRC2012_devkit_t12.tar.gz"],
+)
+def test_a_missing_archive_is_named(tmp_path, missing):
+    (write_archives(tmp_path) / missing).unlink()
+    with pytest.raises(DatasetError, match=missing):
+        ilsvrc(tmp_path)
+
+
+def test_an_empty_folder(tmp_path):
+    with pytest.raises(DatasetError, match=r"found nothing"):
+        ilsvrc(tmp_path)
+    with pytest.raises(DatasetError, match=r"expected a folder for each class"):
+        folders(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"])
+@pytest.mark.parametrize("keep", [0.1, 0.5, 0.8])
+def test_a_truncated_archive_is_named(tmp_path, name, keep):
+    path = write_archives(tmp_path) / name
+    data = path.read_bytes().rstrip(b"\0")
+    path.write_bytes(data[: int(len(data) * keep)])
+    with pytest.raises(DatasetError, match=rf"{name}.*(truncated|damaged)"):
+        ilsvrc(tmp_path)
+
+
+@pytest.mark.parametrize("lines", [4, 5, 7, 20])
+def test_ground_truth_of_another_length(tmp_path, lines):
+    write_archives(tmp_path)
+    kit = devkit_bytes(meta_mat(), ground_truth(validation_wnids(lines)))
+    (tmp_path / "ILSVRC2012_devkit_t12.tar.gz").write_bytes(kit)
+    with pytest.raises(DatasetError, match="kit does not fit"):
+        ilsvrc(tmp_path)
+
+
+def test_classes_that_the_kit_does_not_know(tmp_path):
+    write_archives(tmp_path)
+    meta = meta_mat({"n90000010": 3, "n90000020": 1, "n90000040": 2})
+    kit = devkit_bytes(meta, ground_truth(validation_wnids()))
+    (tmp_path / "ILSVRC2012_devkit_t12.tar.gz").write_bytes(kit)
+    with pytest.raises(DatasetError, match=r"kit does not fit.*n90000030 is not among"):
+        ilsvrc(tmp_path)
+
+
+def test_validation_classes_without_training_pictures(tmp_path):
+    write_archives(tmp_path)
+    inner = {f"{wnid}.tar": tar_bytes(files) for wnid, files in train_pictures().items()}
+    del inner["n90000020.tar"]
+    (tmp_path / "ILSVRC2012_img_train.tar").write_bytes(tar_bytes(inner))
+    with pytest.raises(DatasetError, match=r"class n90000020, which the training pictures do not"):
+        ilsvrc(tmp_path)
+
+
+def test_validation_folders_must_agree_with_the_kit(tmp_path):
+    write_extracted(tmp_path)
+    wrong = tmp_path / "val" / "n90000010" / "ILSVRC2012_val_00000001.JPEG"
+    right = tmp_path / "val" / "n90000020" / "ILSVRC2012_val_00000001.JPEG"
+    wrong.rename(right)
+    with pytest.raises(DatasetError, match=r"is in folder n90000020, but its class is n90000010"):
+        ilsvrc(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["tench.tar", "n123.tar", "n000000001.tar", "n0000000x.tar"])
+def test_wnids_are_checked(tmp_path, name):
+    write_archives(tmp_path)
+    data = tar_bytes({name: tar_bytes({"a.JPEG": picture(1)})})
+    (tmp_path / "ILSVRC2012_img_train.tar").write_bytes(data)
+    with pytest.raises(DatasetError, match="WNID"):
+        ilsvrc(tmp_path)
+
+
+def test_links_and_unsafe_names_in_archives_are_rejects(tmp_path):
+    write_archives(tmp_path)
+    buffer = io.BytesIO((tmp_path / "ILSVRC2012_img_val.tar").read_bytes())
+    with tarfile.open(fileobj=buffer, mode="a") as archive:
+        link = tarfile.TarInfo("ILSVRC2012_val_00000007.JPEG")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+        archive.addfile(tarfile.TarInfo("../../escape.JPEG"))
+    (tmp_path / "ILSVRC2012_img_val.tar").write_bytes(buffer.getvalue())
+    listing = ilsvrc(tmp_path)
+    assert [(reject.split, reject.reason) for reject in listing.rejects] == [
+        ("validation", "link"),
+        ("validation", "unsafe-name"),
+    ]
+    assert contents(listing, "validation") == VALIDATION
+
+
+# --- class folders ------------------------------------------------------------------------------
+
+
+def test_class_folders_hold_out_a_part_of_each_class(tmp_path):
+    listing = folders(write_class_folders(tmp_path, per_class=8), fraction=0.25)
+    assert [name.synset for name in listing.classes] == ["class0", "class1", "class2"]
+    assert sorted(listing.splits["train"].labels) == [0] * 6 + [1] * 6 + [2] * 6
+    assert sorted(listing.splits["validation"].labels) == [0, 0, 1, 1, 2, 2]
+    train, validation = contents(listing, "train"), contents(listing, "validation")
+    assert len({**train, **validation}) == 24
+    assert train[listing.classes[0].synset, listing.splits["train"][0].name]
+
+
+def test_the_held_out_part_depends_on_the_seed_alone(tmp_path):
+    write_class_folders(tmp_path, per_class=20)
+    first = contents(folders(tmp_path, seed=1), "validation")
+    assert contents(folders(tmp_path, seed=1), "validation") == first
+    assert contents(folders(tmp_path, seed=2), "validation") != first
+
+
+def test_nothing_held_out(tmp_path):
+    listing = folders(write_class_folders(tmp_path), fraction=0)
+    assert set(listing.splits) == {"train"}
+
+
+def test_too_few_pictures_to_hold_any_out(tmp_path):
+    write_class_folders(tmp_path, per_class=1)
+    with pytest.raises(DatasetError, match="at least 2 pictures of class 'class0'"):
+        folders(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["val", "validation"])
+def test_split_folders(tmp_path, name):
+    write_class_folders(tmp_path / "train")
+    write_class_folders(tmp_path / name, per_class=2, classes=2)
+    write_files(tmp_path / "test", {"x.jpg": picture(1)})
+    listing = folders(tmp_path)
+    assert len(listing.splits["train"]) == 18
+    assert listing.splits["validation"].labels.tolist() == [0, 0, 1, 1]
+    assert listing.splits["test"].labels.tolist() == [-1]
+
+
+def test_labelled_test_folders(tmp_path):
+    write_class_folders(tmp_path / "train")
+    write_class_folders(tmp_path / "test", per_class=1, classes=2)
+    assert folders(tmp_path).splits["test"].labels.tolist() == [0, 1]
+
+
+def test_a_class_called_train(tmp_path):
+    write_class_folders(tmp_path, classes=2)
+    write_files(tmp_path / "train", {f"{n}.jpg": picture(n) for n in range(4)})
+    listing = folders(tmp_path)
+    assert [name.synset for name in listing.classes] == ["class0", "class1", "train"]
+
+
+def test_both_validation_folders(tmp_path):
+    for name in ("train", "val", "validation"):
+        write_class_folders(tmp_path / name)
+    with pytest.raises(DatasetError, match="found both"):
+        folders(tmp_path)
+
+
+def test_a_validation_class_that_training_lacks(tmp_path):
+    write_class_folders(tmp_path / "train", classes=2)
+    write_class_folders(tmp_path / "val", classes=3)
+    with pytest.raises(DatasetError, match="'class2'"):
+        folders(tmp_path)
+
+
+def test_an_empty_class_folder(tmp_path):
+    write_class_folders(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DatasetError, match=r"empty.*found an empty folder"):
+        folders(tmp_path)
+
+
+def test_subfolders_links_and_loose_files(tmp_path):
+    write_class_folders(tmp_path, per_class=4)
+    write_files(tmp_path / "class0" / "deeper", {"d.jpg": picture(9)})
+    (tmp_path / "class1" / "linked.jpg").symlink_to(tmp_path / "class0" / "0.jpg")
+    (tmp_path / "class1" / "nowhere.jpg").symlink_to(tmp_path / "gone.jpg")
+    (tmp_path / "class2" / "circle").symlink_to(tmp_path / "class2")
+    (tmp_path / "class2" / ".hidden").write_bytes(b"x")
+    (tmp_path / "README.txt").write_text("loose")
+    listing = folders(tmp_path, fraction=0)
+    found = contents(listing, "train")
+    assert found["class0", "deeper/d.jpg"] == picture(9)
+    assert found["class1", "linked.jpg"] == found["class0", "0.jpg"]
+    assert len(found) == 14
+    rejects = {(r.filename, r.reason) for r in listing.rejects}
+    assert rejects == {("nowhere.jpg", "link"), ("circle", "link")}
+    assert listing.ignored == 1
+
+
+def test_a_change_of_the_input_changes_its_identity(tmp_path):
+    write_class_folders(tmp_path)
+    before = folders(tmp_path).identity
+    assert folders(tmp_path).identity == before
+    (tmp_path / "class1" / "0.jpg").write_bytes(picture(77))
+    after = folders(tmp_path).identity
+    assert {item for item in before if before[item] != after[item]} == {"folder class1"}

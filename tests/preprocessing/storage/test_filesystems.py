@@ -1,0 +1,235 @@
+"""Input and output on a filesystem of Beam's, which stands in for gs://, s3:// and hdfs://."""
+
+import io
+import posixpath
+import time
+
+import pytest
+from apache_beam.io.filesystem import (
+    BeamIOError,
+    CompressedFile,
+    CompressionTypes,
+    FileMetadata,
+    FileSystem,
+)
+
+from preprocessing.__main__ import main
+from preprocessing.errors import DatasetError
+from preprocessing.inspection.verify import verify_dataset
+from preprocessing.sources.listing import Container, ImageRef
+from preprocessing.sources.reader import PictureReader
+from preprocessing.storage.beam_files import BeamFiles
+from tests.preprocessing.pictures import write_archives, write_class_folders, write_extracted
+
+BLOBS: dict[str, tuple[bytes, float]] = {}  # path -> bytes, time of change
+
+
+class _Written(io.BytesIO):
+    """Like an object store: the object is there, whole, once the file is closed."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = path
+
+    def close(self):
+        if not self.closed:
+            BLOBS[self.path] = (self.getvalue(), time.time())
+        super().close()
+
+
+class BlobFileSystem(FileSystem):
+    """An object store in memory: names with slashes, no folders, no renaming onto a name."""
+
+    @classmethod
+    def scheme(cls):
+        return "blob"
+
+    def join(self, basepath, *paths):
+        return posixpath.join(basepath, *paths)
+
+    def split(self, path):
+        return posixpath.split(path)
+
+    def mkdirs(self, path):
+        pass
+
+    def has_dirs(self):
+        return False
+
+    def _list(self, prefix):
+        for path, (data, changed) in list(BLOBS.items()):
+            if path.startswith(prefix):
+                yield FileMetadata(path, len(data), changed)
+
+    def create(self, path, mime_type="", compression_type=CompressionTypes.AUTO):
+        return _Written(path)
+
+    def open(self, path, mime_type="", compression_type=CompressionTypes.AUTO):
+        if path not in BLOBS:
+            raise BeamIOError(f"no {path}")
+        file = io.BytesIO(BLOBS[path][0])
+        if compression_type == CompressionTypes.AUTO and path.endswith(".gz"):
+            return CompressedFile(file, CompressionTypes.GZIP)
+        return file
+
+    def copy(self, source_file_names, destination_file_names):
+        raise NotImplementedError
+
+    def rename(self, source_file_names, destination_file_names):
+        for source, target in zip(source_file_names, destination_file_names, strict=True):
+            if target in BLOBS:
+                raise BeamIOError(f"{target} exists")
+            BLOBS[target] = BLOBS.pop(source)
+
+    def exists(self, path):
+        return path in BLOBS
+
+    def size(self, path):
+        return len(BLOBS[path][0])
+
+    def last_updated(self, path):
+        return BLOBS[path][1]
+
+    def checksum(self, path):
+        raise NotImplementedError
+
+    def metadata(self, path):
+        return FileMetadata(path, self.size(path), self.last_updated(path))
+
+    def delete(self, paths):
+        for path in paths:
+            found = [
+                name for name in BLOBS if name == path or name.startswith(path.rstrip("/") + "/")
+            ]
+            for name in found:
+                del BLOBS[name]
+
+
+@pytest.fixture(autouse=True)
+def _empty_store():
+    BLOBS.clear()
+
+
+def upload(folder, to):
+    for path in folder.rglob("*"):
+        if path.is_file():
+            BLOBS[f"{to}/{path.relative_to(folder)}"] = (path.read_bytes(), 1.0)
+
+
+def convert(source, given, output, *more):
+    arguments = ["convert", "--source", source, "--input", str(given), "--output", str(output)]
+    options = ["--image-size", "16", "--direct_running_mode", "in_memory"]
+    return main([*arguments, *options, *more])
+
+
+def stored(prefix):
+    return {
+        path.removeprefix(prefix + "/"): data
+        for path, (data, _) in BLOBS.items()
+        if path.startswith(prefix + "/")
+    }
+
+
+class _Ranges(io.RawIOBase):
+    """Like what is beneath Beam's readers of s3:// and hdfs://: a request for each read."""
+
+    def __init__(self, data, requests):
+        self._file = io.BytesIO(data)
+        self._requests = requests
+
+    def readable(self):
+        return True
+
+    def seekable(self):
+        return True
+
+    def seek(self, offset, whence=0):
+        return self._file.seek(offset, whence)
+
+    def readinto(self, buffer):
+        count = self._file.readinto(memoryview(buffer)[: 1 << 16])  # and at most 64 KB an answer
+        self._requests.append(count)
+        return count
+
+
+def test_pictures_of_a_remote_archive_are_fetched_without_their_neighbors(monkeypatch):
+    requests = []
+    data = bytes(range(256)) * 4096  # 1 MB
+    monkeypatch.setattr(
+        "preprocessing.storage.beam_files.FileSystems.open",
+        lambda path, **_: io.BufferedReader(_Ranges(data, requests), 16 << 20),
+    )
+    archive = (Container("archive", "blob://store/archive"),)
+    with PictureReader(lambda path: BeamFiles(), archive) as reader:
+        for offset, size in ((500_000, 1000), (10, 200_000), (1 << 19, 1)):
+            got = reader.read(ImageRef(0, "picture", offset, size, 0))
+            assert got == data[offset : offset + size]
+        assert sum(requests) == 1000 + 200_000 + 1
+        with pytest.raises(DatasetError, match="input changed"):
+            reader.read(ImageRef(0, "picture", len(data) - 10, 11, 0))
+
+
+def local(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("source", "write"),
+    [
+        ("ilsvrc2012", write_archives),
+        ("ilsvrc2012", write_extracted),
+        ("folder", write_class_folders),
+    ],
+)
+def test_remote_and_local_conversions_give_the_same_bytes(tmp_path, source, write):
+    write(tmp_path / "in")
+    upload(tmp_path / "in", "blob://store/in")
+    assert convert(source, "blob://store/in", "blob://store/out") == 0
+    assert convert(source, tmp_path / "in", "blob://store/mixed") == 0
+    assert convert(source, tmp_path / "in", tmp_path / "out") == 0
+    expected = local(tmp_path / "out")
+    assert stored("blob://store/out") == expected
+    assert stored("blob://store/mixed") == expected
+    assert verify_dataset("blob://store/out", lambda path: BeamFiles(), workers=0) == []
+
+
+def test_a_remote_dataset_is_refused_or_replaced(tmp_path, capsys):
+    write_archives(tmp_path / "in")
+    assert convert("ilsvrc2012", tmp_path / "in", "blob://store/out", "--shards", "train=5") == 0
+    before = stored("blob://store/out")
+    assert convert("ilsvrc2012", tmp_path / "in", "blob://store/out") == 2
+    assert "already holds a dataset" in capsys.readouterr().err
+    assert stored("blob://store/out") == before
+    assert convert("ilsvrc2012", tmp_path / "in", "blob://store/out", "--overwrite") == 0
+    assert convert("ilsvrc2012", tmp_path / "in", tmp_path / "out") == 0
+    assert stored("blob://store/out") == local(tmp_path / "out")
+
+
+def test_an_interrupted_remote_conversion_goes_on(tmp_path, monkeypatch, capsys):
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    write_archives(tmp_path / "in")
+    with monkeypatch.context() as patch:
+        patch.setattr("preprocessing.job.convert.publish", interrupt)
+        assert convert("ilsvrc2012", tmp_path / "in", "blob://store/out") == 130
+    assert convert("ilsvrc2012", tmp_path / "in", "blob://store/out") == 0
+    assert "shards kept 2" in capsys.readouterr().out
+    assert not [path for path in BLOBS if ".conversion" in path or path.endswith(".part")]
+
+
+def test_nothing_is_left_of_a_file_that_failed():
+    def fail():
+        with BeamFiles().create("blob://store/file") as file:
+            file.write(b"half")
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        fail()
+    assert BLOBS == {}
+
+
+def test_a_missing_remote_input(capsys):
+    assert convert("ilsvrc2012", "blob://store/none", "blob://store/out") == 2
+    assert "blob://store/none" in capsys.readouterr().err
+    assert BLOBS == {}

@@ -1,0 +1,138 @@
+"""Listing tar archives in place, and noticing every way in which one may be damaged."""
+
+import io
+import tarfile
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from preprocessing.errors import DatasetError
+from preprocessing.storage.tar import list_tar
+from tests.preprocessing.pictures import tar_bytes
+
+CONTENTS = {"a.JPEG": b"x" * 700, "folder/b.JPEG": b"", "n" * 150: b"y" * 512}
+ARCHIVE = tar_bytes(CONTENTS)
+LAST_BYTE = ARCHIVE.rindex(b"y") + 1
+
+
+def test_offsets_and_sizes_lead_to_the_bytes():
+    members = list(list_tar(io.BytesIO(ARCHIVE), "archive"))
+    assert {m.name: ARCHIVE[m.offset : m.offset + m.size] for m in members} == CONTENTS
+    assert not any(member.problem for member in members)
+
+
+@given(st.integers(0, 4))
+def test_an_archive_inside_another(padding):
+    outer = b"p" * 512 * padding + ARCHIVE + b"behind it" * 1000
+    start = 512 * padding
+    members = list(list_tar(io.BytesIO(outer), "inner", start, start + len(ARCHIVE)))
+    assert {m.name: outer[m.offset : m.offset + m.size] for m in members} == CONTENTS
+
+
+@given(st.integers(0, LAST_BYTE + 511))
+def test_every_truncation_is_noticed(length):
+    with pytest.raises(DatasetError, match="truncated or damaged"):
+        list(list_tar(io.BytesIO(ARCHIVE[:length]), "archive"))
+
+
+def test_an_inner_archive_without_its_end_is_noticed():
+    """tarfile alone would go on with what follows in the outer archive."""
+    inner = ARCHIVE[: -(-LAST_BYTE // 512) * 512]
+    outer = tar_bytes({"one.tar": inner, "two.tar": ARCHIVE})
+    first = next(iter(list_tar(io.BytesIO(outer), "outer")))
+    with pytest.raises(DatasetError, match=r"one\.tar is truncated"):
+        list(list_tar(io.BytesIO(outer), "one.tar", first.offset, first.offset + first.size))
+
+
+def test_a_damaged_header_is_not_the_end():
+    damaged = bytearray(ARCHIVE)
+    damaged[1536:1546] = b"\xff" * 10  # the second member's header
+    with pytest.raises(DatasetError, match="truncated or damaged"):
+        list(list_tar(io.BytesIO(damaged), "archive"))
+
+
+@pytest.mark.parametrize("data", [b"", b"no archive" * 200, bytes(range(256)) * 8])
+def test_other_files_are_refused(data):
+    with pytest.raises(DatasetError, match="expected a complete tar archive"):
+        list(list_tar(io.BytesIO(data), "archive"))
+
+
+def test_a_huge_header_is_not_read():
+    info = tarfile.TarInfo("././@LongLink")
+    info.type, info.size = tarfile.GNUTYPE_LONGNAME, 1 << 33
+
+    class Endless(io.RawIOBase):
+        """A file of 16 GB, of which nobody may read much at once."""
+
+        def __init__(self):
+            self.position = 0
+
+        def seekable(self):
+            return True
+
+        def seek(self, offset, whence=0):
+            self.position = offset + (1 << 34 if whence == 2 else 0)
+            return self.position
+
+        def tell(self):
+            return self.position
+
+        def read(self, size=-1):
+            assert 0 <= size <= 1 << 20
+            head = info.tobuf(tarfile.GNU_FORMAT)
+            data = (head + bytes(512))[self.position : self.position + size]
+            self.position += size
+            return data.ljust(size, b"\0")
+
+    with pytest.raises(DatasetError, match="damaged"):
+        list(list_tar(Endless(), "archive"))
+
+
+def _special(name, kind, **values):
+    info = tarfile.TarInfo(name)
+    info.type = kind
+    for key, value in values.items():
+        setattr(info, key, value)
+    return info
+
+
+@pytest.mark.parametrize(
+    ("info", "problem"),
+    [
+        (_special("x", tarfile.SYMTYPE, linkname="/etc/passwd"), "link"),
+        (_special("x", tarfile.LNKTYPE, linkname="a.JPEG"), "link"),
+        (_special("x", tarfile.FIFOTYPE), "special-file"),
+        (_special("x", tarfile.CHRTYPE), "special-file"),
+        (_special("/etc/passwd", tarfile.REGTYPE), "unsafe-name"),
+        (_special("a/../../b", tarfile.REGTYPE), "unsafe-name"),
+        (_special("a\\..\\b", tarfile.REGTYPE), "unsafe-name"),
+    ],
+)
+def test_links_and_unsafe_names_are_marked(info, problem):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        archive.addfile(info)
+    (member,) = list_tar(buffer, "archive")
+    assert (member.name, member.problem) == (info.name, problem)
+
+
+def test_folders_are_passed_over():
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        archive.addfile(_special("folder", tarfile.DIRTYPE))
+    assert list(list_tar(buffer, "archive")) == []
+
+
+def test_the_pictures_themselves_are_not_read():
+    class Counting(io.BytesIO):
+        count = 0
+
+        def read(self, size=-1):
+            data = super().read(size)
+            self.count += len(data)
+            return data
+
+    file = Counting(tar_bytes({str(n): b"z" * 100_000 for n in range(20)}))
+    assert len(list(list_tar(file, "archive"))) == 20
+    assert file.count < 50_000
