@@ -33,14 +33,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.11,<3.14",
-    packages=find_packages(
-        include=[
-            "preprocessing",
-            "preprocessing.*",
-            *([] if FOR_WORKER else ["alexnet_tf", "alexnet_tf.*"]),
-        ],
-        exclude=[f"preprocessing.{part}*" for part in NOT_FOR_WORKERS] if FOR_WORKER else [],
-    ),
+    packages=find_packages(include=PACKAGES, exclude=LEFT_OUT),
     install_requires=WORKER_REQUIREMENTS
     if FOR_WORKER
     else [

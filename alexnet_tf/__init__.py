@@ -12,11 +12,11 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 _HOMES = {
-    "AlexNet": "api",
-    "TrainedNetwork": "api",
-    "load_model": "api",
-    "load_run": "api",
-    "new_head": "api",
+    "AlexNet": "runs.trained_network",
+    "TrainedNetwork": "runs.trained_network",
+    "load_model": "runs.trained_network",
+    "load_run": "runs.trained_network",
+    "new_head": "runs.trained_network",
     "Dropout": "network.layers",
     "LocalResponseNormalization": "network.layers",
     "SpatialResponseNormalization": "network.layers",

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from alexnet_tf import cli, config_file
+from alexnet_tf import cli
 from alexnet_tf.benchmarks import growth, normalization, reading, serving, training
 from alexnet_tf.benchmarks.table import Table
+from alexnet_tf.config import files as config_files
 from alexnet_tf.data.cache import cached
 from alexnet_tf.data.reader import check_sizes
 from alexnet_tf.data.split import Split
@@ -73,7 +74,7 @@ def _input(arguments: argparse.Namespace) -> Table:
 
 
 def _train(arguments: argparse.Namespace) -> Table:
-    config = config_file.load(arguments.config, arguments.overrides)
+    config = config_files.load(arguments.config, arguments.overrides)
     split = _training_split(arguments.data) if arguments.data else None
     if split is not None:
         config = config.with_classes(len(split.info.classes))

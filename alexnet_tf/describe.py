@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from alexnet_tf import cli, config_file
-from alexnet_tf.config import Config
+from alexnet_tf import cli
+from alexnet_tf.config import files as config_files
+from alexnet_tf.config.schema import Config
 from alexnet_tf.errors import ConfigError
-from alexnet_tf.network import traffic
+from alexnet_tf.network import cost
 from alexnet_tf.network.geometry import TowerLayer, geometry, total_parameters
 from alexnet_tf.network.spec import Layer, NetworkSpec
 
@@ -35,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     if arguments.batch_size is not None and arguments.batch_size < 1:
         raise ConfigError(f"--batch-size: expected at least 1, received {arguments.batch_size}")
-    config = config_file.load(arguments.config, arguments.overrides)
+    config = config_files.load(arguments.config, arguments.overrides)
     print(describe(config, arguments.batch_size or config.training.global_batch_size))
     return 0
 
@@ -66,7 +67,7 @@ def _rows(spec: NetworkSpec, batch_size: int, split: bool) -> list[tuple[str, ..
     rows, totals = [], [0, 0, 0]
     for row in geometry(spec):
         for tower in spec.tower_names[: row.towers]:
-            received = traffic.received_bytes(spec, row)
+            received = cost.received_bytes(spec, row)
             side = f"{row.size_out}x{row.size_out}x" if row.layer.is_conv else ""
             numbers = (row.parameters, row.multiply_adds, received)
             totals = [a + b for a, b in zip(totals, numbers, strict=True)]
@@ -78,7 +79,7 @@ def _rows(spec: NetworkSpec, batch_size: int, split: bool) -> list[tuple[str, ..
                     _operations(spec, row),
                     f"{side}{row.units}",
                     *(f"{number:,}" for number in numbers),
-                    f"{traffic.intensity(row, batch_size):.1f}",
+                    f"{cost.intensity(row, batch_size):.1f}",
                 )
             )
     rows.append(("total", "", "", "", "", *(f"{number:,}" for number in totals), ""))
@@ -129,13 +130,13 @@ def _memory(spec: NetworkSpec, batch_size: int, slots: int) -> str:
     if spec.towers == 2:
         layouts.append(("two-tower split", True))
     for name, split in layouts:
-        for number, parts in enumerate(traffic.device_bytes(spec, batch_size, split, slots)):
+        for number, parts in enumerate(cost.device_bytes(spec, batch_size, split, slots)):
             listed = ", ".join(f"{part} {size / 1e6:,.0f}" for part, size in parts.items())
             total = sum(parts.values()) / 1e6
             lines.append(f"  {name}, device {number}: {total:,.0f} = {listed}")
     lines.append(
         f"  activations count their gradients too; {total_parameters(spec):,} parameters are"
-        f" {total_parameters(spec) * traffic.BYTES / 1e6:,.0f} MB"
+        f" {total_parameters(spec) * cost.BYTES / 1e6:,.0f} MB"
     )
     return "\n".join(lines)
 

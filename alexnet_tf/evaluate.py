@@ -10,16 +10,17 @@ from pathlib import Path
 
 import numpy as np
 
-from alexnet_tf import cli, run_directory
-from alexnet_tf.answers import Answers, answers
+from alexnet_tf import cli
 from alexnet_tf.data import reader
 from alexnet_tf.data.split import Split
 from alexnet_tf.errors import ConfigError, RunError
 from alexnet_tf.evaluation import report
 from alexnet_tf.evaluation.ensemble import average, best_weights
+from alexnet_tf.evaluation.predictions import Answers, answers
 from alexnet_tf.evaluation.tally import Tally
-from alexnet_tf.restore import restored_model
-from alexnet_tf.run_directory import Run
+from alexnet_tf.runs import directory as run_directory
+from alexnet_tf.runs.directory import Run
+from alexnet_tf.runs.restore import restored_model
 from preprocessing.dataset.info import DatasetInfo, read_info
 
 

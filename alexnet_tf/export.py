@@ -14,12 +14,14 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from alexnet_tf import cli, parity, run_directory, tflite
+from alexnet_tf import cli
 from alexnet_tf.data import reader
 from alexnet_tf.data.split import Share, Split
 from alexnet_tf.errors import ConfigError, JobError
-from alexnet_tf.run_directory import Run
-from alexnet_tf.served import WEIGHTS, Served
+from alexnet_tf.runs import directory as run_directory
+from alexnet_tf.runs.directory import Run
+from alexnet_tf.serving import parity, tflite
+from alexnet_tf.serving.signatures import WEIGHTS, Served
 from preprocessing.dataset.info import read_info
 
 TFLITE_FILE = "model.tflite"

@@ -10,19 +10,21 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from alexnet_tf import cli, config_file, run_directory
-from alexnet_tf.array_files import open_arrays
-from alexnet_tf.config import Config
+from alexnet_tf import cli
+from alexnet_tf.config import files as config_files
+from alexnet_tf.config.schema import Config
 from alexnet_tf.errors import ConfigError, RunError
-from alexnet_tf.layouts import LAYOUTS, Layout, imported
+from alexnet_tf.foreign_weights.files import open_arrays
+from alexnet_tf.foreign_weights.formats import LAYOUTS, Layout, imported
 from alexnet_tf.network import model as network
-from alexnet_tf.run_directory import Run
+from alexnet_tf.network.weights import weights_of
+from alexnet_tf.runs import directory as run_directory
+from alexnet_tf.runs.checkpoints import Checkpoints
+from alexnet_tf.runs.directory import Run
 from alexnet_tf.training import strategy as strategies
-from alexnet_tf.training.checkpoints import Checkpoints
 from alexnet_tf.training.library_optimizer import create
 from alexnet_tf.training.loop import Progress
 from alexnet_tf.training.loss_scale import LossScale
-from alexnet_tf.weights import weights_of
 from preprocessing.dataset.info import read_info
 
 
@@ -72,13 +74,13 @@ def _config(layout: Layout, arguments: argparse.Namespace) -> Config:
     """The configuration whose input is what the weights were trained on."""
     ours = {"data": {"mean": "channel", "mean_rgb": list(layout.mean_rgb)}}
     if arguments.config:
-        given = config_file.read_tree(arguments.config)
+        given = config_files.read_tree(arguments.config)
     else:
         given = {"network": {"variant": layout.variants[0]}}
-    tree = config_file.merge(given, ours)
+    tree = config_files.merge(given, ours)
     for override in arguments.overrides:
-        tree = config_file.merge(tree, config_file.parse_override(override))
-    config = config_file.parse(tree, arguments.config or "--format")
+        tree = config_files.merge(tree, config_files.parse_override(override))
+    config = config_files.parse(tree, arguments.config or "--format")
     if config.network.variant not in layout.variants:
         raise ConfigError(
             f"network.variant: expected {' or '.join(layout.variants)} for --format"

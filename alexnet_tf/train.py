@@ -9,20 +9,22 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from alexnet_tf import cli, config_file, run_directory
-from alexnet_tf.assembly import Assembly, reason_of
+from alexnet_tf import cli
+from alexnet_tf.config import files as config_files
 from alexnet_tf.data import reader
 from alexnet_tf.data.split import Share
 from alexnet_tf.errors import JobError
-from alexnet_tf.metrics import Result
-from alexnet_tf.observer import Observer
+from alexnet_tf.evaluation.metrics import Result
+from alexnet_tf.monitoring.diagnostics import Diagnostics, FlatLoss, Watch
+from alexnet_tf.monitoring.observer import Observer
+from alexnet_tf.monitoring.profile import ProfiledStep
+from alexnet_tf.monitoring.progress import Monitors
+from alexnet_tf.monitoring.tensorboard import Board
+from alexnet_tf.runs import directory as run_directory
+from alexnet_tf.runs.setup import Assembly, reason_of
 from alexnet_tf.training import strategy as strategies
-from alexnet_tf.training.board import Board
-from alexnet_tf.training.diagnostics import Diagnostics, FlatLoss, Watch
 from alexnet_tf.training.library_optimizer import averaged, check
 from alexnet_tf.training.loop import Hooks, Loop, NonFinite, Progress, Stopped, Window
-from alexnet_tf.training.monitors import Monitors
-from alexnet_tf.training.profile import ProfiledStep
 from alexnet_tf.training.schedule import Schedule
 
 PROBED = 64  # pictures on which diagnostics are measured
@@ -38,7 +40,7 @@ LOST = (  # what a worker sees when another one is gone
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
-    config = config_file.load(arguments.config, arguments.overrides)
+    config = config_files.load(arguments.config, arguments.overrides)
     check(config.optimizer)  # before there is a run directory of that configuration
     cluster = strategies.cluster(config.strategy)
     if not cluster.is_chief:  # only the chief writes

@@ -12,20 +12,21 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from alexnet_tf import cli, run_directory
-from alexnet_tf.answers import Network, answers
+from alexnet_tf import cli
 from alexnet_tf.data.split import Split
 from alexnet_tf.errors import ConfigError, RunError
+from alexnet_tf.evaluation.gallery import Viewer, nearest
+from alexnet_tf.evaluation.predictions import Network, answers
 from alexnet_tf.evaluation.tally import Tally
 from alexnet_tf.figures.answers import Answered, Neighbors, figure_4
 from alexnet_tf.figures.classes import class_errors, confusion_matrix
 from alexnet_tf.figures.curves import Course, curves
 from alexnet_tf.figures.page import save, style
 from alexnet_tf.figures.tiles import figure_3
-from alexnet_tf.gallery import Viewer, nearest
-from alexnet_tf.restore import restored_model
-from alexnet_tf.run_directory import Run
-from alexnet_tf.weights import first_kernels
+from alexnet_tf.network.weights import first_kernels
+from alexnet_tf.runs import directory as run_directory
+from alexnet_tf.runs.directory import Run
+from alexnet_tf.runs.restore import restored_model
 from preprocessing.dataset.info import read_info
 
 PICTURES, QUERIES, NEAREST, TOP = 8, 5, 6, 5  # of Figure 4, as in the paper

@@ -1,4 +1,4 @@
-"""Who may import whom: the layout of the two packages, read from their source."""
+"""Who may import whom, and what lies where: the layout of both packages, read from the source."""
 
 import ast
 from pathlib import Path
@@ -7,9 +7,13 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted([*ROOT.glob("alexnet_tf/**/*.py"), *ROOT.glob("preprocessing/**/*.py")])
-# The job, which runner does it, Beam's filesystems, the command line, and one to compare with.
-BEAM = ("pipeline", "runners", "beam_files", "__main__", "benchmark")
 VERBS = {p.stem for p in ROOT.glob("alexnet_tf/*.py") if "cli.run(main)" in p.read_text()}
+HELPERS = {"__init__", "cli", "compat", "errors", "fusion"}
+APART = {"network", "data", "training"}  # what joins them: runs, evaluation, monitoring, ... verbs
+# Typed data without code, which parts that are apart may share.
+SHARED = ("alexnet_tf.network.spec", "alexnet_tf.network.weights", "alexnet_tf.evaluation.metrics")
+BEAM = ("preprocessing.job.", "preprocessing.storage.beam_files", "preprocessing.benchmark.measure")
+DRIVER_ONLY = ("sample", "benchmark", "inspection", "verbs")  # setup.py leaves them off workers
 
 
 def imported(path: Path) -> set[str]:
@@ -31,30 +35,61 @@ def module(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts)
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=module)
-def test_imports_follow_the_layout(path):
+def within(package: str) -> list[Path]:
+    return [path for path in SOURCES if module(path).startswith(f"{package}.")]
+
+
+@pytest.mark.parametrize("path", within("preprocessing"), ids=module)
+def test_preprocessing_needs_neither_tensorflow_nor_training(path):
     names, own = imported(path), module(path)
-    if own.startswith("preprocessing"):
-        assert not reaches(names, "alexnet_tf")
-        assert not reaches(names, "tensorflow")
-        if path.stem not in BEAM:
-            assert not reaches(names, "apache_beam")
-        return
-    foreign = {n for n in names if n.startswith("preprocessing.")}
-    assert all(reaches({n}, "preprocessing.dataset") for n in foreign), foreign
+    assert not reaches(names, "alexnet_tf")
+    assert not reaches(names, "tensorflow")
+    if not own.startswith(BEAM):
+        assert not reaches(names, "apache_beam")
+
+
+@pytest.mark.parametrize("path", within("preprocessing.dataset"), ids=module)
+def test_the_format_needs_nothing_but_itself(path):
+    own = {name for name in imported(path) if name.startswith("preprocessing.")}
+    assert all(reaches({n}, "preprocessing.dataset") or "preprocessing.errors" in n for n in own)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [p for p in within("preprocessing") if p.parent.name not in DRIVER_ONLY and p.stem[0] != "_"],
+    ids=module,
+)
+def test_workers_can_do_without_what_setup_py_leaves_off(path):
+    names = imported(path)
+    assert [part for part in DRIVER_ONLY if reaches(names, f"preprocessing.{part}")] == []
+
+
+@pytest.mark.parametrize("path", within("alexnet_tf"), ids=module)
+def test_training_sees_the_dataset_format_alone(path):
+    foreign = {n for n in imported(path) if n.startswith("preprocessing.")}
+    if module(path) != "alexnet_tf.errors":
+        assert all(reaches({n}, "preprocessing.dataset") for n in foreign), foreign
+
+
+@pytest.mark.parametrize("path", within("alexnet_tf"), ids=module)
+def test_parts_that_are_apart_do_not_meet(path):
+    own = module(path)
     part = own.split(".")[1]
-    for other in {"network", "data", "training"} - {part}:
-        if part in {"network", "data", "training"}:
-            assert not reaches(names, f"alexnet_tf.{other}")
-    if own == "alexnet_tf.config":
-        siblings = {n for n in names if n.startswith("alexnet_tf.")}
-        assert all(n.startswith("alexnet_tf.network.spec") for n in siblings)
+    names = {name for name in imported(path) if not name.startswith(SHARED)}
+    siblings = {n.split(".")[1] for n in names if n.startswith("alexnet_tf.")} - HELPERS - {part}
+    if part in APART:
+        assert siblings <= {"config"}
+    elif part in {"config", "figures"} | HELPERS - {"__init__"}:
+        assert siblings <= ({"config"} if part == "compat" else set())
     if part in VERBS:
-        assert [v for v in VERBS - {part} if reaches(names, f"alexnet_tf.{v}")] == []
+        assert siblings & VERBS == set()
 
 
-def test_the_verbs_are_found():
+def test_the_top_holds_verbs_and_at_most_five_helpers():
+    top = {path.stem for path in ROOT.glob("alexnet_tf/*.py")}
+    assert top - VERBS == HELPERS
     assert {"train", "evaluate", "export", "predict"} <= VERBS
+    assert {p.stem for p in ROOT.glob("preprocessing/*.py")} == {"__init__", "__main__", "errors"}
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=module)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from alexnet_tf.config import Config
+from alexnet_tf.config.schema import Config
 from alexnet_tf.network.spec import VARIANTS
-from tests.alexnet_tf.test_every_field import leaves
+from tests.alexnet_tf.config.test_every_field import leaves
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "fidelity.md").read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ import tensorflow as tf
 from alexnet_tf.benchmarks.table import Row, Table
 from alexnet_tf.benchmarks.timing import matrix_rate, measure
 from alexnet_tf.benchmarks.training import case_of, first_device, operations, repeated
-from alexnet_tf.config import Config
+from alexnet_tf.config.schema import Config
 from alexnet_tf.network.model import build
 
 BATCHES = (16, 32, 64, 128, 256)

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from alexnet_tf.benchmarks.table import Row, Table
 from alexnet_tf.benchmarks.timing import measure
-from alexnet_tf.config import DataConfig
+from alexnet_tf.config.schema import DataConfig
 from alexnet_tf.data.cache import cached
 from alexnet_tf.data.crops import FEATURES, crop_of
 from alexnet_tf.data.reader import training_batches

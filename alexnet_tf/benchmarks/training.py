@@ -13,7 +13,7 @@ from alexnet_tf.benchmarks import networks
 from alexnet_tf.benchmarks.reading import input_case
 from alexnet_tf.benchmarks.table import Row, Table
 from alexnet_tf.benchmarks.timing import matrix_rate, measure
-from alexnet_tf.config import Config
+from alexnet_tf.config.schema import Config
 from alexnet_tf.data.augment import InputTransform
 from alexnet_tf.data.reader import training_batches
 from alexnet_tf.data.split import Share, Split
@@ -21,9 +21,9 @@ from alexnet_tf.network.geometry import geometry
 from alexnet_tf.network.layers import dropout_seed
 from alexnet_tf.network.model import build
 from alexnet_tf.network.spec import NetworkSpec
+from alexnet_tf.network.weights import weights_of
 from alexnet_tf.training.library_optimizer import create
 from alexnet_tf.training.step import Arguments, TrainingStep
-from alexnet_tf.weights import weights_of
 from preprocessing.dataset.info import ColorStatistics
 
 # Any statistics will do for a measurement: these are round figures.

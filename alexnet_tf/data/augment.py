@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from alexnet_tf.config import DataConfig
+from alexnet_tf.config.schema import DataConfig
 from alexnet_tf.fusion import fusible
 from preprocessing.dataset.info import ColorStatistics
 

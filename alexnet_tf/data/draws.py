@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from alexnet_tf.config import DataConfig
+from alexnet_tf.config.schema import DataConfig
 
 # Streams of random numbers that never meet: of a chunk's crop and flip, an example's noise, the
 # shards' order, a lane's shuffling.

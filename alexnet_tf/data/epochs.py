@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from alexnet_tf.config import DataConfig
+from alexnet_tf.config.schema import DataConfig
 from alexnet_tf.data.draws import ORDER, SHUFFLE, seed_of
 from alexnet_tf.data.split import Share, Split
 

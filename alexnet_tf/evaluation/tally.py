@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from alexnet_tf.metrics import Result, top_k_error
+from alexnet_tf.evaluation.metrics import Result, top_k_error
 
 BINS = 15  # of equal width, over the highest probability
 TINY = 1e-37  # a probability below float32's normal numbers

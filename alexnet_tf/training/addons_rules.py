@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from alexnet_tf.compat import addons
-from alexnet_tf.config import OptimizerConfig
+from alexnet_tf.config.schema import OptimizerConfig
 
 SLOTS = {  # Addons' names → ours
     "momentum": "velocities",

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 from tensorflow.python.distribute import cross_device_ops
 
-from alexnet_tf.weights import Weight
+from alexnet_tf.network.weights import Weight
 
 
 class GradientSum:

@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from alexnet_tf.compat import addons, tf_variable
-from alexnet_tf.config import OptimizerConfig
+from alexnet_tf.config.schema import OptimizerConfig
 from alexnet_tf.errors import ConfigError
 
 # Keras' first versions that have it. In 3.0, a traced step forgets that its average has begun.

@@ -13,11 +13,11 @@ from collections.abc import Iterator, Sequence
 import tensorflow as tf
 
 from alexnet_tf.compat import KERAS_3
-from alexnet_tf.config import OptimizerConfig
+from alexnet_tf.config.schema import OptimizerConfig
+from alexnet_tf.network.weights import Weight
 from alexnet_tf.training import addons_rules, keras_rules
 from alexnet_tf.training.gradients import GradientSum
 from alexnet_tf.training.optimizer import Momentum
-from alexnet_tf.weights import Weight
 
 rules = keras_rules if KERAS_3 else addons_rules
 

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from alexnet_tf.config import Config
-from alexnet_tf.metrics import COLUMNS, Result
+from alexnet_tf.config.schema import Config
+from alexnet_tf.evaluation.metrics import COLUMNS, Result
 from alexnet_tf.training.schedule import PlateauState, Schedule
 from alexnet_tf.training.step import Arguments, TrainingStep
 

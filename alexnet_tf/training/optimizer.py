@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from alexnet_tf.config import MomentumConfig
+from alexnet_tf.config.schema import MomentumConfig
 from alexnet_tf.fusion import fused, fusible, fusing
+from alexnet_tf.network.weights import Weight
 from alexnet_tf.training.gradients import GradientSum
-from alexnet_tf.weights import Weight
 
 
 def momentum_velocity(weight, velocity, gradient, rate, momentum: float, decay: float):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from alexnet_tf.config import (
+from alexnet_tf.config.schema import (
     BatchRule,
     Config,
     Cosine,

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from alexnet_tf.errors import ConfigError
+from alexnet_tf.evaluation.metrics import COLUMNS, per_example
 from alexnet_tf.fusion import fused
-from alexnet_tf.metrics import COLUMNS, per_example
+from alexnet_tf.network.weights import Weight
 from alexnet_tf.training.loss_scale import LossScale, all_finite
 from alexnet_tf.training.optimizer import Momentum
 from alexnet_tf.training.products import fast_gradients
-from alexnet_tf.weights import Weight
 
 NetworkInput = Callable[[dict, tf.Tensor], tf.Tensor]  # (batch, noise coefficient) → images
 Forward = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]  # (images, seed, rows) → logits

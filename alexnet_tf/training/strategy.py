@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from alexnet_tf.config import StrategyConfig
+from alexnet_tf.config.schema import StrategyConfig
 from alexnet_tf.errors import ConfigError
 
 Pairs = tuple[tuple[str, str], ...]

@@ -13,7 +13,7 @@ from alexnet_tf.data import cache
 from alexnet_tf.errors import ConfigError
 from alexnet_tf.network.model import build
 from alexnet_tf.network.spec import VARIANTS
-from alexnet_tf.weights import weights_of
+from alexnet_tf.network.weights import weights_of
 from tests import tiny_datasets
 
 

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from alexnet_tf import config_file, describe
+from alexnet_tf import describe
+from alexnet_tf.config import files as config_files
 from alexnet_tf.errors import ConfigError
+from alexnet_tf.network import cost
 from alexnet_tf.network import model as network_model
-from alexnet_tf.network import traffic
 from alexnet_tf.network.geometry import geometry
 from alexnet_tf.network.spec import VARIANTS
 from tests.alexnet_tf.network.reference_pairs import spec_of
@@ -17,7 +18,7 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 def text_of(name: str, *overrides: str, batch_size: int = 128) -> str:
-    return describe.describe(config_file.load(CONFIGS / f"{name}.yaml", overrides), batch_size)
+    return describe.describe(config_files.load(CONFIGS / f"{name}.yaml", overrides), batch_size)
 
 
 def row(text: str, *start: str) -> list[str]:
@@ -47,8 +48,8 @@ def test_arithmetic_intensity_by_hand():
     """fc7 of one tower at a batch of 1: 16,777,216 operations over 33.6 MB; at 128, 58.5."""
     fc7 = geometry(VARIANTS["original"])[6]
     operations, weights, maps = 2 * 4096 * 2048, 4096 * 2048 + 2048, 4096 + 2048
-    assert traffic.intensity(fc7, 1) == pytest.approx(operations / (4 * (weights + maps)))
-    assert traffic.intensity(fc7, 1) == pytest.approx(0.5, rel=0.01)
+    assert cost.intensity(fc7, 1) == pytest.approx(operations / (4 * (weights + maps)))
+    assert cost.intensity(fc7, 1) == pytest.approx(0.5, rel=0.01)
     assert row(text_of("original"), "fc7", "a")[-1] == "58.5"
     assert row(text_of("original", batch_size=1), "fc7", "a")[-1] == "0.5"
 
@@ -68,7 +69,7 @@ def test_bytes_between_towers_are_those_of_the_models_concatenations(name):
             counted += 4 * math.prod(layer.output.shape[1:]) // 2
         if "_lrn_both" in layer.name:
             assert spec.lrn.spans == "both"
-    assert counted == sum(traffic.received_bytes(spec, r) * r.towers for r in geometry(spec))
+    assert counted == sum(cost.received_bytes(spec, r) * r.towers for r in geometry(spec))
     assert (counted == 0) == (spec.towers == 1)
 
 
@@ -81,19 +82,19 @@ def test_activations_are_those_of_the_models_layers(name):
         for layer in network_model.build(spec).layers
         if not any(other in layer.name for other in others)
     )
-    assert counted == sum(traffic.kept_values(spec, r) * r.towers for r in geometry(spec))
+    assert counted == sum(cost.kept_values(spec, r) * r.towers for r in geometry(spec))
 
 
 def test_memory_shows_why_3_gb_cards_needed_the_split():
     """At 128 pictures, one device would hold 2.8 GB before any library's own needs."""
     spec = VARIANTS["original"]
-    (alone,), split = (traffic.device_bytes(spec, 128, s) for s in (False, True))
+    (alone,), split = (cost.device_bytes(spec, 128, s) for s in (False, True))
     assert alone["weights"] == alone["optimizer"] == alone["gradients"] == 4 * 60_965_224
     assert sum(alone.values()) == pytest.approx(2.83e9, rel=0.01)
     assert len(split) == 2
     assert all(sum(part.values()) < 1.5e9 for part in split)
     assert sum(part["weights"] for part in split) == alone["weights"]
-    half = traffic.device_bytes(spec, 64, False)[0]
+    half = cost.device_bytes(spec, 64, False)[0]
     assert half["activations"] * 2 == alone["activations"]
     assert half["weights"] == alone["weights"]
 

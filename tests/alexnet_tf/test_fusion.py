@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from alexnet_tf import config_file
-from alexnet_tf.config import DataConfig
+from alexnet_tf.config import files as config_files
+from alexnet_tf.config.schema import DataConfig
 from alexnet_tf.data.augment import InputTransform
 from alexnet_tf.errors import ConfigError
 from alexnet_tf.fusion import fused, fusible, fusing
@@ -78,4 +78,4 @@ def test_the_input_transform_is_the_same_compiled(mean):
 def test_one_program_has_one_device():
     overrides = ["training.jit_compile=all", "strategy.placement=two-tower"]
     with pytest.raises(ConfigError, match="jit_compile: expected elementwise or none"):
-        config_file.load("configs/paper.yaml", overrides)
+        config_files.load("configs/paper.yaml", overrides)

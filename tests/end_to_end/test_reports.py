@@ -8,13 +8,14 @@ import tensorflow as tf
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from alexnet_tf import evaluate, load_run, run_directory, visualize
+from alexnet_tf import evaluate, load_run, visualize
 from alexnet_tf.data import reader
 from alexnet_tf.data.split import Share, Split
 from alexnet_tf.errors import ConfigError, RunError
+from alexnet_tf.evaluation.gallery import Viewer, nearest
 from alexnet_tf.figures.tiles import figure_3
-from alexnet_tf.gallery import Viewer, nearest
-from alexnet_tf.weights import first_kernels
+from alexnet_tf.network.weights import first_kernels
+from alexnet_tf.runs import directory as run_directory
 from preprocessing.dataset.info import read_info
 
 

@@ -13,11 +13,12 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from alexnet_tf import export, load_run, predict, run_directory
+from alexnet_tf import export, load_run, predict
 from alexnet_tf.cli import JobFailed
 from alexnet_tf.errors import ConfigError
-from alexnet_tf.served import Served
-from alexnet_tf.tflite import interpret
+from alexnet_tf.runs import directory as run_directory
+from alexnet_tf.serving.signatures import Served
+from alexnet_tf.serving.tflite import interpret
 from preprocessing.images.convert import ImageOptions, decode_and_resize
 
 SIZE = 72

@@ -11,11 +11,12 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from alexnet_tf import evaluate, export, predict, run_directory, train
+from alexnet_tf import evaluate, export, predict, train
 from alexnet_tf.cli import JobFailed
 from alexnet_tf.data.views import mean_probabilities, views
 from alexnet_tf.errors import ConfigError, RunError
-from alexnet_tf.restore import restored_model
+from alexnet_tf.runs import directory as run_directory
+from alexnet_tf.runs.restore import restored_model
 from preprocessing.__main__ import main as preprocessing
 from preprocessing.dataset.example import decode_example
 from preprocessing.dataset.info import read_info

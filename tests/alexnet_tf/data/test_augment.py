@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from alexnet_tf import config_file
-from alexnet_tf.config import ColorNoise, DataConfig
+from alexnet_tf.config import files as config_files
+from alexnet_tf.config.schema import ColorNoise, DataConfig
 from alexnet_tf.data import reader
 from alexnet_tf.data.augment import InputTransform
 from alexnet_tf.data.split import Share, Split
@@ -175,7 +175,7 @@ def test_a_channel_mean_of_ones_own():
         x = transform.centered(black, tf.zeros([1, 2], tf.int32), tf.constant([False]))
         np.testing.assert_array_equal(-x[0, 0, 0], expected)
     with pytest.raises(ConfigError, match="mean_rgb: expected mean: channel beside it"):
-        config_file.parse({"data": {"mean_rgb": [1, 2, 3]}})
+        config_files.parse({"data": {"mean_rgb": [1, 2, 3]}})
 
 
 def test_the_2012_statistics_give_12_grey_levels_along_the_main_component():

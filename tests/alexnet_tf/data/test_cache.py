@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from alexnet_tf.config import DataConfig
+from alexnet_tf.config.schema import DataConfig
 from alexnet_tf.data import cache, reader
 from alexnet_tf.data.split import Share, Split
 from alexnet_tf.errors import ConfigError

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from alexnet_tf.config import DataConfig
+from alexnet_tf.config.schema import DataConfig
 from alexnet_tf.data import reader
 from alexnet_tf.data.split import Share, Split
 from alexnet_tf.errors import ConfigError

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from alexnet_tf.config import DataConfig
+from alexnet_tf.config.schema import DataConfig
 from alexnet_tf.data.augment import InputTransform
 from alexnet_tf.data.views import View, mean_probabilities, view_input, views
 from preprocessing.dataset.info import ColorStatistics

@@ -8,7 +8,7 @@ import tensorflow as tf
 from alexnet_tf.network import model as network_model
 from alexnet_tf.network.layers import dropout_seed
 from alexnet_tf.network.spec import VARIANTS, NetworkSpec
-from alexnet_tf.weights import weights_of
+from alexnet_tf.network.weights import weights_of
 from tests.reference import network as reference
 from tests.reference import variants as reference_variants
 

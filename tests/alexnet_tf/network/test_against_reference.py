@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from alexnet_tf.network.layers import dropout_seed
 from alexnet_tf.network.spec import VARIANTS
-from alexnet_tf.weights import weights_of
+from alexnet_tf.network.weights import weights_of
 from tests.alexnet_tf.network.reference_pairs import Pair, masks_of, relative_error, worst
 from tests.reference import network as reference
 

@@ -9,7 +9,7 @@ from alexnet_tf.errors import GeometryError
 from alexnet_tf.network import model as network_model
 from alexnet_tf.network.geometry import geometry, initial_stds, total_parameters
 from alexnet_tf.network.spec import LRN, VARIANTS, Pool
-from alexnet_tf.weights import weights_of
+from alexnet_tf.network.weights import weights_of
 from tests.alexnet_tf.network.reference_pairs import Pair, reference_net, relative_error, spec_of
 from tests.reference import network as reference
 from tests.reference.variants import weight_shapes

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 import numpy as np
 import tensorflow as tf
 
-from alexnet_tf.config import MomentumConfig, OptimizerConfig
+from alexnet_tf.config.schema import MomentumConfig, OptimizerConfig
 from alexnet_tf.network.layers import dropout_seed
+from alexnet_tf.network.weights import weights_of
 from alexnet_tf.training.library_optimizer import create
 from alexnet_tf.training.loss_scale import LossScale
 from alexnet_tf.training.step import Arguments, TrainingStep
-from alexnet_tf.weights import weights_of
 
 
 @functools.cache  # several in one process would number their collective operations alike

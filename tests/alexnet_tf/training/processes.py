@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from alexnet_tf.training.checkpoints import Checkpoints
+from alexnet_tf.runs.checkpoints import Checkpoints
 from tests import tiny_datasets
 
 ROOT = Path(__file__).parents[3]

@@ -15,8 +15,10 @@ from pathlib import Path
 import tensorflow as tf
 from tensorflow.python.eager import context
 
-from alexnet_tf import cli, config_file, run_directory, train
-from alexnet_tf.assembly import Assembly
+from alexnet_tf import cli, train
+from alexnet_tf.config import files as config_files
+from alexnet_tf.runs import directory as run_directory
+from alexnet_tf.runs.setup import Assembly
 from alexnet_tf.training import strategy
 from alexnet_tf.training.step import Arguments
 
@@ -44,7 +46,7 @@ def placement(config: str, data: str, *overrides: str) -> dict:
     Of the partitions that the runtime made (after placement and optimization), not of the graph as
     it was asked for.
     """
-    settings = config_file.load(config, overrides)
+    settings = config_files.load(config, overrides)
     cluster = strategy.cluster(settings.strategy)
     run = run_directory.follow(os.devnull, settings, data)
     training = Assembly(run, data, cluster)

@@ -2,14 +2,14 @@
 
 import pytest
 
-from alexnet_tf import config_file
+from alexnet_tf.config import files as config_files
 from alexnet_tf.training.schedule import Schedule
 
 
 def schedule(batch: int, rule: dict, **more) -> Schedule:
     rates = {"rate": [[0, 0.01], [8, 0.001]], "bias_rate": [[0, 0.02]], **more}
     return Schedule(
-        config_file.parse(
+        config_files.parse(
             {
                 "network": {"variant": "paper"},
                 "training": {"global_batch_size": batch},

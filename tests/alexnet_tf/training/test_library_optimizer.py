@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from alexnet_tf import cli, compat, evaluate, run_directory, train
+from alexnet_tf import cli, compat, evaluate, train
 from alexnet_tf.compat import KERAS_3
-from alexnet_tf.config import (
+from alexnet_tf.config.schema import (
     LambConfig,
     LookaheadConfig,
     MomentumConfig,
@@ -21,10 +21,11 @@ from alexnet_tf.config import (
     SgdwConfig,
 )
 from alexnet_tf.errors import ConfigError
-from alexnet_tf.restore import restored_model
-from alexnet_tf.training.checkpoints import Checkpoints
+from alexnet_tf.network.weights import weights_of
+from alexnet_tf.runs import directory as run_directory
+from alexnet_tf.runs.checkpoints import Checkpoints
+from alexnet_tf.runs.restore import restored_model
 from alexnet_tf.training.library_optimizer import averaged
-from alexnet_tf.weights import weights_of
 from tests.alexnet_tf.training.lanes import addons_only, keras_3_only, needs, needs_lamb
 from tests.alexnet_tf.training.processes import variables, write_inputs
 from tests.alexnet_tf.training.test_optimizer import SHAPES, Rig

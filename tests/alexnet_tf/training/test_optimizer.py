@@ -7,10 +7,10 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alexnet_tf.config import MomentumConfig, OptimizerConfig
+from alexnet_tf.config.schema import MomentumConfig, OptimizerConfig
+from alexnet_tf.network.weights import Weight
 from alexnet_tf.training.library_optimizer import create
 from alexnet_tf.training.optimizer import momentum_velocity
-from alexnet_tf.weights import Weight
 from tests.alexnet_tf.training.one_device import strategy
 from tests.reference import update as reference
 

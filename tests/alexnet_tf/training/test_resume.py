@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from alexnet_tf import run_directory, train
+from alexnet_tf import train
 from alexnet_tf.cli import JobFailed
 from alexnet_tf.errors import ConfigError, RunError
+from alexnet_tf.runs import directory as run_directory
 from tests.alexnet_tf.training.processes import (
     SECONDS,
     assert_identical,

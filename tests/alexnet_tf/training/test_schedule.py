@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alexnet_tf import config_file, train
-from alexnet_tf.config import Cosine, DExp, Plateau
+from alexnet_tf import train
+from alexnet_tf.config import files as config_files
+from alexnet_tf.config.schema import Cosine, DExp, Plateau
 from alexnet_tf.errors import ConfigError
 from alexnet_tf.training.loop import Progress
 from alexnet_tf.training.schedule import PlateauState, Schedule, at, base_rate, dexp
@@ -21,7 +22,7 @@ CONFIGS = Path(__file__).parents[3] / "configs"
 
 
 def schedule(**tree) -> Schedule:
-    return Schedule(config_file.parse({"schedule": tree}))
+    return Schedule(config_files.parse({"schedule": tree}))
 
 
 def test_steps_begin_at_their_epoch():
@@ -36,7 +37,7 @@ def test_steps_begin_at_their_epoch():
 )
 def test_net_145_epoch_by_epoch(name, epochs, restart):
     """Rates of weights, of conv1, of biases and the noise, in every epoch of the 2012 run."""
-    config = config_file.load(CONFIGS / f"{name}.yaml")
+    config = config_files.load(CONFIGS / f"{name}.yaml")
     own = Schedule(config)
     assert config.training.epochs == epochs
     assert config.data.color_noise.divide
@@ -90,21 +91,21 @@ def test_steps_that_make_no_sense_are_refused(steps, message):
         with pytest.raises(ConfigError, match=message):
             schedule(**tree)
     with pytest.raises(ConfigError, match=message):
-        config_file.parse({"data": {"color_noise": {"coefficient": steps}}})
+        config_files.parse({"data": {"color_noise": {"coefficient": steps}}})
 
 
 def test_rates_and_noise_begin_at_epoch_0():
     with pytest.raises(ConfigError, match="expected the first step at epoch 0"):
         schedule(rate=[[1, 0.1]])
     with pytest.raises(ConfigError, match="expected the first step at epoch 0"):
-        config_file.parse({"data": {"color_noise": {"coefficient": [[1, 0.1]]}}})
+        config_files.parse({"data": {"color_noise": {"coefficient": [[1, 0.1]]}}})
 
 
 def test_noise_may_be_one_number():
-    config = config_file.parse({"data": {"color_noise": {"coefficient": 0.25}}})
+    config = config_files.parse({"data": {"color_noise": {"coefficient": 0.25}}})
     assert [Schedule(config).noise_coefficient(epoch) for epoch in (0, 80)] == [0.25, 0.25]
     with pytest.raises(ConfigError, match="coefficient"):
-        config_file.parse({"data": {"color_noise": {"coefficient": -0.1}}})
+        config_files.parse({"data": {"color_noise": {"coefficient": -0.1}}})
 
 
 def plateau_rates(errors, **settings):

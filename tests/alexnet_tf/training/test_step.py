@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from alexnet_tf import train
-from alexnet_tf.config import MomentumConfig
+from alexnet_tf.config.schema import MomentumConfig
 from alexnet_tf.errors import ConfigError
 from alexnet_tf.network import model as network_model
 from alexnet_tf.network.spec import VARIANTS

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from alexnet_tf.config import StrategyConfig
+from alexnet_tf.config.schema import StrategyConfig
 from alexnet_tf.errors import ConfigError
 from alexnet_tf.training import strategy
 

@@ -23,8 +23,8 @@ from preprocessing.job.request import Conversion
 from preprocessing.job.runners import beam_options
 from preprocessing.job.shards import file_checksum
 from preprocessing.storage.files import LocalFiles
-from tests.preprocessing.pictures import picture, write_archives
 from tests.preprocessing.dataset.test_info import INFO
+from tests.preprocessing.pictures import picture, write_archives
 
 FIRST = "train-00000-of-00002"
 

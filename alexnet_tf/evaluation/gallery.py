@@ -1,0 +1,69 @@
+"""Pictures beside what a network makes of them: for figures and the embedding projector."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from alexnet_tf.data import reader
+from alexnet_tf.data.split import Share, Split
+from alexnet_tf.data.views import view_input, views
+from alexnet_tf.evaluation.features import features_model
+from alexnet_tf.evaluation.predictions import Network
+from alexnet_tf.figures.tiles import thumbnails
+from alexnet_tf.network.spec import NetworkSpec
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """n pictures in stored order, seen in the center view.
+
+    pictures: uint8 [n, side, side, 3], scaled down.  labels: int32 [n].
+    probabilities: float32 [n, classes].  features: float32 [n, units] (see `features`).
+    """
+
+    pictures: np.ndarray
+    labels: np.ndarray
+    probabilities: np.ndarray
+    features: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+class Viewer:
+    """Looks at pictures with a network; its function is traced once, for any number of looks."""
+
+    def __init__(self, network: Network, spec: NetworkSpec, image_size: int):
+        model, transform = network
+        both = keras.Model(model.input, [features_model(model, spec).output, model.output])
+        [center] = views(image_size, transform.size, 1)
+
+        @tf.function(reduce_retracing=True)
+        def see(pictures):
+            features, logits = both(view_input(transform, pictures, center), training=False)
+            return tf.cast(features, tf.float32), tf.nn.softmax(logits)
+
+        self._see = see
+
+    def look(self, split: Split, limit: int, side: int, batch_size: int = 64) -> Gallery:
+        """The first `limit` pictures of a split (a random sample: conversion permutes them)."""
+        size, batch_size = split.info.image_size, min(batch_size, limit)
+        batches = reader.evaluation_batches(split, size, Share(batch_size))
+        parts = []
+        for batch in batches.take(-(-limit // batch_size)):
+            real = batch["weight"].numpy() > 0
+            features, probabilities = (part.numpy()[real] for part in self._see(batch["image"]))
+            pictures = thumbnails(batch["image"].numpy()[real], min(side, size))
+            parts.append((pictures, batch["label"].numpy()[real], probabilities, features))
+        return Gallery(*(np.concatenate(column)[:limit] for column in zip(*parts, strict=True)))
+
+
+def nearest(features: np.ndarray, others: np.ndarray, count: int) -> np.ndarray:
+    """int [n, count]: the rows of `others` at the smallest Euclidean distance, nearest first."""
+    squares = (others.astype(np.float64) ** 2).sum(axis=1)
+    distances = squares - 2 * features.astype(np.float64) @ others.astype(np.float64).T
+    return np.argsort(distances, axis=1, kind="stable")[:, :count]  # up to |feature|², a constant

@@ -1,0 +1,97 @@
+"""What a run writes for TensorBoard: RUN/tensorboard/{train,validation} and, above them, settings.
+
+Tags are the titles that TensorBoard shows. Everything of one split goes through one writer, since
+TensorBoard reads one file of a directory at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from tensorboard.plugins.hparams import api as hparams
+
+from alexnet_tf.config.schema import Config
+from alexnet_tf.network.weights import Weight
+from alexnet_tf.runs.directory import FREE
+
+SPLITS = ("train", "validation")
+HISTOGRAM_VALUES = 1_000_000  # of a weight, evenly spread, are counted at most
+METRICS = ("top-1 error", "top-5 error", "loss")  # of the validation split, beside the settings
+
+
+class Board:
+    """The event files of one run."""
+
+    def __init__(self, run: Path):
+        self.directory, self.name = run / "tensorboard", run.name
+        self._writers = {
+            split: tf.summary.create_file_writer(str(self.directory / split)) for split in SPLITS
+        }
+
+    def scalars(self, split: str, values: Mapping[str, float], step: int) -> None:
+        with self._writers[split].as_default(step):
+            for name, value in values.items():
+                tf.summary.scalar(name, value)
+        self._writers[split].flush()
+
+    def picture(self, split: str, name: str, pixels: np.ndarray, step: int) -> None:
+        """Args: pixels uint8 [h, w, 3]."""
+        with self._writers[split].as_default(step):
+            tf.summary.image(name, pixels[None])
+
+    def text(self, split: str, name: str, markdown: str, step: int) -> None:
+        with self._writers[split].as_default(step):
+            tf.summary.text(name, markdown)
+
+    def histograms(self, weights: tuple[Weight, ...], step: int) -> None:
+        with self._writers["train"].as_default(step):
+            for weight in weights:
+                values = weight.variable.numpy().ravel()
+                every = -(-values.size // HISTOGRAM_VALUES)
+                tf.summary.histogram(weight.name, values[::every])
+
+    def graph(self, function: tf.types.experimental.ConcreteFunction) -> None:
+        with self._writers["train"].as_default(0):
+            tf.summary.graph(function.graph)
+
+    def settings(self, config: Config) -> None:
+        """The hyperparameters, comparable with other runs' in the HParams tab."""
+        values = flat_settings(config)
+        metrics = [
+            hparams.Metric(name, group="validation", display_name=f"validation {name}")
+            for name in METRICS
+        ]
+        writer = tf.summary.create_file_writer(str(self.directory))
+        with writer.as_default(0):
+            hparams.hparams_config([hparams.HParam(name) for name in values], metrics)
+            hparams.hparams(values, trial_id=self.name)
+        writer.close()
+
+    def flush(self) -> None:
+        for writer in self._writers.values():
+            writer.flush()
+
+    def close(self) -> None:
+        for writer in self._writers.values():
+            writer.close()
+
+
+def flat_settings(config: Config) -> dict[str, float | str]:
+    """`section.key` → value, of all settings but single layers' and those free to change."""
+    tree = config.model_dump(mode="json", exclude={"network": {"layers"}})
+    found: dict[str, float | str] = {}
+
+    def walk(place: str, value) -> None:
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                walk(f"{place}.{key}" if place else key, inner)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            found[place] = float(value)
+        else:
+            found[place] = str(value)
+
+    walk("", tree)
+    return {key: value for key, value in found.items() if not key.startswith(FREE)}

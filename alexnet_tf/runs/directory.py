@@ -1,0 +1,141 @@
+"""A run's directory: all that resuming, evaluating and exporting need, in one place.
+
+config.yaml (resolved), dataset/ (dataset_info.json and the mean image of the data it was trained
+on), checkpoints/, tensorboard/, evaluation/, log.jsonl, and a lock while a training is at work.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from alexnet_tf.config import files as config_files
+from alexnet_tf.config.schema import Config, Cosine, DExp
+from alexnet_tf.errors import RunError
+from preprocessing.dataset.info import DatasetInfo, read_info
+from preprocessing.dataset.mean_image import read_mean_image
+from preprocessing.dataset.names import INFO_FILE, MEAN_FILE
+
+# What may change between one training of a run and the next.
+FREE = (
+    "strategy.",
+    "monitoring.",
+    "data.cache",
+    "training.keep_checkpoints",
+    "training.log_every_steps",
+    "training.checkpoint_every_steps",
+    "training.diagnostics_every_steps",
+    "training.flat_loss_steps",
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """An opened run directory."""
+
+    path: Path
+    config: Config
+    info: DatasetInfo
+    mean_image: np.ndarray  # float32 [N, N, 3]
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+
+def load(path: str | os.PathLike) -> Run:
+    """Opens an existing run. RunError if it is none, ConfigError or DatasetError if damaged."""
+    path = Path(path)
+    if not (path / "config.yaml").is_file():
+        raise RunError(f"expected a run directory with config.yaml, received {path}")
+    config = config_files.load(path / "config.yaml")
+    info = read_info(path / "dataset")
+    return Run(path, config, info, read_mean_image(path / "dataset"))
+
+
+def begin(path: str | os.PathLike, config: Config, data: str | os.PathLike) -> Run:
+    """Opens a run for training: a new one, or an old one of the same configuration and dataset.
+
+    Raises RunError naming what differs, or if the directory holds something else.
+    """
+    path, info = Path(path), read_info(data)
+    config = config.with_classes(len(info.classes))
+    if _is_new(path):
+        _create(path, config, data)
+        return load(path)
+    if not (path / "config.yaml").exists():
+        raise RunError(f"expected a new or empty run directory, received {path}, which is not")
+    run = load(path)
+    changed = [d for d in config_files.differences(run.config, config) if not _free(d, config)]
+    if changed:
+        raise RunError(
+            f"expected the configuration that {path} began with, received another:"
+            f" {'; '.join(changed)}. Choose another --run, or the old settings"
+        )
+    if run.info.fingerprint != info.fingerprint:
+        raise RunError(
+            f"expected the dataset that {path} began with (fingerprint"
+            f" {run.info.fingerprint[:12]}), received {data} ({info.fingerprint[:12]})"
+        )
+    _write_atomically(path / "config.yaml", config_files.to_yaml(config))
+    return Run(path, config, run.info, run.mean_image)
+
+
+def follow(path: str | os.PathLike, config: Config, data: str | os.PathLike) -> Run:
+    """The same run for a worker that writes nothing: `path` need not exist where it runs."""
+    info = read_info(data)
+    config = config.with_classes(len(info.classes))
+    return Run(Path(path), config, info, read_mean_image(data))
+
+
+@contextlib.contextmanager
+def locked(path: str | os.PathLike):
+    """Holds the run's lock. Raises RunError if another training has it."""
+    path = Path(path)
+    path.mkdir(parents=True, exist_ok=True)
+    with (path / "lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise RunError(
+                f"expected {path} to be free, but another training is using it"
+            ) from error
+        yield
+
+
+def _is_new(path: Path) -> bool:
+    """Also if a process was killed there, or found a mistake, before it took the first step."""
+    copies = {INFO_FILE, MEAN_FILE}
+    return not path.exists() or all(
+        entry.name in ("lock", "config.yaml")
+        or entry.name.startswith(".config.yaml.")
+        or (entry.name == "dataset" and {file.name for file in entry.iterdir()} <= copies)
+        for entry in path.iterdir()
+    )
+
+
+def _create(path: Path, config: Config, data: str | os.PathLike) -> None:
+    copies = path / "dataset"
+    copies.mkdir(parents=True, exist_ok=True)
+    for name in (MEAN_FILE, INFO_FILE):
+        shutil.copyfile(Path(data) / name, copies / name)
+    _write_atomically(path / "config.yaml", config_files.to_yaml(config))  # last: now it is a run
+
+
+def _free(difference: str, config: Config) -> bool:
+    # More epochs only lengthen the last step, unless the schedule is stretched over the whole run.
+    stretched = isinstance(config.schedule, DExp | Cosine)
+    free = FREE if stretched else (*FREE, "training.epochs")
+    return difference.startswith(free)
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)

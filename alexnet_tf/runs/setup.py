@@ -1,0 +1,175 @@
+"""The parts of one training, joined: devices, network, optimizer, data and checkpoints."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+
+import tensorflow as tf
+
+from alexnet_tf.config import files as config_files
+from alexnet_tf.config.schema import Config, Plateau
+from alexnet_tf.data import reader
+from alexnet_tf.data.augment import InputTransform
+from alexnet_tf.data.cache import cached
+from alexnet_tf.data.split import Share, Split
+from alexnet_tf.errors import ConfigError, JobError, RunError
+from alexnet_tf.evaluation.validation import Validation
+from alexnet_tf.network import model as network
+from alexnet_tf.network.layers import dropout_seed
+from alexnet_tf.network.towers import Placement, pictures
+from alexnet_tf.network.weights import weights_of
+from alexnet_tf.runs.checkpoints import Checkpoints
+from alexnet_tf.runs.directory import Run
+from alexnet_tf.training import strategy as strategies
+from alexnet_tf.training.library_optimizer import create
+from alexnet_tf.training.loop import NonFinite, Progress
+from alexnet_tf.training.loss_scale import LossScale
+from alexnet_tf.training.step import TrainingStep, check_parts
+from alexnet_tf.training.workers import Workers
+
+
+class Assembly:
+    """Everything that a step of one run needs; the verb `train` drives it.
+
+    Raises ConfigError where configuration, dataset and devices do not fit together.
+    """
+
+    def __init__(self, run: Run, data: str | Path, cluster: strategies.Cluster):
+        self.run, self.config, self.is_chief = run, run.config, cluster.is_chief
+        training, spec = self.config.training, self.config.network
+        if training.deterministic:
+            # Not 0: TensorFlow would compare tf.data's own seeds, which are tensors, with it.
+            tf.keras.utils.set_random_seed(training.seed + 1)
+            tf.config.experimental.enable_op_determinism()
+        reader.check_sizes(run.info, spec.input_size)
+        if cluster.workers > 1:
+            others = cluster.workers - 1
+            print(f"worker {cluster.worker}: waiting for {others} other(s)", flush=True)
+        devices = strategies.create(self.config.strategy, cluster)
+        self.strategy, self.workers = devices.strategy, Workers(devices)
+        self.placement = Placement(devices.pairs) if devices.pairs else None
+        self.share = Share(
+            training.global_batch_size, devices.local_replicas, cluster.workers, cluster.worker
+        )
+        check_parts(self.share.per_replica, training.accumulation_steps)
+        self.split = cached(Split(data, run.info, "train"), self.config.data.cache)
+        self.transform = InputTransform(
+            run.mean_image, run.info.color, self.config.data, spec.input_size
+        )
+        with self.strategy.scope():
+            self.model = network.build(
+                spec,
+                seed=training.seed,
+                precision=training.precision,
+                placement=self.placement,
+            )
+            self.optimizer = create(self.config.optimizer, weights_of(self.model))
+            self.loss_scale = LossScale() if training.precision == "mixed_float16" else None
+        self.checkpoints = Checkpoints(run.checkpoints, training.keep_checkpoints)
+        self.validation = self._validation(data)
+
+    def step(self) -> TrainingStep:
+        """One step of this training, to be called with an iterator over `batches`."""
+        return TrainingStep(
+            self.strategy,
+            self.optimizer,
+            self._network_input,
+            self._forward,
+            self.config.training.accumulation_steps,
+            self.loss_scale,
+            self.config.training.jit_compile,
+            timed=not self.config.training.deterministic,
+        )
+
+    def batches(self, start: tuple[int, int]):
+        """Every replica's batches from (epoch, step) = `start` on."""
+
+        def make(_context):
+            return reader.training_batches(
+                self.split,
+                self.config.data,
+                self.config.network.input_size,
+                self.share,
+                self.config.training.seed,
+                start,
+            )
+
+        return self.strategy.distribute_datasets_from_function(make)
+
+    def restore(self) -> Progress:
+        """Reads the newest checkpoint on the chief; every worker goes on from what it found."""
+        state = self.checkpoints.restore_newest(self.variables()) if self.is_chief else None
+        mine = {"config": self.config.model_dump(mode="json"), "data": self.run.info.fingerprint}
+        chief = json.loads(self.workers.text_from_chief(json.dumps({**mine, "state": state})))
+        if {name: chief[name] for name in mine} != json.loads(json.dumps(mine)):
+            changed = config_files.differences(Config(**chief["config"]), self.config)
+            raise RunError(
+                "expected the chief's configuration and dataset, received another:"
+                f" {'; '.join(changed) or 'the dataset differs'}"
+            )
+        if chief["state"] is None:
+            return Progress()
+        for group in self.variables().values():
+            self.workers.variables_from_chief(group.values())
+        return Progress.from_json(chief["state"])
+
+    def save(self, step: int, progress: Progress) -> None:
+        """Writes a checkpoint on the chief. Raises NonFinite where a weight is no number."""
+        # The last loss was that of the weights before the last update.
+        for name, variable in self.variables()["weights"].items():
+            if not bool(tf.reduce_all(tf.math.is_finite(variable))):
+                raise NonFinite(name, step)
+        if not self.is_chief:
+            return
+        try:
+            self.checkpoints.save(step, self.variables(), progress.to_json())
+        except (OSError, tf.errors.OpError) as error:
+            reason = error if isinstance(error, OSError) else reason_of(error)
+            raise JobError(f"cannot write a checkpoint: {reason}") from error
+
+    def variables(self) -> dict[str, dict]:
+        """What a checkpoint holds, by group and name."""
+        weights = self.optimizer.weights
+        named = {weight.name: weight.variable for weight in weights}
+        groups = {"weights": named, **self.optimizer.state}
+        if self.loss_scale is not None:
+            groups["loss_scale"] = self.loss_scale.variables
+        return groups
+
+    def _network_input(self, batch: dict, noise: tf.Tensor) -> dict[str, tf.Tensor]:
+        """What each tower sees; a split network's towers both make it, from the same bytes."""
+        copies = {}
+        for tower in self.config.network.tower_names:
+            if self.placement is None and copies:
+                copies[tower] = next(iter(copies.values()))
+                continue
+            with self.placement.operations(tower) if self.placement else contextlib.nullcontext():
+                copies[tower] = self.transform.training(batch, noise)
+        return copies
+
+    def _forward(self, images: dict, seed: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+        with dropout_seed(seed, rows, self.share.global_batch_size), pictures(images):
+            return self.model(next(iter(images.values())), training=True)
+
+    def _validation(self, data: str | Path) -> Validation | None:
+        if "validation" not in self.run.info.splits:
+            if isinstance(self.config.schedule, Plateau):
+                raise ConfigError(
+                    "schedule.name: plateau expects a validation split, whose error it follows;"
+                    f" received a dataset of {', '.join(self.run.info.splits)} alone. Choose"
+                    " schedule.name=piecewise, or convert the dataset with a validation split"
+                )
+            return None
+        split = Split(data, self.run.info, "validation")
+        split = cached(split, self.config.data.cache)
+        return Validation(self.strategy, self.model, self.transform, split, self.share)
+
+
+def reason_of(error: tf.errors.OpError) -> str:
+    """The line that matters of TensorFlow's many."""
+    noise = ("Graph execution error", "Detected at", "File ", "<", "[[", "(")
+    lines = [line.strip() for line in error.message.splitlines()]
+    named = type(error).__name__
+    return next((line for line in lines if line and not line.startswith(noise)), named)

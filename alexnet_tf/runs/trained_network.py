@@ -1,0 +1,132 @@
+"""The Python interface: build a network, load a trained one, give it a new head.
+
+Imported through the package: `from alexnet_tf import AlexNet, load_model, load_run, new_head`.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from alexnet_tf.compat import load_keras_file
+from alexnet_tf.config import files as config_files
+from alexnet_tf.config.schema import Config
+from alexnet_tf.data.augment import InputTransform
+from alexnet_tf.data.views import mean_probabilities, view_input, views
+from alexnet_tf.evaluation.features import features_model
+from alexnet_tf.network import model as network
+from alexnet_tf.runs import directory as run_directory
+from alexnet_tf.runs.restore import restored_model
+from preprocessing.dataset.info import ClassName
+
+
+def AlexNet(
+    variant: str = "paper",
+    *,
+    num_classes: int = 1000,
+    seed: int = 0,
+    precision: str = "float32",
+    **changes,
+) -> keras.Model:
+    """An untrained network: a plain Keras functional model.
+
+    Args:
+        variant: a name in alexnet_tf.network.spec.VARIANTS, such as "paper", "original", "bvlc".
+        num_classes: units of the last layer.
+        seed: fixes the initial weights.
+        precision: "float32", "mixed_bfloat16" or "mixed_float16".
+        changes: other fields of NetworkSpec, such as width=0.5, input_size=128, activation="tanh".
+
+    Returns:
+        float32 [n, S, S, 3], RGB in grey levels 0…255 minus the training set's mean, to logits
+        float32 [n, num_classes]. Compile it with a loss `from_logits=True`.
+
+    Raises:
+        ConfigError: no such variant or field, or a value out of range.
+        GeometryError: an input too small for the network.
+    """
+    tree = {"variant": variant, "num_classes": num_classes, **changes}
+    spec = config_files.parse({"network": tree}, "AlexNet").network
+    return network.build(spec, seed=seed, precision=precision)
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """A run's newest checkpoint.
+
+    model: float32 [n, S, S, 3] → logits float32 [n, classes].
+    classes: identifier (`synset`) and readable name (`text`), by label.
+    image_size: N, the side of the square pictures that the methods take.
+    """
+
+    model: keras.Model
+    config: Config
+    classes: tuple[ClassName, ...]
+    image_size: int
+    transform: InputTransform = field(repr=False)
+
+    def preprocess(self, pictures: tf.Tensor | np.ndarray) -> tf.Tensor:
+        """The network's input, float32 [n, S, S, 3]: the center of uint8 pictures [n, N, N, 3]."""
+        [center] = views(self.image_size, self.transform.size, 1)
+        return view_input(self.transform, tf.convert_to_tensor(pictures), center)
+
+    def probabilities(self, pictures: tf.Tensor | np.ndarray, view_count: int = 1) -> tf.Tensor:
+        """float32 [n, classes] of uint8 pictures [n, N, N, 3], averaged over 1 or 10 views."""
+        chosen = views(self.image_size, self.transform.size, view_count)
+        pictures = tf.convert_to_tensor(pictures)
+        return mean_probabilities(self.model, self.transform, pictures, chosen)
+
+    def features(self, pictures: tf.Tensor | np.ndarray) -> tf.Tensor:
+        """float32 [n, units of the last hidden layer] of uint8 pictures [n, N, N, 3]."""
+        model = features_model(self.model, self.config.network)
+        return model(self.preprocess(pictures), training=False)
+
+
+def load_run(path: str | os.PathLike) -> TrainedNetwork:
+    """The network of a run directory, with its newest checkpoint's weights.
+
+    Raises RunError if it is no run or has no checkpoint, ConfigError or DatasetError if damaged.
+    """
+    run = run_directory.load(path)
+    model, transform = restored_model(run)
+    return TrainedNetwork(model, run.config, run.info.classes, run.info.image_size, transform)
+
+
+def load_model(path: str | os.PathLike) -> keras.Model:
+    """The network that `model.save(path)` wrote; path ends with ".keras".
+
+    Unlike keras.saving.load_model, from Keras 3.1 on it also reads files of Keras 2.15. Those come
+    without their optimizer: compile the network to train it. Others come as they were saved.
+
+    Raises ValueError if it is no such file, or one that this Keras cannot read (its weights alone
+    go everywhere: save_weights, load_weights); FileNotFoundError if there is none.
+    """
+    return load_keras_file(os.fspath(path))
+
+
+def new_head(
+    model: keras.Model, num_classes: int, *, freeze: bool = True, seed: int = 0
+) -> keras.Model:
+    """The model with a fresh last layer, for other classes; the other layers are shared.
+
+    Args:
+        freeze: train the new layer only (sets the other layers' `trainable`).
+        seed: fixes the new layer's initial weights, N(0, 0.01²) as in the paper.
+
+    Raises ValueError for less than two classes.
+    """
+    if num_classes < 2:
+        raise ValueError(f"expected at least two classes. Received: num_classes={num_classes}")
+    for layer in model.layers[:-1]:
+        layer.trainable = not freeze
+    head = keras.layers.Dense(
+        num_classes,
+        kernel_initializer=keras.initializers.RandomNormal(stddev=0.01, seed=seed),
+        dtype="float32",
+        name="head",
+    )
+    return keras.Model(model.input, head(model.layers[-1].input), name=f"{model.name}_new_head")

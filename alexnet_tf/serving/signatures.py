@@ -1,0 +1,147 @@
+"""The network as it is served: preprocessing, views and class names inside TensorFlow functions."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+
+import keras
+import tensorflow as tf
+
+from alexnet_tf.compat import computing_with, tf_variable
+from alexnet_tf.data.augment import InputTransform
+from alexnet_tf.data.views import View, mean_probabilities, view_input, views
+from alexnet_tf.evaluation.features import features_model
+from alexnet_tf.runs.directory import Run
+from alexnet_tf.runs.restore import restored_model
+from alexnet_tf.serving.decode import decode_picture
+from alexnet_tf.serving.resize import central_square
+from preprocessing.dataset.info import DatasetInfo
+
+TOP = 5
+WEIGHTS = ("float32", "float16", "bfloat16")  # how they are stored; computing is in float32
+
+
+class Served(tf.Module):
+    """A run's newest checkpoint with its signatures.
+
+    N is the side of the dataset's pictures; n pictures in a call, of c classes.
+
+    serving_default: pictures uint8 [n, N, N, 3], RGB → probabilities float32 [n, c].
+    classify: encoded string [n], bytes of JPEG, PNG, GIF or BMP files → the `TOP` most probable:
+        classes int32, synsets and names string, probabilities float32, each [n, TOP].
+    rank: as classify, with all classes.
+    decode: encoded string [n] → pictures uint8 [n, N, N, 3], as the conversion makes them.
+    features: pictures uint8 [n, N, N, 3] → features float32 [n, units of the last hidden layer],
+        of the center view, after the activation and before dropout.
+
+    Bytes that are no picture, or a damaged or oversized one, raise InvalidArgumentError.
+
+    Args:
+        weights: "float16" and "bfloat16" halve the files; the stored values are widened again
+            before they are used, so only their rounding shows.
+    """
+
+    def __init__(self, run: Run, view_count: int = 1, weights: str = "float32"):
+        super().__init__(name="alexnet")
+        if weights not in WEIGHTS:
+            raise ValueError(f"expected weights in one of {WEIGHTS}. Received: {weights!r}")
+        model, transform = restored_model(run)
+        stored = _store(model, weights)
+        self.stored = [variable for *_, variable in stored]  # tracked: these alone are saved
+        self._parts = _Parts(
+            run.info,
+            model,
+            features_model(model, run.config.network),
+            transform,
+            views(run.info.image_size, transform.size, view_count),
+            stored if weights != "float32" else None,
+        )
+
+    @property
+    def image_size(self) -> int:
+        """N"""
+        return self._parts.info.image_size
+
+    def signatures(self) -> dict:
+        """Concrete functions by name, for tf.saved_model.save."""
+        size, classes = self.image_size, len(self._parts.info.classes)
+        pictures = tf.TensorSpec([None, size, size, 3], tf.uint8, "pictures")
+        encoded = tf.TensorSpec([None], tf.string, "encoded")
+
+        def ranked(top):
+            return lambda encoded: self._ranked(self._decoded(encoded), top)
+
+        functions = {
+            "serving_default": (lambda pictures: {"probabilities": self(pictures)}, pictures),
+            "classify": (ranked(min(TOP, classes)), encoded),
+            "rank": (ranked(classes), encoded),
+            "decode": (lambda encoded: {"pictures": self._decoded(encoded)}, encoded),
+            "features": (lambda pictures: {"features": self.features(pictures)}, pictures),
+        }
+        return {
+            name: tf.function(function, input_signature=[spec]).get_concrete_function()
+            for name, (function, spec) in functions.items()
+        }
+
+    def __call__(self, pictures: tf.Tensor) -> tf.Tensor:
+        """uint8 [n, N, N, 3] → probabilities float32 [n, c], averaged over the views."""
+        parts = self._parts
+        with parts.weights():
+            return mean_probabilities(parts.model, parts.transform, pictures, parts.views)
+
+    def features(self, pictures: tf.Tensor) -> tf.Tensor:
+        parts = self._parts
+        [center] = views(self.image_size, parts.transform.size, 1)
+        with parts.weights():
+            x = view_input(parts.transform, pictures, center)
+            return tf.cast(parts.features(x, training=False), tf.float32)
+
+    def _decoded(self, encoded: tf.Tensor) -> tf.Tensor:
+        size, kind = self.image_size, self._parts.info.resize_filter
+        return tf.map_fn(
+            lambda data: central_square(decode_picture(data), size, kind),
+            encoded,
+            fn_output_signature=tf.TensorSpec([size, size, 3], tf.uint8),
+        )
+
+    def _ranked(self, pictures: tf.Tensor, top: int) -> dict[str, tf.Tensor]:
+        best, index = tf.math.top_k(self(pictures), top)
+        classes = self._parts.info.classes
+        return {
+            "classes": index,
+            "synsets": tf.gather([name.synset for name in classes], index),
+            "names": tf.gather([name.text for name in classes], index),
+            "probabilities": best,
+        }
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What the functions compute with. No tf.Module, so that nothing of it is saved by itself."""
+
+    info: DatasetInfo
+    model: keras.Model
+    features: keras.Model
+    transform: InputTransform
+    views: tuple[View, ...]
+    rounded: list[tuple] | None  # the model's weights as they are saved, if that is not float32
+
+    def weights(self):
+        if self.rounded is None:
+            return contextlib.nullcontext()
+        widened = [(layer, kind, tf.cast(v, tf.float32)) for layer, kind, v in self.rounded]
+        return computing_with(widened)
+
+
+def _store(model: keras.Model, dtype: str) -> list[tuple]:
+    """(layer, "kernel" or "bias", variable) of all weights; new variables where dtype is half."""
+    found = []
+    for layer in model.layers:
+        for kind in ("kernel", "bias") if hasattr(layer, "kernel") else ():
+            variable = tf_variable(getattr(layer, kind))
+            if dtype != "float32":
+                rounded = tf.cast(variable, dtype)
+                variable = tf.Variable(rounded, trainable=False, name=f"{layer.name}_{kind}")
+            found.append((layer, kind, variable))
+    return found

@@ -1,0 +1,63 @@
+"""The served network as a TensorFlow Lite file, checked against the network it was made from."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import tensorflow as tf
+
+from alexnet_tf.serving.signatures import Served
+
+TOLERANCE = 1e-4  # between probabilities; its kernels sum in another order
+
+
+class TFLiteMismatch(Exception):
+    """The converted file answers otherwise; str() says by how much."""
+
+
+def convert(served: Served, half: bool) -> bytes:
+    """A .tflite file: uint8 [1, N, N, 3], RGB → probabilities float32 [1, classes].
+
+    Args:
+        half: store the weights as float16.
+    Raises:
+        TFLiteMismatch: it differs from `served` by more than TOLERANCE (with `half`, 100 times
+            that) on random pictures.
+    """
+    size = served.image_size
+    spec = tf.TensorSpec([1, size, size, 3], tf.uint8, "pictures")
+
+    @tf.function(input_signature=[spec])
+    def probabilities(pictures):
+        return served(tf.cast(pictures, tf.float32))  # TFLite cannot choose between uint8 tensors
+
+    function = probabilities.get_concrete_function()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], served)
+    if half:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.target_spec.supported_types = [tf.float16]
+    content = converter.convert()
+    pictures = np.random.default_rng(0).integers(0, 256, (4, size, size, 3), np.uint8)
+    difference = np.abs(interpret(content, pictures) - served(tf.constant(pictures)).numpy()).max()
+    if not difference <= TOLERANCE * (100 if half else 1):
+        raise TFLiteMismatch(
+            f"expected the TFLite file to answer as the network, received probabilities that"
+            f" differ by {difference:.1e}"
+        )
+    return content
+
+
+def interpret(content: bytes, pictures: np.ndarray) -> np.ndarray:
+    """Probabilities float32 [n, classes] of uint8 pictures [n, N, N, 3] by TFLite's interpreter."""
+    with warnings.catch_warnings():  # of its move to ai_edge_litert, which TensorFlow lacks
+        warnings.simplefilter("ignore")
+        interpreter = tf.lite.Interpreter(model_content=content)
+    interpreter.allocate_tensors()
+    [given], [received] = interpreter.get_input_details(), interpreter.get_output_details()
+    answers = []
+    for picture in pictures:
+        interpreter.set_tensor(given["index"], picture[None])
+        interpreter.invoke()
+        answers.append(interpreter.get_tensor(received["index"])[0])
+    return np.stack(answers)

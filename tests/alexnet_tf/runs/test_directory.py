@@ -1,0 +1,102 @@
+"""A run directory begins whole, is gone on with, and refuses what is not its own."""
+
+import pytest
+
+from alexnet_tf.config import files as config_files
+from alexnet_tf.errors import RunError
+from alexnet_tf.runs import directory as run_directory
+from preprocessing.errors import DatasetError
+from tests import tiny_datasets
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data")
+    tiny_datasets.write(path, classes=3)
+    return path
+
+
+def config(**sections):
+    return config_files.parse({"network": {"input_size": 64}, **sections})
+
+
+def started(run):
+    (run.path / "log.jsonl").touch()  # as the first step does
+
+
+def test_a_run_that_took_no_step_may_begin_anew(tmp_path, data):
+    run_directory.begin(tmp_path, config(), data)
+    run_directory.begin(tmp_path, config(training={"seed": 1}), data)
+    assert run_directory.load(tmp_path).config.training.seed == 1
+
+
+def test_a_new_run_holds_what_it_needs(tmp_path, data):
+    run = run_directory.begin(tmp_path / "run", config(), data)
+    assert run.config.network.num_classes == 3
+    again = run_directory.load(tmp_path / "run")
+    assert again.config == run.config
+    assert again.info.fingerprint == run.info.fingerprint
+    assert (again.mean_image == run.mean_image).all()
+
+
+def test_the_same_configuration_goes_on(tmp_path, data):
+    started(run_directory.begin(tmp_path, config(), data))
+    longer = config(training={"epochs": 100, "log_every_steps": 1})
+    assert run_directory.begin(tmp_path, longer, data).config.training.epochs == 100
+    assert run_directory.load(tmp_path).config.training.epochs == 100
+
+
+def test_another_configuration_is_refused_and_named(tmp_path, data):
+    started(run_directory.begin(tmp_path, config(), data))
+    before = (tmp_path / "config.yaml").read_bytes()
+    with pytest.raises(RunError, match=r"training\.seed: 0 → 1"):
+        run_directory.begin(tmp_path, config(training={"seed": 1}), data)
+    assert (tmp_path / "config.yaml").read_bytes() == before
+
+
+def test_epochs_may_not_change_where_the_schedule_stretches_over_them(tmp_path, data):
+    cosine = {"name": "cosine"}
+    started(run_directory.begin(tmp_path, config(schedule=cosine), data))
+    with pytest.raises(RunError, match=r"training\.epochs"):
+        run_directory.begin(tmp_path, config(schedule=cosine, training={"epochs": 100}), data)
+
+
+def test_another_dataset_is_refused(tmp_path, data):
+    started(run_directory.begin(tmp_path / "run", config(), data))
+    tiny_datasets.write(tmp_path / "other", classes=3, seed=1)
+    with pytest.raises(RunError, match="dataset"):
+        run_directory.begin(tmp_path / "run", config(), tmp_path / "other")
+
+
+def test_a_directory_with_other_things_is_left_alone(tmp_path, data):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(RunError, match="new or empty"):
+        run_directory.begin(tmp_path, config(), data)
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_folder_that_is_named_like_ours_is_left_alone(tmp_path, data):
+    tiny_datasets.write(tmp_path / "dataset")  # somebody's pictures
+    before = sorted(p.name for p in (tmp_path / "dataset").iterdir())
+    with pytest.raises(RunError, match="new or empty"):
+        run_directory.begin(tmp_path, config(), data)
+    assert sorted(p.name for p in (tmp_path / "dataset").iterdir()) == before
+
+
+def test_no_run_and_no_dataset_are_told(tmp_path):
+    with pytest.raises(RunError, match=r"config\.yaml"):
+        run_directory.load(tmp_path)
+    with pytest.raises(DatasetError, match="not a complete dataset"):
+        run_directory.begin(tmp_path / "run", config(), tmp_path)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_can_be_trained_by_one_process_at_a_time(tmp_path):
+    with (
+        run_directory.locked(tmp_path),
+        pytest.raises(RunError, match="another training"),
+        run_directory.locked(tmp_path),
+    ):
+        pytest.fail("locked twice")
+    with run_directory.locked(tmp_path):
+        pass

@@ -1,0 +1,120 @@
+"""Decoding in TensorFlow gives the very pixels that the conversion's Pillow gives."""
+
+import io
+import struct
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from alexnet_tf.serving.decode import MAX_PIXELS, decode_picture
+from preprocessing.images.convert import ImageOptions, decode, decode_and_resize
+
+HEIGHT, WIDTH = 30, 40
+
+
+@pytest.fixture(scope="module")
+def run():
+    spec = [tf.TensorSpec([], tf.string)]
+    return tf.function(decode_picture, input_signature=spec)
+
+
+def colors() -> Image.Image:
+    steps = np.random.default_rng(0).normal(0, 6, (HEIGHT, WIDTH, 3))
+    return Image.fromarray(np.clip(np.cumsum(steps, axis=1) + 128, 0, 255).astype(np.uint8))
+
+
+def transparent() -> Image.Image:
+    opacity = np.tile(np.linspace(0, 255, WIDTH).astype(np.uint8), (HEIGHT, 1))
+    return Image.fromarray(np.dstack([np.asarray(colors()), opacity]))
+
+
+def sixteen_bits() -> Image.Image:
+    grey = np.asarray(colors().convert("L")).astype(np.uint16)
+    return Image.fromarray(grey * 257 - 100 * (grey > 0).astype(np.uint16))
+
+
+def file(picture: Image.Image, kind: str, **options) -> bytes:
+    content = io.BytesIO()
+    picture.save(content, kind, **options)
+    return content.getvalue()
+
+
+def without_adobe_marker(data: bytes) -> bytes:
+    start = data.index(b"\xff\xee")
+    length = struct.unpack(">H", data[start + 2 : start + 4])[0]
+    return data[:start] + data[start + 2 + length :]
+
+
+CMYK = file(colors().convert("CMYK"), "JPEG", quality=95)
+FILES = {
+    "jpeg": file(colors(), "JPEG", quality=95),
+    "jpeg, 4:4:4": file(colors(), "JPEG", quality=90, subsampling=0),
+    "jpeg, grey": file(colors().convert("L"), "JPEG"),
+    "jpeg, progressive": file(colors(), "JPEG", progressive=True),
+    "jpeg, cmyk": CMYK,
+    "jpeg, cmyk, no Adobe marker": without_adobe_marker(CMYK),
+    "png": file(colors(), "PNG"),
+    "png, grey": file(colors().convert("L"), "PNG"),
+    "png, grey, transparent color": file(colors().convert("L"), "PNG", transparency=128),
+    "png, 1 bit": file(colors().convert("1"), "PNG"),
+    "png, 16 bits": file(sixteen_bits(), "PNG"),
+    "png, opacity": file(transparent(), "PNG"),
+    "png, grey and opacity": file(transparent().convert("LA"), "PNG"),
+    "png, palette": file(colors().quantize(60), "PNG"),
+    "png, palette of 2 bits": file(colors().quantize(4), "PNG", bits=2),
+    "png, palette and opacity": file(transparent().quantize(50, method=2), "PNG"),
+    "png, palette, transparent color": file(colors().quantize(60), "PNG", transparency=3),
+    "gif": file(colors().quantize(60), "GIF"),
+    "bmp": file(colors(), "BMP"),
+    "bmp, grey": file(colors().convert("L"), "BMP"),
+    "bmp, palette": file(colors().quantize(60), "BMP"),
+    "bmp, 32 bits": file(transparent(), "BMP"),
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_the_same_pixels_as_the_conversion(kind, run):
+    image, _, _ = decode(FILES[kind], ImageOptions(size=8))
+    expected = np.asarray(image.convert("RGB"))
+    np.testing.assert_array_equal(run(FILES[kind]).numpy(), expected)
+
+
+def test_of_several_frames_the_first(run):
+    frames = [colors().quantize(60), colors().rotate(90).quantize(60)]
+    data = file(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    picture = decode_and_resize(data, ImageOptions(size=HEIGHT, filter="bilinear"))
+    received = run(data).numpy()[:, (WIDTH - HEIGHT) // 2 :][:, :HEIGHT]
+    np.testing.assert_array_equal(received, picture)
+
+
+def oversized(data: bytes, at: int, form: str, side: int = 60_000) -> bytes:
+    return data[:at] + struct.pack(form, side, side) + data[at + struct.calcsize(form) :]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "empty"),
+        (b"no picture at all", "format"),
+        (FILES["jpeg"][:300], "JPEG"),
+        (FILES["jpeg"][:10], "JPEG"),
+        (FILES["png"][:20], "PNG, received its beginning"),
+        (FILES["png"][:300], "PNG"),
+        (FILES["gif"][:8], "GIF, received its beginning"),
+        (FILES["gif"][:200], "GIF"),
+        (FILES["bmp"][:20], "bmp"),
+        (FILES["bmp, palette"][:200], "BMP"),
+        (oversized(FILES["png"], 16, ">II"), f"at most {MAX_PIXELS} pixels"),
+        (oversized(FILES["gif"], 6, "<HH"), f"at most {MAX_PIXELS} pixels"),
+        (
+            oversized(FILES["jpeg"], FILES["jpeg"].index(b"\xff\xc0") + 5, ">HH"),
+            f"at most {MAX_PIXELS} pixels",
+        ),
+    ],
+)
+def test_what_is_no_whole_picture_is_an_invalid_argument(data, message, run):
+    with pytest.raises(tf.errors.InvalidArgumentError) as raised:
+        run(data)
+    assert message in raised.value.message
