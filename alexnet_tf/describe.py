@@ -26,7 +26,7 @@ COLUMNS = (
 )
 OPS = {"lrn": "LRN", "spatial_norm": "spatial norm", "pool": "max pool", "dropout": "dropout"}
 NOTE = """\
-All figures but the parameters are of one picture's forward pass. bytes received: what a tower gets
+All figures but the parameters are of one image's forward pass. bytes received: what a tower gets
 from the other tower (float32); the backward pass sends as much the other way. ops/byte: arithmetic
 intensity at a batch of {batch}, two operations to a multiply-add; below some tens, reading the
 weights and maps takes longer than computing with them (fully connected layers at small batches)."""

@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     chosen.add_argument(
         "--search-weights",
         action="store_true",
-        help="find the weights on every second picture, and report on the others only",
+        help="find the weights on every second image, and report on the others only",
     )
     parser.add_argument("--data", required=True, help="dataset directory")
     parser.add_argument("--split", default="validation", help="default: validation")
@@ -93,14 +93,14 @@ def _labelled(stream: Iterable[Answers], split: str) -> Iterator[Answers]:
     for batch in stream:
         if (batch.labels < 0).any():
             raise ConfigError(
-                f"--split: expected labelled pictures, {split!r} has unlabelled ones; their classes"
+                f"--split: expected labelled images, {split!r} has unlabelled ones; their classes"
                 " are told by python -m alexnet_tf.predict"
             )
         yield batch
 
 
 def _searched(stream: Iterable[Answers], classes: int) -> tuple[list[float], str, Tally]:
-    """Weights from the pictures at even positions, and a tally of those at odd ones.
+    """Weights from the images at even positions, and a tally of those at odd ones.
 
     Holds the odd half's probabilities: 100 MB a network for ImageNet's validation split.
     """
@@ -116,7 +116,7 @@ def _searched(stream: Iterable[Answers], classes: int) -> tuple[list[float], str
     for labels, probabilities in rest:
         tally.add(labels, average(probabilities, weights))
     shown = ", ".join(f"{weight:.3f}" for weight in weights)
-    print(f"weights found on the pictures at even positions: {shown}; errors on the others:")
+    print(f"weights found on the images at even positions: {shown}; errors on the others:")
     return weights.tolist(), "odd positions", tally
 
 

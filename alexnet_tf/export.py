@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--run", required=True, help="run directory")
     parser.add_argument("--output", required=True, help="directory of the SavedModel")
     parser.add_argument(
-        "--views", type=int, choices=(1, 10), default=1, help="averaged for each picture; default 1"
+        "--views", type=int, choices=(1, 10), default=1, help="averaged for each image; default 1"
     )
     parser.add_argument(
         "--weights",

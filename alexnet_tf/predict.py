@@ -1,4 +1,4 @@
-"""python -m alexnet_tf.predict: the most probable classes of picture files, by a SavedModel."""
+"""python -m alexnet_tf.predict: the most probable classes of image files, by a SavedModel."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(show(path, classify(read(path))), flush=True)
         except (OSError, tf.errors.InvalidArgumentError) as error:
             failed += 1
-            print(f"{path}: not a readable picture: {reason(error)}", file=sys.stderr)
+            print(f"{path}: not a readable image: {reason(error)}", file=sys.stderr)
     if failed:
-        raise JobError(f"{failed} of {len(files)} pictures could not be read")
+        raise JobError(f"{failed} of {len(files)} images could not be read")
     return 0
 
 
@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m alexnet_tf.predict", description=__doc__)
     parser.add_argument("--model", required=True, help="SavedModel made by alexnet_tf.export")
     parser.add_argument("--top", type=int, default=5, metavar="K", help="classes shown; default 5")
-    parser.add_argument("--json", action="store_true", help="a JSON object a line for each picture")
+    parser.add_argument("--json", action="store_true", help="a JSON object a line for each image")
     parser.add_argument(
         "images",
         nargs="+",
@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def files_in(given: Sequence[str]) -> Iterator[str]:
-    """The files themselves, and the picture files in and below folders, sorted.
+    """The files themselves, and the image files in and below folders, sorted.
 
     Raises ConfigError for a folder without any.
     """
@@ -68,7 +68,7 @@ def files_in(given: Sequence[str]) -> Iterator[str]:
 
 
 def load(directory: str, top: int) -> Callable[[bytes], list[dict]]:
-    """A function from a picture's bytes to its `top` most probable classes (or all, if fewer).
+    """A function from an image's bytes to its `top` most probable classes (or all, if fewer).
 
     Each is {"class": int, "synset": str, "name": str, "probability": float}, the best first.
     Raises ConfigError if the directory holds no SavedModel of alexnet_tf.export.
@@ -98,7 +98,7 @@ def load(directory: str, top: int) -> Callable[[bytes], list[dict]]:
 
 
 def read(path: str) -> bytes:
-    """A file's bytes, or stdin's. Raises OSError, also for more than a picture can have."""
+    """A file's bytes, or stdin's. Raises OSError, also for more than an image can have."""
     with sys.stdin.buffer if path == STDIN else Path(path).open("rb") as file:
         data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:

@@ -27,7 +27,7 @@ from alexnet_tf.training.library_optimizer import averaged, check
 from alexnet_tf.training.loop import Hooks, Loop, NonFinite, Progress, Stopped, Window
 from alexnet_tf.training.schedule import Schedule
 
-PROBED = 64  # pictures on which diagnostics are measured
+PROBED = 64  # images on which diagnostics are measured
 
 LOST = (  # what a worker sees when another one is gone
     tf.errors.AbortedError,
@@ -154,7 +154,7 @@ class Training:
         print(
             f"{verb} at epoch {progress.epoch + 1}, step {progress.step} of {steps}:"
             f" {self.config.network.variant}, {self.parts.model.count_params():,} parameters,"
-            f" {self.run.info.num_examples('train'):,} pictures of"
+            f" {self.run.info.num_examples('train'):,} images of"
             f" {len(self.run.info.classes)} classes, {self.parts.strategy.num_replicas_in_sync}"
             f" replica(s) on {self.parts.share.workers} worker(s)",
             flush=True,
@@ -171,7 +171,7 @@ class Training:
         )
 
     def _watch(self, step: int) -> Watch:
-        """Diagnostics on training pictures in the center view, from `step` on."""
+        """Diagnostics on training images in the center view, from `step` on."""
         training, spec = self.config.training, self.config.network
         count = min(PROBED, self.run.info.num_examples("train"))
         batches = reader.evaluation_batches(self.parts.split, spec.input_size, Share(count))

@@ -29,9 +29,9 @@ from alexnet_tf.runs.directory import Run
 from alexnet_tf.runs.restore import restored_model
 from preprocessing.dataset.info import read_info
 
-PICTURES, QUERIES, NEAREST, TOP = 8, 5, 6, 5  # of Figure 4, as in the paper
-SEARCHED = 2000  # test pictures among which one of each class is sought
-SIDE = 144  # of the pictures shown, at most
+IMAGES, QUERIES, NEAREST, TOP = 8, 5, 6, 5  # of Figure 4, as in the paper
+SEARCHED = 2000  # test images among which one of each class is sought
+SIDE = 144  # of the images shown, at most
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,14 +41,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     run = run_directory.load(arguments.run)
     info = read_info(arguments.data)
     if info.classes != run.info.classes or info.image_size != run.info.image_size:
-        raise RunError(f"expected the classes and picture size of {run.path}'s dataset")
+        raise RunError(f"expected the classes and image size of {run.path}'s dataset")
     test = Split(arguments.data, info, arguments.split)
     train = Split(arguments.data, info, "train")
     network = restored_model(run)
     output = Path(arguments.output)
     output.mkdir(parents=True, exist_ok=True)
     with style():
-        _save_picture(figure_3(first_kernels(network[0]), factor=5), output / "figure3.png")
+        _save_image(figure_3(first_kernels(network[0]), factor=5), output / "figure3.png")
         save(_figure_4(run, network, test, train, arguments.gallery), output / "figure4.png")
         for name, figure in _classes(network, test, arguments.views).items():
             save(figure, output / name)
@@ -63,13 +63,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--run", required=True, help="run directory")
     parser.add_argument("--data", required=True, help="dataset directory")
     parser.add_argument("--output", required=True, help="directory for the PNG files")
-    parser.add_argument("--split", default="validation", help="of the test pictures; validation")
+    parser.add_argument("--split", default="validation", help="of the test images; validation")
     parser.add_argument("--views", type=int, choices=(1, 10), default=1, help="default: 1, center")
     parser.add_argument(
         "--gallery",
         type=int,
         default=5000,
-        help="training pictures among which neighbors are sought, the first in the dataset's"
+        help="training images among which neighbors are sought, the first in the dataset's"
         " (random) order; default 5000",
     )
     return parser
@@ -100,15 +100,15 @@ def course(run: Run) -> Course:
 
 
 def _figure_4(run: Run, network: Network, test: Split, train: Split, limit: int) -> Figure:
-    """The test pictures are the first of each class, in the dataset's (random) order."""
+    """The test images are the first of each class, in the dataset's (random) order."""
     names = [name.text for name in run.info.classes]
     viewer = Viewer(network, run.config.network, test.info.image_size)
     seen, known = viewer.look(test, SEARCHED, SIDE), viewer.look(train, limit, SIDE)
     _, firsts = np.unique(seen.labels, return_index=True)
-    chosen = np.sort(firsts)[:PICTURES]
+    chosen = np.sort(firsts)[:IMAGES]
     answered = [
         Answered(
-            seen.pictures[i],
+            seen.images[i],
             names[seen.labels[i]],
             [(names[j], float(seen.probabilities[i, j])) for j in _best(seen.probabilities[i])],
         )
@@ -118,9 +118,9 @@ def _figure_4(run: Run, network: Network, test: Split, train: Split, limit: int)
     found = nearest(seen.features[queries], known.features, NEAREST)
     neighbors = [
         Neighbors(
-            seen.pictures[i],
+            seen.images[i],
             names[seen.labels[i]],
-            list(known.pictures[rows]),
+            list(known.images[rows]),
             (known.labels[rows] == seen.labels[i]).tolist(),
         )
         for i, rows in zip(queries, found, strict=True)
@@ -146,7 +146,7 @@ def _classes(network: Network, split: Split, view_count: int) -> dict[str, Figur
     }
 
 
-def _save_picture(pixels: np.ndarray, path: Path) -> None:
+def _save_image(pixels: np.ndarray, path: Path) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     Image.fromarray(pixels).save(temporary, "PNG", optimize=True)
     temporary.replace(path)

@@ -1,1 +1,1 @@
-"""Raw pictures to TFRecords: the Beam job that prepares datasets for alexnet_tf."""
+"""Raw images to TFRecords: the Beam job that prepares datasets for alexnet_tf."""

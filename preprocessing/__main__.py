@@ -69,7 +69,7 @@ def _nobody_reads() -> bool:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m preprocessing", description="Pictures to TFRecord datasets.")
+    parser = _Parser(prog="python -m preprocessing", description="Images to TFRecord datasets.")
     verbs = parser.add_subparsers(dest="verb", required=True, parser_class=_Parser)
     _add_convert(verbs)
     _add_verify(verbs)
@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_convert(verbs) -> None:
     convert = verbs.add_parser(
         "convert",
-        help="make a dataset from archives or folders of pictures",
+        help="make a dataset from archives or folders of images",
         epilog=_CONVERT_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -90,7 +90,7 @@ def _add_convert(verbs) -> None:
     convert.set_defaults(run=_convert)
     add = convert.add_argument
     add("--source", required=True, choices=SOURCES)
-    add("--input", required=True, help="folder of the archives or pictures (cifar10: or archive)")
+    add("--input", required=True, help="folder of the archives or images (cifar10: or archive)")
     add("--output", required=True, help="directory of the dataset; a local path or gs://, s3://, …")
     add(
         "--encoding",
@@ -105,22 +105,22 @@ def _add_convert(verbs) -> None:
         "--shards",
         default="",
         help="such as train=1024,validation=128; default: one for each 128 "
-        "pictures, at most 1024 (train) and 128",
+        "images, at most 1024 (train) and 128",
     )
-    add("--seed", type=int, default=0, help="of the order of the pictures and the held-out part")
+    add("--seed", type=int, default=0, help="of the order of the images and the held-out part")
     add(
         "--validation-fraction",
         type=float,
         default=0.1,
         help="of each class, held out if a folder source has no validation part",
     )
-    add("--max-rejects", type=float, default=0.001, help="fraction of pictures that may fail")
+    add("--max-rejects", type=float, default=0.001, help="fraction of images that may fail")
     add(
         "--apply-exif",
         action="store_true",
-        help="turn pictures as EXIF says; ImageNet users do not",
+        help="turn images as EXIF says; ImageNet users do not",
     )
-    add("--max-pixels", type=int, default=MAX_PIXELS, help="a larger picture is a reject")
+    add("--max-pixels", type=int, default=MAX_PIXELS, help="a larger image is a reject")
     add(
         "--overwrite",
         action="store_true",
@@ -213,30 +213,32 @@ def _add_inspect(verbs) -> None:
     inspect = verbs.add_parser("inspect", help="describe a dataset")
     inspect.set_defaults(run=_inspect)
     inspect.add_argument("directory")
-    inspect.add_argument("--pictures", metavar="FILE.png", help="write a sheet of pictures")
-    inspect.add_argument("--count", type=int, default=40, help="of the pictures on the sheet")
+    inspect.add_argument(
+        "--images", "--pictures", metavar="FILE.png", help="write a sheet of images"
+    )
+    inspect.add_argument("--count", type=int, default=40, help="of the images on the sheet")
 
 
 def _inspect(arguments: argparse.Namespace, rest: list[str]) -> int:
     from preprocessing.inspection.contact_sheet import draw_contact_sheet
-    from preprocessing.inspection.describe import describe, first_pictures
+    from preprocessing.inspection.describe import describe, first_images
     from preprocessing.inspection.verify import load_info
 
     files_for = _files_for(arguments.directory)
     info = load_info(arguments.directory, files_for)
     print(describe(info))
-    if arguments.pictures:
-        pictures, names = first_pictures(
+    if arguments.images:
+        images, names = first_images(
             arguments.directory, info, files_for(arguments.directory), arguments.count
         )
-        with LocalFiles().create(arguments.pictures) as file:
-            file.write(draw_contact_sheet(pictures, names))
-        print(f"wrote {len(pictures)} pictures to {arguments.pictures}")
+        with LocalFiles().create(arguments.images) as file:
+            file.write(draw_contact_sheet(images, names))
+        print(f"wrote {len(images)} images to {arguments.images}")
     return 0
 
 
 def _add_sample(verbs) -> None:
-    sample = verbs.add_parser("sample", help="draw a small picture set as ILSVRC2012 archives")
+    sample = verbs.add_parser("sample", help="draw a small image set as ILSVRC2012 archives")
     sample.set_defaults(run=_sample)
     sample.add_argument("--output", required=True, help="folder of the archives")
     sample.add_argument("--train-per-class", type=int, default=300)
@@ -268,14 +270,14 @@ def _add_benchmark(verbs) -> None:
     benchmark = verbs.add_parser("benchmark", help="measure each step of a conversion")
     benchmark.set_defaults(run=_benchmark)
     add = benchmark.add_argument
-    add("--input", required=True, help="folder of pictures; they are repeated until enough")
+    add("--input", required=True, help="folder of images; they are repeated until enough")
     add(
         "--images",
         type=int,
         nargs="+",
         default=[4000],
         metavar="N",
-        help="pictures to convert; of several numbers, one conversion of each",
+        help="images to convert; of several numbers, one conversion of each",
     )
     add("--workers", type=int, default=os.cpu_count() or 1, help="default: one per core")
     add("--image-size", type=int, default=256)

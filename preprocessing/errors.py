@@ -13,7 +13,7 @@ class JobError(Exception):
 
 
 class DatasetError(UserError):
-    """A mistake about a dataset, or about the pictures it is made from."""
+    """A mistake about a dataset, or about the images it is made from."""
 
 
 class ShardFailure(JobError):

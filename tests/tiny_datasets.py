@@ -15,12 +15,12 @@ from preprocessing.dataset.tfrecord import frame
 
 def colored_squares(label: int, classes: int, size: int, rng: np.random.Generator) -> np.ndarray:
     """uint8 [size, size, 3]: noise, with a bright square whose place tells the class."""
-    picture = rng.integers(0, 80, (size, size, 3), dtype=np.uint8)
+    image = rng.integers(0, 80, (size, size, 3), dtype=np.uint8)
     side = size // 3
     angle = 2 * np.pi * label / classes
     y, x = (int((size - side) * (0.5 + 0.5 * f(angle))) for f in (np.sin, np.cos))
-    picture[y : y + side, x : x + side] = rng.integers(150, 256, 3, dtype=np.uint8)
-    return picture
+    image[y : y + side, x : x + side] = rng.integers(150, 256, 3, dtype=np.uint8)
+    return image
 
 
 def write(
@@ -33,7 +33,7 @@ def write(
     shards: int = 3,
     seed: int = 0,
 ) -> DatasetInfo:
-    """Writes a dataset of `counts` pictures a split; labels go round, file names number them."""
+    """Writes a dataset of `counts` images a split; labels go round, file names number them."""
     rng = np.random.default_rng(seed)
     directory.mkdir(parents=True, exist_ok=True)
     names = tuple(ClassName(f"n{i:08d}", f"class {i}") for i in range(classes))
@@ -45,11 +45,11 @@ def write(
             mine = range(index, count, shards)
             for number in mine:
                 label = number % classes
-                picture = colored_squares(label, classes, size, rng)
+                image = colored_squares(label, classes, size, rng)
                 if split == "train":
-                    pixels.append(picture)
+                    pixels.append(image)
                 record = Record(
-                    encoded=encode(picture, encoding),
+                    encoded=encode(image, encoding),
                     format=encoding,
                     height=size,
                     width=size,
@@ -82,11 +82,11 @@ def write(
     return info
 
 
-def encode(picture: np.ndarray, encoding: str) -> bytes:
+def encode(image: np.ndarray, encoding: str) -> bytes:
     if encoding == "raw":
-        return picture.tobytes()
+        return image.tobytes()
     file = io.BytesIO()
-    Image.fromarray(picture).save(file, "JPEG", quality=95)
+    Image.fromarray(image).save(file, "JPEG", quality=95)
     return file.getvalue()
 
 

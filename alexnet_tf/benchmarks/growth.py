@@ -18,7 +18,7 @@ WIDTHS = (0.25, 0.5, 0.75, 1.0)
 
 
 def table(config: Config, seconds: float) -> Table:
-    """Pictures a second by batch size at full width, and by width at the configured batch.
+    """Images a second by batch size at full width, and by width at the configured batch.
 
     One network at a time, so that the last of all, the largest, sets the peak of memory.
     """
@@ -33,7 +33,7 @@ def table(config: Config, seconds: float) -> Table:
         note = f"{1000 * size / rate:,.0f} ms a step, {_gibibytes():.1f} GiB so far"
         rows.append(Row(f"width {width}, batch {size}", rate, limit, note))
     facts = {"network": f"{config.network.variant}, {config.network.input_size} px, float32"}
-    return Table("training step by size", "pictures/s", rows, facts)
+    return Table("training step by size", "images/s", rows, facts)
 
 
 def _rates(config: Config, seconds: float) -> tuple[float, float]:

@@ -35,7 +35,7 @@ FORMS = {"compiled": ours, "ours": ours, "tf.nn": of_tensorflow, "plain": plain}
 
 
 def table(batch: int, seconds: float) -> Table:
-    """Pictures a second of one tower's norm, beside the rate of reading and writing x, g, dx, y."""
+    """Images a second of one tower's norm, beside the rate of reading and writing x, g, dx, y."""
     cases, notes = {"copy": copy_rate()}, {}
     for layer, shape in SHAPES.items():
         for dtype in DTYPES:
@@ -55,7 +55,7 @@ def table(batch: int, seconds: float) -> Table:
         moved = 6 * height * width * maps * tf.as_dtype(dtype).size  # y = f(x), then dx = f'(x, g)
         rows.append(Row(key, rate, bandwidth / moved))
     facts = {"copying": f"{bandwidth / 1e9:.1f} GB/s", **notes}
-    return Table("LRN, forward and backward", "pictures/s", rows, facts)
+    return Table("LRN, forward and backward", "images/s", rows, facts)
 
 
 def _case(function: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor, fuse: bool):

@@ -31,7 +31,7 @@ RECORDS = ((64, 500), (64, 50_000))
 
 
 def table(split: Split, size: int, batch: int, seconds: float) -> Table:
-    """Pictures a second through the whole training input, and of its parts alone."""
+    """Images a second through the whole training input, and of its parts alone."""
     facts = _facts(split, size, batch)
     cases = {"records → batches": input_case(split, DataConfig(), size, batch)}
     for kind in CACHES[split.info.encoding]:
@@ -46,11 +46,11 @@ def table(split: Split, size: int, batch: int, seconds: float) -> Table:
     limit = rates["bare decoding"]
     rows = [Row(name, rates[name], limit) for name in cases]
     rows += [Row(name, rates[name]) for name in parts]
-    return Table("training input", "pictures/s", rows, facts)
+    return Table("training input", "images/s", rows, facts)
 
 
 def scaling(split: Split, size: int, batch: int, seconds: float) -> Table:
-    """Pictures a second against number of shards and of records, each beside the bare decoding.
+    """Images a second against number of shards and of records, each beside the bare decoding.
 
     The dataset's records are repeated under other names, in a temporary directory.
     """
@@ -63,11 +63,11 @@ def scaling(split: Split, size: int, batch: int, seconds: float) -> Table:
             count = sum(grown.counts)
             what = f"{shards:3} shards, {count:6,} records"
             rows.append(Row(what, rates["input"], rates["bare"]))
-    return Table("training input by size", "pictures/s", rows, _facts(split, size, batch))
+    return Table("training input by size", "images/s", rows, _facts(split, size, batch))
 
 
 def input_case(split: Split, config: DataConfig, size: int, batch: int) -> Callable[[], float]:
-    """A case of `measure`: the next batch of one replica; its padding is no picture."""
+    """A case of `measure`: the next batch of one replica; its padding is no image."""
     iterator = iter(training_batches(split, config, size, Share(batch), seed=0))
 
     def case() -> float:
@@ -95,7 +95,7 @@ def _drain(dataset: tf.data.Dataset, count: int) -> Callable[[], float]:
 
 
 def _bare(split: Split, size: int, batch: int) -> Callable[[], float]:
-    """Only the decoder on pictures in memory, at random offsets, on all cores."""
+    """Only the decoder on images in memory, at random offsets, on all cores."""
     records = tf.data.TFRecordDataset(split.paths).take(SAMPLE)
     parsed = records.map(lambda record: tf.io.parse_single_example(record, FEATURES))
     encoded = tf.stack([element["image/encoded"] for element in parsed])

@@ -11,17 +11,17 @@ BATCHES = (1, 8, 64)
 
 
 def table(directory: str, seconds: float) -> Table:
-    """Pictures a second of `serving_default` at several batch sizes; the latency of a call."""
+    """Images a second of `serving_default` at several batch sizes; the latency of a call."""
     model = tf.saved_model.load(directory)
     serve = model.signatures["serving_default"]
     (spec,) = serve.structured_input_signature[1].values()
     side = spec.shape[1]
 
     def case(batch: int):
-        pictures = tf.cast(tf.random.uniform([batch, side, side, 3], 0, 256, tf.int32), tf.uint8)
+        images = tf.cast(tf.random.uniform([batch, side, side, 3], 0, 256, tf.int32), tf.uint8)
 
         def call() -> float:
-            serve(**{spec.name: pictures})["probabilities"].numpy()
+            serve(**{spec.name: images})["probabilities"].numpy()
             return float(batch)
 
         return call
@@ -31,4 +31,4 @@ def table(directory: str, seconds: float) -> Table:
         Row(name, rate, note=f"{1000 * float(name.split()[1]) / rate:.1f} ms a call")
         for name, rate in rates.items()
     ]
-    return Table(f"SavedModel {directory}", "pictures/s", rows)
+    return Table(f"SavedModel {directory}", "images/s", rows)

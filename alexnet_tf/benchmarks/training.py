@@ -33,10 +33,10 @@ COLOR = ColorStatistics(
 
 
 def operations(spec: NetworkSpec) -> float:
-    """Floating-point operations of a training step for one picture.
+    """Floating-point operations of a training step for one image.
 
     Two for each multiply-add, of the forward pass and of the gradients by weights and by inputs;
-    the picture itself needs no gradient.
+    the image itself needs no gradient.
     """
     rows = geometry(spec)
     forward = sum(row.multiply_adds * row.towers for row in rows)
@@ -44,7 +44,7 @@ def operations(spec: NetworkSpec) -> float:
 
 
 def table(config: Config, split: Split | None, seconds: float) -> Table:
-    """Pictures a second; with a dataset also of the same step fed from its records."""
+    """Images a second; with a dataset also of the same step fed from its records."""
     spec, batch = config.network, config.training.global_batch_size
     strategy = tf.distribute.MirroredStrategy([first_device()])
     memory = repeated(strategy, spec.input_size, batch, spec.num_classes)
@@ -76,18 +76,18 @@ def table(config: Config, split: Split | None, seconds: float) -> Table:
         rows.append(Row("from records", rates["float32 from records"], step, "limit: float32"))
     facts = {
         "network": f"{spec.variant}, width {spec.width}, {spec.input_size} px, batch {batch}",
-        "operations": f"{flops / 1e9:.2f} GFLOP a picture",
+        "operations": f"{flops / 1e9:.2f} GFLOP an image",
         "matrix rate": f"{single / 1e9:.0f} GFLOP/s float32, {half / 1e9:.0f} bfloat16",
         "LRN": f"{1 - step / rates['no LRN']:.1%} of the step",
         "bfloat16": f"{rates['bfloat16'] / step:.2f} × float32",
         "peak memory": f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB"
         " (five networks at once)",
     }
-    return Table("training step", "pictures/s", rows, facts)
+    return Table("training step", "images/s", rows, facts)
 
 
 def feeding(config: Config, split: Split, seconds: float) -> Table:
-    """Pictures a second of the step fed from records, beside the same step on one batch in memory.
+    """Images a second of the step fed from records, beside the same step on one batch in memory.
 
     Where decoding shares the cores with the step, `shared` is what remains for both in turns; the
     rest that is missing is waiting.
@@ -115,7 +115,7 @@ def feeding(config: Config, split: Split, seconds: float) -> Table:
         "network": f"{spec.variant}, width {spec.width}, {spec.input_size} px, batch {batch}",
         "from records ÷ shared": f"{fed / shared:.2f}",
     }
-    return Table("training step fed from records", "pictures/s", rows, facts)
+    return Table("training step fed from records", "images/s", rows, facts)
 
 
 def _from_records(strategy, config: Config, split: Split):
@@ -148,7 +148,7 @@ def repeated(strategy, size: int, batch: int, classes: int):
 def case_of(
     strategy, config: Config, model: keras.Model, iterator, jit_compile: str = "elementwise"
 ) -> Callable[[], float]:
-    """A case whose items are the pictures of one training step."""
+    """A case whose items are the images of one training step."""
     spec, batch = config.network, config.training.global_batch_size
     mean = np.full((spec.input_size, spec.input_size, 3), 128.0, np.float32)
     transform = InputTransform(mean, COLOR, config.data, spec.input_size)

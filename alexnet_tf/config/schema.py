@@ -264,13 +264,13 @@ class StrategyConfig(Frozen):
 class MonitoringConfig(Frozen):
     """What TensorBoard shows besides scalars. It changes nothing in the training itself.
 
-    Pictures are looked at in the center view; each number bounds the cost of one look.
+    Images are looked at in the center view; each number bounds the cost of one look.
     """
 
     every_epochs: int = Field(1, ge=0)  # kernels, histograms, answers; 0: never
-    samples: int = Field(16, ge=0)  # augmented training pictures, at the first look only
-    answers: int = Field(2000, ge=0)  # validation pictures for confusion matrix and worst classes
-    projector: int = Field(500, ge=0, le=5000)  # validation pictures in the projector, at the end
+    samples: int = Field(16, ge=0)  # augmented training images, at the first look only
+    answers: int = Field(2000, ge=0)  # validation images for confusion matrix and worst classes
+    projector: int = Field(500, ge=0, le=5000)  # validation images in the projector, at the end
     profile_steps: int = Field(0, ge=0)  # steps that are profiled, from the tenth on; 0: none
 
 

@@ -46,7 +46,7 @@ def _in_memory(split: Split, kind: str) -> Split:
     pixels = kind == "pixels" or split.info.encoding == "raw"
     expected = sum(split.counts) + 1
     needed = sum(shard.bytes for shard in shards)
-    if pixels:  # for a moment each picture is there alone and in one tensor with the others
+    if pixels:  # for a moment each image is there alone and in one tensor with the others
         needed = 2 * expected * 3 * split.info.image_size**2
     _check_fits(needed, available_memory(), kind, "of memory")
     with tf.device("CPU:0"), _progress(split, "reading into memory") as bar:

@@ -1,4 +1,4 @@
-"""Records' bytes to the pixels of crops, the very ones that Pillow decodes from the pictures."""
+"""Records' bytes to the pixels of crops, the very ones that Pillow decodes from the images."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BLANK = b"blank"  # the format of a record that is none of the dataset's
 
 
 def blank(info: DatasetInfo) -> bytes:
-    """A record that is none of the dataset's, for places that no picture fills: black, label 0."""
+    """A record that is none of the dataset's, for places that no image fills: black, label 0."""
     black = Image.new("RGB", (info.image_size, info.image_size))
     jpeg = io.BytesIO()
     black.save(jpeg, "JPEG")
@@ -47,49 +47,49 @@ def decode_crops(records: tf.Tensor, info: DatasetInfo, offsets: tf.Tensor, size
 
 @dataclass(frozen=True, eq=False)
 class Memory:
-    """Pictures and labels of all records in stored order, and of a blank one after them.
+    """Images and labels of all records in stored order, and of a blank one after them.
 
-    `pictures`: string [records + 1], as they are encoded, or their pixels' rows, uint8 [records +
+    `images`: string [records + 1], as they are encoded, or their pixels' rows, uint8 [records +
     1, side, 3·side], from which a crop is cut without copying the rest. `labels`: int32 [records +
     1].
     """
 
-    pictures: tf.Tensor
+    images: tf.Tensor
     labels: tf.Tensor
 
     @staticmethod
     def part(record: tf.Tensor, info: DatasetInfo, pixels: bool) -> tuple[tf.Tensor, tf.Tensor]:
         """What is kept of one record."""
         parsed = tf.io.parse_single_example(record, FEATURES)
-        picture = parsed["image/encoded"]
+        image = parsed["image/encoded"]
         if pixels:
-            picture = rows_of(picture, info)
-        return picture, tf.cast(parsed["image/class/label"], tf.int32)
+            image = rows_of(image, info)
+        return image, tf.cast(parsed["image/class/label"], tf.int32)
 
     def crops(self, numbers: tf.Tensor, info: DatasetInfo, offsets: tf.Tensor, size: int) -> tuple:
         """As `decode_crops`, of the records of these numbers, int64 [n]."""
-        pictures = [self.pictures[number] for number in tf.unstack(numbers)]
+        images = [self.images[number] for number in tf.unstack(numbers)]
         weights = tf.cast(numbers < self.labels.shape[0] - 1, tf.float32)
-        crops = _crops_of(pictures, info, offsets, size)
+        crops = _crops_of(images, info, offsets, size)
         return crops, tf.gather(self.labels, numbers), weights
 
 
-def _crops_of(pictures: list[tf.Tensor], info: DatasetInfo, offsets, size: int) -> tf.Tensor:
-    pairs = zip(pictures, tf.unstack(offsets), strict=True)
-    return tf.stack([crop_of(picture, info, offset, size) for picture, offset in pairs])
+def _crops_of(images: list[tf.Tensor], info: DatasetInfo, offsets, size: int) -> tf.Tensor:
+    pairs = zip(images, tf.unstack(offsets), strict=True)
+    return tf.stack([crop_of(image, info, offset, size) for image, offset in pairs])
 
 
-def crop_of(picture: tf.Tensor, info: DatasetInfo, offset, size: int) -> tf.Tensor:
-    """uint8 [size, size, 3] of a dataset's encoded picture, or of its rows of pixels."""
-    if picture.dtype == tf.string and info.encoding == "jpeg":
-        return _jpeg(picture, info.image_size, offset[0], offset[1], size)
-    rows = rows_of(picture, info) if picture.dtype == tf.string else picture
+def crop_of(image: tf.Tensor, info: DatasetInfo, offset, size: int) -> tf.Tensor:
+    """uint8 [size, size, 3] of a dataset's encoded image, or of its rows of pixels."""
+    if image.dtype == tf.string and info.encoding == "jpeg":
+        return _jpeg(image, info.image_size, offset[0], offset[1], size)
+    rows = rows_of(image, info) if image.dtype == tf.string else image
     crop = tf.slice(rows, [offset[0], 3 * offset[1]], [size, 3 * size])
     return tf.reshape(crop, [size, size, 3])
 
 
 def rows_of(encoded: tf.Tensor, info: DatasetInfo) -> tf.Tensor:
-    """All pixels of a dataset's encoded picture, uint8 [side, 3·side]."""
+    """All pixels of a dataset's encoded image, uint8 [side, 3·side]."""
     side = info.image_size
     if info.encoding == "raw":
         pixels = tf.io.decode_raw(encoded, tf.uint8)

@@ -2,7 +2,7 @@
 
 An epoch is woven from *lanes*: the shards, in the epoch's order, are cut into equal runs of
 records, and every global batch takes equally many from each. A worker reads the lanes of its rows,
-hence its own files (and part of one more at either end), and a global batch holds the same pictures
+hence its own files (and part of one more at either end), and a global batch holds the same images
 in the same rows however many workers and replicas share it.
 """
 

@@ -19,10 +19,10 @@ from preprocessing.dataset.info import DatasetInfo
 
 
 def check_sizes(info: DatasetInfo, input_size: int) -> None:
-    """Raises ConfigError if crops of `input_size` cannot be cut from the dataset's pictures."""
+    """Raises ConfigError if crops of `input_size` cannot be cut from the dataset's images."""
     if info.image_size < input_size:
         raise ConfigError(
-            f"network.input_size: expected at most {info.image_size}, the dataset's picture size,"
+            f"network.input_size: expected at most {info.image_size}, the dataset's image size,"
             f" received {input_size}; convert with a larger --image-size or set a smaller input"
         )
 
@@ -30,7 +30,7 @@ def check_sizes(info: DatasetInfo, input_size: int) -> None:
 def _check_positions(config: DataConfig, positions: int) -> None:
     if config.crop_positions is not None and config.crop_positions > positions:
         raise ConfigError(
-            f"data.crop_positions: expected at most {positions}, of the dataset's pictures and"
+            f"data.crop_positions: expected at most {positions}, of the dataset's images and"
             f" network.input_size, received {config.crop_positions}"
         )
 
@@ -90,7 +90,7 @@ def training_batches(
 
 
 def evaluation_batches(split: Split, size: int, share: Share) -> tf.data.Dataset:
-    """One pass in stored order: the central `size`×`size` of each picture, uint8.
+    """One pass in stored order: the central `size`×`size` of each image, uint8.
 
     Workers take equal runs of records; their last batches are padded as in training.
     """

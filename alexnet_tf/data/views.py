@@ -1,4 +1,4 @@
-"""The views of a picture at test time: its center, or corners, center and their mirror images."""
+"""The views of an image at test time: its center, or corners, center and their mirror images."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from alexnet_tf.data.augment import InputTransform
 
 @dataclass(frozen=True)
 class View:
-    """A crop's top-left corner in the picture, and whether it is mirrored."""
+    """A crop's top-left corner in the image, and whether it is mirrored."""
 
     y: int
     x: int
@@ -33,21 +33,21 @@ def views(image_size: int, input_size: int, count: int) -> tuple[View, ...]:
     return tuple(View(y, x, mirrored) for mirrored in (False, True) for y, x in corners)
 
 
-def view_input(transform: InputTransform, pictures: tf.Tensor, view: View) -> tf.Tensor:
-    """The network's input, float32 [b, S, S, 3], of one view of uint8 pictures [b, N, N, 3].
+def view_input(transform: InputTransform, images: tf.Tensor, view: View) -> tf.Tensor:
+    """The network's input, float32 [b, S, S, 3], of one view of uint8 images [b, N, N, 3].
 
-    Pictures of side S are taken for the view's crop, cut already.
+    Images of side S are taken for the view's crop, cut already.
     """
-    size, batch = transform.size, tf.shape(pictures)[0]
-    if pictures.shape[1] != size:
-        pictures = pictures[:, view.y : view.y + size, view.x : view.x + size]
+    size, batch = transform.size, tf.shape(images)[0]
+    if images.shape[1] != size:
+        images = images[:, view.y : view.y + size, view.x : view.x + size]
     offsets = tf.tile([[view.y, view.x]], [batch, 1])
-    return transform.centered(pictures, offsets, tf.fill([batch], view.mirrored))
+    return transform.centered(images, offsets, tf.fill([batch], view.mirrored))
 
 
 def mean_probabilities(
-    model, transform: InputTransform, pictures: tf.Tensor, chosen: tuple[View, ...]
+    model, transform: InputTransform, images: tf.Tensor, chosen: tuple[View, ...]
 ) -> tf.Tensor:
-    """Softmax averaged over views: float32 [b, classes] of uint8 pictures [b, N, N, 3]."""
-    logits = (model(view_input(transform, pictures, view), training=False) for view in chosen)
+    """Softmax averaged over views: float32 [b, classes] of uint8 images [b, N, N, 3]."""
+    logits = (model(view_input(transform, images, view), training=False) for view in chosen)
     return tf.add_n([tf.nn.softmax(each) for each in logits]) / len(chosen)

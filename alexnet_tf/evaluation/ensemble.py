@@ -6,22 +6,22 @@ import numpy as np
 
 
 def best_weights(own: np.ndarray, steps: int = 1000, tolerance: float = 1e-9) -> np.ndarray:
-    """The weights w ≥ 0, Σ w = 1, that minimize −Σ log(Σ w_m·p_m) over pictures.
+    """The weights w ≥ 0, Σ w = 1, that minimize −Σ log(Σ w_m·p_m) over images.
 
     Expectation-maximization for the shares of a mixture: w_m ← mean of w_m·p_m / Σ w·p. The loss is
     convex in w and falls with every step.
 
     Args:
-        own: float [networks, pictures], what each network gives to a picture's true class.
+        own: float [networks, images], what each network gives to an image's true class.
         steps: at most; it ends when no weight moves by more than `tolerance`.
     Returns:
         float64 [networks].
     Raises:
-        ValueError: no pictures, or numbers outside [0, 1].
+        ValueError: no images, or numbers outside [0, 1].
     """
     own = np.asarray(own, np.float64)
     if own.ndim != 2 or not own.size or not (own.min() >= 0 and own.max() <= 1):
-        raise ValueError(f"expected probabilities [networks, pictures]. Received: {own.shape}")
+        raise ValueError(f"expected probabilities [networks, images]. Received: {own.shape}")
     own = np.maximum(own, 1e-37)
     weights = np.full(len(own), 1 / len(own))
     for _ in range(steps):

@@ -1,4 +1,4 @@
-"""Features: what the last hidden layer makes of a picture (the paper's 4,096 numbers of fc7)."""
+"""Features: what the last hidden layer makes of an image (the paper's 4,096 numbers of fc7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures beside what a network makes of them: for figures and the embedding projector."""
+"""Images beside what a network makes of them: for figures and the embedding projector."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from alexnet_tf.network.spec import NetworkSpec
 
 @dataclass(frozen=True)
 class Gallery:
-    """n pictures in stored order, seen in the center view.
+    """n images in stored order, seen in the center view.
 
-    pictures: uint8 [n, side, side, 3], scaled down.  labels: int32 [n].
+    images: uint8 [n, side, side, 3], scaled down.  labels: int32 [n].
     probabilities: float32 [n, classes].  features: float32 [n, units] (see `features`).
     """
 
-    pictures: np.ndarray
+    images: np.ndarray
     labels: np.ndarray
     probabilities: np.ndarray
     features: np.ndarray
@@ -35,7 +35,7 @@ class Gallery:
 
 
 class Viewer:
-    """Looks at pictures with a network; its function is traced once, for any number of looks."""
+    """Looks at images with a network; its function is traced once, for any number of looks."""
 
     def __init__(self, network: Network, spec: NetworkSpec, image_size: int):
         model, transform = network
@@ -43,22 +43,22 @@ class Viewer:
         [center] = views(image_size, transform.size, 1)
 
         @tf.function(reduce_retracing=True)
-        def see(pictures):
-            features, logits = both(view_input(transform, pictures, center), training=False)
+        def see(images):
+            features, logits = both(view_input(transform, images, center), training=False)
             return tf.cast(features, tf.float32), tf.nn.softmax(logits)
 
         self._see = see
 
     def look(self, split: Split, limit: int, side: int, batch_size: int = 64) -> Gallery:
-        """The first `limit` pictures of a split (a random sample: conversion permutes them)."""
+        """The first `limit` images of a split (a random sample: conversion permutes them)."""
         size, batch_size = split.info.image_size, min(batch_size, limit)
         batches = reader.evaluation_batches(split, size, Share(batch_size))
         parts = []
         for batch in batches.take(-(-limit // batch_size)):
             real = batch["weight"].numpy() > 0
             features, probabilities = (part.numpy()[real] for part in self._see(batch["image"]))
-            pictures = thumbnails(batch["image"].numpy()[real], min(side, size))
-            parts.append((pictures, batch["label"].numpy()[real], probabilities, features))
+            images = thumbnails(batch["image"].numpy()[real], min(side, size))
+            parts.append((images, batch["label"].numpy()[real], probabilities, features))
         return Gallery(*(np.concatenate(column)[:limit] for column in zip(*parts, strict=True)))
 
 

@@ -37,7 +37,7 @@ def per_example(losses: tf.Tensor, scores: tf.Tensor, batch: dict) -> tf.Tensor:
 
 @dataclass(frozen=True)
 class Result:
-    """Means over `examples` pictures: the log-loss in nats, errors as fractions."""
+    """Means over `examples` images: the log-loss in nats, errors as fractions."""
 
     loss: float
     top1_error: float

@@ -1,4 +1,4 @@
-"""What networks answer, picture by picture: for reports and figures, on one device."""
+"""What networks answer, image by image: for reports and figures, on one device."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Network = tuple[keras.Model, InputTransform]
 
 @dataclass(frozen=True)
 class Answers:
-    """Some pictures' labels, int32 [n]; probabilities, float32 [networks, n, classes]."""
+    """Some images' labels, int32 [n]; probabilities, float32 [networks, n, classes]."""
 
     labels: np.ndarray
     probabilities: np.ndarray
@@ -35,20 +35,20 @@ def answers(
     limit: int | None = None,
     progress: bool = False,
 ) -> Iterator[Answers]:
-    """Every picture of a split once, in stored order, a batch at a time; at most `limit` of them.
+    """Every image of a split once, in stored order, a batch at a time; at most `limit` of them.
 
     Softmax probabilities are averaged over the views (2012: src/worker.cu).
     """
     info, share = split.info, Share(batch_size)
     sizes = {transform.size for _, transform in networks}
-    # A single view of a single size is cut while decoding; else whole pictures are read.
+    # A single view of a single size is cut while decoding; else whole images are read.
     whole = view_count > 1 or len(sizes) > 1
     size = info.image_size if whole else sizes.pop()
 
     @tf.function(reduce_retracing=True)
-    def probabilities(pictures):
+    def probabilities(images):
         each = [
-            mean_probabilities(model, transform, pictures, views(info.image_size, side, view_count))
+            mean_probabilities(model, transform, images, views(info.image_size, side, view_count))
             for model, transform in networks
             for side in [transform.size]
         ]

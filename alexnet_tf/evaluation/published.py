@@ -9,7 +9,7 @@ from preprocessing.dataset.info import DatasetInfo
 
 @dataclass(frozen=True)
 class Published:
-    """Errors as fractions, on ILSVRC2012's 50,000 validation pictures."""
+    """Errors as fractions, on ILSVRC2012's 50,000 validation images."""
 
     what: str
     source: str
@@ -36,7 +36,7 @@ PUBLISHED = (
 
 
 def comparable(info: DatasetInfo, split: str) -> bool:
-    """Whether the errors are of the same pictures: all of ILSVRC2012's validation split."""
+    """Whether the errors are of the same images: all of ILSVRC2012's validation split."""
     return (
         info.source == "ilsvrc2012"
         and split == "validation"

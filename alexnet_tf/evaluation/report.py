@@ -22,7 +22,7 @@ class Subject:
     split: str
     views: int
     info: DatasetInfo
-    part: str = "all"  # of the split's pictures: "all", or "odd positions" after a search
+    part: str = "all"  # of the split's images: "all", or "odd positions" after a search
 
 
 def as_json(subject: Subject, tally: Tally) -> dict:
@@ -43,14 +43,14 @@ def as_json(subject: Subject, tally: Tally) -> dict:
         "weights": list(subject.weights),
         "dataset": subject.info.fingerprint,
         "split": subject.split,
-        "pictures": subject.part,
+        "images": subject.part,
         "views": subject.views,
         **asdict(result),
         "top1_interval": wilson(result.top1_error, result.examples),
         "top5_interval": wilson(result.top5_error, result.examples),
         "calibration_error": tally.calibration_error,
         "calibration_bins": [
-            {"from": i / BINS, "pictures": int(n), "right": right, "probability": probability}
+            {"from": i / BINS, "images": int(n), "right": right, "probability": probability}
             for i, (n, right, probability) in enumerate(tally.bins.tolist())
         ],
         "classes": rows,
@@ -61,7 +61,7 @@ def as_json(subject: Subject, tally: Tally) -> dict:
 def line(report: dict) -> str:
     """What the terminal shows."""
     return (
-        f"{report['split']}, {report['views']} view(s), {report['examples']:,} pictures:"
+        f"{report['split']}, {report['views']} view(s), {report['examples']:,} images:"
         f" top-1 error {_with_interval(report, 'top1')},"
         f" top-5 error {_with_interval(report, 'top5')}, log-loss {report['loss']:.4f},"
         f" calibration error {report['calibration_error']:.2%}"
@@ -72,7 +72,7 @@ def as_markdown(report: dict) -> str:
     """`report` (of as_json) as a page."""
     parts = [
         "# Evaluation",
-        f"{report['examples']:,} pictures of the {report['split']} split ({report['pictures']}),"
+        f"{report['examples']:,} images of the {report['split']} split ({report['images']}),"
         f" {report['views']} view(s) each. Intervals hold 95 %.",
         _table(
             ("", "error"),
@@ -125,7 +125,7 @@ def _classes(report: dict) -> str:
     names = {row["synset"]: row["name"] for row in report["classes"]}
     worst = sorted(report["classes"], key=lambda c: (-c["top1_error"], -c["top5_error"]))[:WORST]
     return _table(
-        ("class", "pictures", "top-1 error", "top-5 error", "most often taken for"),
+        ("class", "images", "top-1 error", "top-5 error", "most often taken for"),
         [
             (
                 row["name"],

@@ -15,7 +15,7 @@ TINY = 1e-37  # a probability below float32's normal numbers
 
 @dataclass(frozen=True)
 class ClassErrors:
-    """One class: its label, its pictures, its errors, and what it is most often taken for."""
+    """One class: its label, its images, its errors, and what it is most often taken for."""
 
     label: int
     examples: int
@@ -26,14 +26,14 @@ class ClassErrors:
 
 
 class Tally:
-    """Counts pictures of `classes` classes, each once."""
+    """Counts images of `classes` classes, each once."""
 
     def __init__(self, classes: int):
         self.loss = 0.0
-        self.pictures = np.zeros(classes, np.int64)  # by class
+        self.images = np.zeros(classes, np.int64)  # by class
         self.errors = np.zeros((2, classes))  # top-1, top-5; ties share the credit
         self.confusion = np.zeros((classes, classes), np.int64)  # [true, most probable]
-        # Of each bin: pictures, how many were right, and the sum of their highest probabilities.
+        # Of each bin: images, how many were right, and the sum of their highest probabilities.
         self.bins = np.zeros((BINS, 3))
 
     def add(self, labels: np.ndarray, probabilities: np.ndarray) -> None:
@@ -45,7 +45,7 @@ class Tally:
         wrong = [top_k_error(tf.constant(probabilities), labels, k).numpy() for k in (1, 5)]
         for sums, errors in zip(self.errors, wrong, strict=True):
             np.add.at(sums, labels, errors)
-        np.add.at(self.pictures, labels, 1)
+        np.add.at(self.images, labels, 1)
         np.add.at(self.confusion, (labels, probabilities.argmax(axis=1)), 1)
         highest = probabilities.max(axis=1)
         columns = np.stack([np.ones(len(labels)), 1 - wrong[0], highest], axis=1)
@@ -54,19 +54,19 @@ class Tally:
     @property
     def result(self) -> Result:
         """Raises ValueError where nothing was counted."""
-        return Result.from_sums([self.loss, *self.errors.sum(axis=1), self.pictures.sum()])
+        return Result.from_sums([self.loss, *self.errors.sum(axis=1), self.images.sum()])
 
     @property
     def calibration_error(self) -> float:
-        """Σ (pictures of a bin / all) · |share right − mean probability| (Guo et al. 2017, §2)."""
+        """Σ (images of a bin / all) · |share right − mean probability| (Guo et al. 2017, §2)."""
         _, right, probability = self.bins.T
         return float(np.abs(right - probability).sum() / self.bins[:, 0].sum())
 
     def per_class(self) -> list[ClassErrors]:
-        """The classes that have pictures, by label."""
+        """The classes that have images, by label."""
         found = []
-        for label in np.flatnonzero(self.pictures):
-            count = int(self.pictures[label])
+        for label in np.flatnonzero(self.images):
+            count = int(self.images[label])
             others = self.confusion[label].copy()
             others[label] = 0
             most, mistaken = int(others.argmax()), int(others.max())

@@ -16,7 +16,7 @@ from alexnet_tf.evaluation.metrics import COLUMNS, Result, per_example
 
 
 class Validation:
-    """Evaluates the center view of a split, every picture exactly once.
+    """Evaluates the center view of a split, every image exactly once.
 
     Args:
         share: what this worker reads of each global batch; it is split over the local replicas.

@@ -1,4 +1,4 @@
-"""The paper's Figure 4: what the network answers, and which pictures it finds alike."""
+"""The paper's Figure 4: what the network answers, and which images it finds alike."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ BARS = 5
 
 @dataclass(frozen=True)
 class Answered:
-    """A picture, uint8 [h, w, 3], its class, and its most probable classes with probabilities."""
+    """An image, uint8 [h, w, 3], its class, and its most probable classes with probabilities."""
 
-    picture: np.ndarray
+    image: np.ndarray
     true: str
     best: Sequence[tuple[str, float]]
 
 
 @dataclass(frozen=True)
 class Neighbors:
-    """A query and the pictures whose features are nearest to its own, nearest first.
+    """A query and the images whose features are nearest to its own, nearest first.
 
     `alike` says of each whether it is of the query's class.
     """
@@ -36,7 +36,7 @@ class Neighbors:
 
 
 def figure_4(answered: Sequence[Answered], neighbors: Sequence[Neighbors]) -> Figure:
-    """Left: pictures with their five most probable classes, the true one red. Right: neighbors."""
+    """Left: images with their five most probable classes, the true one red. Right: neighbors."""
     rows = -(-len(answered) // 4)
     nearest = len(neighbors[0].nearest)
     height = max(2.62 * rows, 1.06 * len(neighbors)) + 0.3
@@ -56,7 +56,7 @@ def _answers(figure, answered: Sequence[Answered], rows: int) -> None:
     for index, one in enumerate(answered):
         row, column = divmod(index, 4)
         above, below = grid[2 * row, column], grid[2 * row + 1, column]
-        above.imshow(one.picture)
+        above.imshow(one.image)
         above.set_title(shortened(one.true, 22), fontsize=9, pad=3)
         _bars(below, one)
 
@@ -72,12 +72,12 @@ def _bars(axes, one: Answered) -> None:
 
 
 def _neighbors(figure, neighbors: Sequence[Neighbors]) -> None:
-    figure.suptitle("The nearest training pictures (framed: of another class)", fontsize=10)
+    figure.suptitle("The nearest training images (framed: of another class)", fontsize=10)
     grid = figure.subplots(len(neighbors), len(neighbors[0].nearest) + 1, squeeze=False)
     for row, one in zip(grid, neighbors, strict=True):
         row[0].set_ylabel(shortened(one.true, 14), fontsize=8)
-        for axes, picture in zip(row, (one.query, *one.nearest), strict=True):
-            axes.imshow(picture)
+        for axes, image in zip(row, (one.query, *one.nearest), strict=True):
+            axes.imshow(image)
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
         for axes, alike in zip(row[1:], one.alike, strict=True):

@@ -38,7 +38,7 @@ def confusion_matrix(confusion: np.ndarray, names: Sequence[str]) -> Figure:
     axes.set_title(f"What is taken for what{of}")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    figure.colorbar(image, ax=axes, shrink=0.7, label="share of the true class's pictures")
+    figure.colorbar(image, ax=axes, shrink=0.7, label="share of the true class's images")
     return figure
 
 

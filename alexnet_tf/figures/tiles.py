@@ -1,4 +1,4 @@
-"""Many small pictures as one: contact sheets, sprites, and first-layer kernels (Figure 3)."""
+"""Many small images as one: contact sheets, sprites, and first-layer kernels (Figure 3)."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ def _columns(count: int) -> int:
     return max(even, default=min(COLUMNS, count))
 
 
-def thumbnails(pictures: np.ndarray, side: int) -> np.ndarray:
-    """uint8 [n, side, side, 3] of uint8 pictures [n, N, N, 3]: means over equal parts."""
-    edges = np.linspace(0, pictures.shape[1], side + 1).astype(int)
-    sums = np.add.reduceat(pictures.astype(np.float32), edges[:-1], axis=1)
+def thumbnails(images: np.ndarray, side: int) -> np.ndarray:
+    """uint8 [n, side, side, 3] of uint8 images [n, N, N, 3]: means over equal parts."""
+    edges = np.linspace(0, images.shape[1], side + 1).astype(int)
+    sums = np.add.reduceat(images.astype(np.float32), edges[:-1], axis=1)
     sums = np.add.reduceat(sums, edges[:-1], axis=2)
     sizes = np.diff(edges).clip(1)
     return np.round(sums / (sizes[:, None] * sizes)[None, :, :, None]).astype(np.uint8)

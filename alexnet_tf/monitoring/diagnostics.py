@@ -1,7 +1,7 @@
 """Whether a network learns: dead units, the size of updates, a loss that stays at chance.
 
 AlexNet's known failure: the loss stays at ln(classes) for hundreds of steps, because units are dead
-(they answer 0 to every picture, so no gradient reaches them) or updates are far too small for their
+(they answer 0 to every image, so no gradient reaches them) or updates are far too small for their
 weights. A healthy update is about a thousandth of its weights.
 """
 
@@ -20,11 +20,11 @@ FLAT = 0.99  # of ln(classes): a mean loss of this or more has learned next to n
 
 
 class Diagnostics:
-    """Measures a network in training on one fixed batch of pictures.
+    """Measures a network in training on one fixed batch of images.
 
     Args:
         images: float32 [n, S, S, 3], network input; a unit is dead if it is 0 at every place of
-            every one of these pictures.
+            every one of these images.
     """
 
     def __init__(

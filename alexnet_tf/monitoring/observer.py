@@ -1,6 +1,6 @@
 """What TensorBoard shows of a training besides scalars; the training joins it to its loop.
 
-Each look costs a bounded number of pictures (config section `monitoring`), whatever the dataset.
+Each look costs a bounded number of images (config section `monitoring`), whatever the dataset.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ WORST = 10  # classes in the table
 
 
 class Observer:
-    """Looks at a network in training: at the first look also at augmented training pictures, at the
+    """Looks at a network in training: at the first look also at augmented training images, at the
     last also at the features.
 
     Args:
@@ -50,7 +50,7 @@ class Observer:
         self.viewer = Viewer(network, run.config.network, run.info.image_size)
 
     def begin(self) -> None:
-        """The configuration, the graph, and how the first pictures are varied."""
+        """The configuration, the graph, and how the first images are varied."""
         self.board.settings(self.run.config)
         text = config_files.to_yaml(self.run.config)
         self.board.text("train", "configuration", f"```yaml\n{text}```", step=0)
@@ -63,14 +63,14 @@ class Observer:
         if not every or ((epoch + 1) % every and not last):
             return
         model = self.network[0]
-        self.board.picture("train", "first layer", figure_3(first_kernels(model), factor=4), step)
+        self.board.image("train", "first layer", figure_3(first_kernels(model), factor=4), step)
         self.board.histograms(weights_of(model), step)
         if self.settings.samples and not self.sampled:
             self.sampled = True
             sheet = _training_sheet(
                 self.run, self.network, self.train, epoch, self.noise(epoch), self.settings.samples
             )
-            self.board.picture("train", "augmented training pictures", sheet, step)
+            self.board.image("train", "augmented training images", sheet, step)
         projected = self.settings.projector if last else 0
         limit = max(self.settings.answers, projected)
         if self.validation and limit:
@@ -86,7 +86,7 @@ class Observer:
         tally.add(seen.labels[shown], seen.probabilities[shown])
         with style():
             matrix = pixels(confusion_matrix(tally.confusion, self.names))
-        self.board.picture("validation", "confusion matrix", matrix, step)
+        self.board.image("validation", "confusion matrix", matrix, step)
         self.board.text("validation", "worst classes", _worst(tally, self.names), step)
 
     def _projector(self, seen: Gallery, count: int) -> None:
@@ -99,13 +99,13 @@ class Observer:
             for label, answer in zip(seen.labels[shown], answered[shown], strict=True)
         ]
         directory = self.board.directory / "validation"
-        projector.write(directory, seen.features[shown], rows, seen.pictures[shown])
+        projector.write(directory, seen.features[shown], rows, seen.images[shown])
 
 
 def _training_sheet(
     run: Run, network: Network, split: Split, epoch: int, noise: float, count: int
 ) -> np.ndarray:
-    """uint8 sheet of an epoch's training pictures as the network sees them, the mean added back."""
+    """uint8 sheet of an epoch's training images as the network sees them, the mean added back."""
     data = run.config.data.model_copy(update={"shuffle_buffer": 4 * count})
     share = Share(count)
     size, seed = run.config.network.input_size, run.config.training.seed
@@ -126,7 +126,7 @@ def _worst(tally: Tally, names: list[str]) -> str:
         f" {'' if c.mistaken_for is None else f'{names[c.mistaken_for]} ({c.mistaken})'} |"
         for c in tally.worst_classes(WORST)
     ]
-    head = "| class | pictures | top-1 error | top-5 error | most often taken for |"
+    head = "| class | images | top-1 error | top-5 error | most often taken for |"
     return "\n".join([head, "| --- | --- | --- | --- | --- |", *rows])
 
 

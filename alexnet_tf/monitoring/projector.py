@@ -1,4 +1,4 @@
-"""The embedding projector's files: features, class names and thumbnails of some pictures."""
+"""The embedding projector's files: features, class names and thumbnails of some images."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image
 from tensorboard.plugins import projector
 
 THUMBNAIL = 48  # pixels; a sprite of 5,000 is then 3,408 on a side, and 8,192 is the limit
-FILES = ("features.bytes", "pictures.tsv", "sprite.png")
+FILES = ("features.bytes", "images.tsv", "sprite.png")
 
 
 def write(
@@ -21,7 +21,7 @@ def write(
 
     Args:
         features: float32 [n, units].
-        rows: of each picture its class, identifier, and the class answered.
+        rows: of each image its class, identifier, and the class answered.
         thumbnails: uint8 [n, side, side, 3].
     """
     directory.mkdir(parents=True, exist_ok=True)

@@ -37,7 +37,7 @@ class Board:
                 tf.summary.scalar(name, value)
         self._writers[split].flush()
 
-    def picture(self, split: str, name: str, pixels: np.ndarray, step: int) -> None:
+    def image(self, split: str, name: str, pixels: np.ndarray, step: int) -> None:
         """Args: pixels uint8 [h, w, 3]."""
         with self._writers[split].as_default(step):
             tf.summary.image(name, pixels[None])

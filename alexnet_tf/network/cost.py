@@ -9,7 +9,7 @@ BYTES = 4  # of a float32
 
 
 def op_sizes(spec: NetworkSpec, row: TowerLayer) -> list[int]:
-    """Values of one picture in one tower: after the weights, then after each op."""
+    """Values of one image in one tower: after the weights, then after each op."""
     side, sizes = row.size_conv, [row.size_conv**2 * row.units]
     for op in row.layer.ops:
         side = pool_size(side, spec.pool) if op == "pool" else side
@@ -18,7 +18,7 @@ def op_sizes(spec: NetworkSpec, row: TowerLayer) -> list[int]:
 
 
 def kept_values(spec: NetworkSpec, row: TowerLayer) -> int:
-    """Values of one picture that one tower keeps for the backward pass: its input and outputs.
+    """Values of one image that one tower keeps for the backward pass: its input and outputs.
 
     An upper limit: some ops can be undone from their output, and need not keep their input.
     """
@@ -27,7 +27,7 @@ def kept_values(spec: NetworkSpec, row: TowerLayer) -> int:
 
 
 def received_bytes(spec: NetworkSpec, row: TowerLayer) -> int:
-    """Bytes that one tower receives from the other for one picture's forward pass.
+    """Bytes that one tower receives from the other for one image's forward pass.
 
     For the backward pass as many gradients travel the other way.
     """
@@ -45,7 +45,7 @@ def received_bytes(spec: NetworkSpec, row: TowerLayer) -> int:
 def intensity(row: TowerLayer, batch_size: int) -> float:
     """Floating-point operations per byte that the weights' operation must read and write.
 
-    A multiply-add is two operations. Weights are read once a batch, maps once a picture. Below some
+    A multiply-add is two operations. Weights are read once a batch, maps once an image. Below some
     tens of operations a byte, memory and not arithmetic sets the pace.
     """
     operations = 2 * row.multiply_adds * batch_size
@@ -58,7 +58,7 @@ def device_bytes(
 ) -> list[dict[str, int]]:
     """Memory of each device in training: both towers on one, or `split` over two.
 
-    Weights, gradients and so many of the optimizer's `slots` (a velocity); the batch's pictures;
+    Weights, gradients and so many of the optimizer's `slots` (a velocity); the batch's images;
     activations and, of the same size, their gradients. What a library needs for its own work comes
     on top.
     """

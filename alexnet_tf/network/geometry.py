@@ -37,7 +37,7 @@ class TowerLayer:
 
     @property
     def multiply_adds(self) -> int:
-        """Of one picture's forward pass."""
+        """Of one image's forward pass."""
         return self.fan_in * self.units * self.size_conv**2
 
 

@@ -48,7 +48,7 @@ class _Builder:
         image = keras.Input((size, size, 3), name="image")
         maps = dict.fromkeys(self.spec.tower_names, image)
         if len(maps) == 2:
-            maps = {t: towers.Picture(**self.options(t, "image"))(image) for t in maps}
+            maps = {t: towers.TowerInput(**self.options(t, "image"))(image) for t in maps}
         for layer in self.spec.layers[:-1]:
             if layer.sees == "both":
                 maps = self.cross_talk(maps, layer)

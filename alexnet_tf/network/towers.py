@@ -90,7 +90,7 @@ _step = threading.local()
 
 
 @contextlib.contextmanager
-def pictures(copies: Mapping[str, tf.Tensor]):
+def tower_inputs(copies: Mapping[str, tf.Tensor]):
     """Within it, each tower reads its own copy of the network's input, made on its own device.
 
     Otherwise the input goes from tower a's device to tower b's as floats: more than all activations
@@ -105,8 +105,8 @@ def pictures(copies: Mapping[str, tf.Tensor]):
 
 
 @register
-class Picture(OnTower, keras.layers.Layer):
-    """The network's input as a tower reads it: the tower's own copy where `pictures` gives one."""
+class TowerInput(OnTower, keras.layers.Layer):
+    """The network's input as a tower reads it: its own copy where `tower_inputs` gives one."""
 
     def call(self, x):
         copies = getattr(_step, "copies", None)

@@ -18,7 +18,7 @@ from alexnet_tf.errors import ConfigError, JobError, RunError
 from alexnet_tf.evaluation.validation import Validation
 from alexnet_tf.network import model as network
 from alexnet_tf.network.layers import dropout_seed
-from alexnet_tf.network.towers import Placement, pictures
+from alexnet_tf.network.towers import Placement, tower_inputs
 from alexnet_tf.network.weights import weights_of
 from alexnet_tf.runs.checkpoints import Checkpoints
 from alexnet_tf.runs.directory import Run
@@ -150,7 +150,7 @@ class Assembly:
         return copies
 
     def _forward(self, images: dict, seed: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-        with dropout_seed(seed, rows, self.share.global_batch_size), pictures(images):
+        with dropout_seed(seed, rows, self.share.global_batch_size), tower_inputs(images):
             return self.model(next(iter(images.values())), training=True)
 
     def _validation(self, data: str | Path) -> Validation | None:

@@ -60,7 +60,7 @@ class TrainedNetwork:
 
     model: float32 [n, S, S, 3] → logits float32 [n, classes].
     classes: identifier (`synset`) and readable name (`text`), by label.
-    image_size: N, the side of the square pictures that the methods take.
+    image_size: N, the side of the square images that the methods take.
     """
 
     model: keras.Model
@@ -69,21 +69,21 @@ class TrainedNetwork:
     image_size: int
     transform: InputTransform = field(repr=False)
 
-    def preprocess(self, pictures: tf.Tensor | np.ndarray) -> tf.Tensor:
-        """The network's input, float32 [n, S, S, 3]: the center of uint8 pictures [n, N, N, 3]."""
+    def preprocess(self, images: tf.Tensor | np.ndarray) -> tf.Tensor:
+        """The network's input, float32 [n, S, S, 3]: the center of uint8 images [n, N, N, 3]."""
         [center] = views(self.image_size, self.transform.size, 1)
-        return view_input(self.transform, tf.convert_to_tensor(pictures), center)
+        return view_input(self.transform, tf.convert_to_tensor(images), center)
 
-    def probabilities(self, pictures: tf.Tensor | np.ndarray, view_count: int = 1) -> tf.Tensor:
-        """float32 [n, classes] of uint8 pictures [n, N, N, 3], averaged over 1 or 10 views."""
+    def probabilities(self, images: tf.Tensor | np.ndarray, view_count: int = 1) -> tf.Tensor:
+        """float32 [n, classes] of uint8 images [n, N, N, 3], averaged over 1 or 10 views."""
         chosen = views(self.image_size, self.transform.size, view_count)
-        pictures = tf.convert_to_tensor(pictures)
-        return mean_probabilities(self.model, self.transform, pictures, chosen)
+        images = tf.convert_to_tensor(images)
+        return mean_probabilities(self.model, self.transform, images, chosen)
 
-    def features(self, pictures: tf.Tensor | np.ndarray) -> tf.Tensor:
-        """float32 [n, units of the last hidden layer] of uint8 pictures [n, N, N, 3]."""
+    def features(self, images: tf.Tensor | np.ndarray) -> tf.Tensor:
+        """float32 [n, units of the last hidden layer] of uint8 images [n, N, N, 3]."""
         model = features_model(self.model, self.config.network)
-        return model(self.preprocess(pictures), training=False)
+        return model(self.preprocess(images), training=False)
 
 
 def load_run(path: str | os.PathLike) -> TrainedNetwork:

@@ -1,6 +1,6 @@
-"""In TensorFlow: the bytes of a picture file to RGB pixels, as the conversion decodes them.
+"""In TensorFlow: the bytes of an image file to RGB pixels, as the conversion decodes them.
 
-What the file is is told by its content. Grey pictures and palettes become RGB, 16-bit samples keep
+What the file is is told by its content. Grey images and palettes become RGB, 16-bit samples keep
 their high byte, CMYK JPEGs are read as libjpeg does, transparency is laid over white; all this as
 `preprocessing.images` does it. Left to TensorFlow, whose decoders know no better: transparent
 pixels of GIFs (black) and a single transparent color of a PNG without palette (opaque).
@@ -14,14 +14,14 @@ MAX_PIXELS = 89_478_485  # as in preprocessing.images: more are refused before t
 PALETTE = 3  # PNG color type
 
 
-def decode_picture(encoded: tf.Tensor) -> tf.Tensor:
+def decode_image(encoded: tf.Tensor) -> tf.Tensor:
     """uint8 [h, w, 3], RGB, of the bytes of a JPEG, PNG, GIF (its first frame) or BMP file.
 
     Other formats are whatever this TensorFlow's tf.io.decode_image knows.
-    Raises InvalidArgumentError where it runs: no picture, a damaged one, or too many pixels.
+    Raises InvalidArgumentError where it runs: no image, a damaged one, or too many pixels.
     """
     start = tf.strings.substr(encoded, 0, 3)
-    picture = tf.case(
+    image = tf.case(
         [
             (tf.equal(start, b"\xff\xd8\xff"), lambda: _jpeg(encoded)),
             (tf.equal(start, b"\x89PN"), lambda: _png(encoded)),
@@ -30,7 +30,7 @@ def decode_picture(encoded: tf.Tensor) -> tf.Tensor:
         ],
         default=lambda: tf.io.decode_image(encoded, channels=3, expand_animations=False),
     )
-    return tf.ensure_shape(picture, [None, None, 3])
+    return tf.ensure_shape(image, [None, None, 3])
 
 
 def _jpeg(encoded: tf.Tensor) -> tf.Tensor:
@@ -56,9 +56,9 @@ def _png(encoded: tf.Tensor) -> tf.Tensor:
 
 
 def _palette_png(encoded: tf.Tensor) -> tf.Tensor:
-    picture = tf.io.decode_png(encoded, channels=0)  # 4 channels if a color is transparent, or 3
+    image = tf.io.decode_png(encoded, channels=0)  # 4 channels if a color is transparent, or 3
     return tf.cond(
-        tf.equal(tf.shape(picture)[2], 4), lambda: _over_white(picture), lambda: picture[..., :3]
+        tf.equal(tf.shape(image)[2], 4), lambda: _over_white(image), lambda: image[..., :3]
     )
 
 
@@ -96,9 +96,9 @@ def _palette_bmp(encoded: tf.Tensor) -> tf.Tensor:
     return tf.gather(palette, tf.minimum(tf.cast(indices, tf.int32), last))
 
 
-def _over_white(picture: tf.Tensor) -> tf.Tensor:
+def _over_white(image: tf.Tensor) -> tf.Tensor:
     """uint8 [h, w, 4] → [h, w, 3], rounded as Pillow's alpha_composite does."""
-    color, opacity = tf.cast(picture[..., :3], tf.int32), tf.cast(picture[..., 3:], tf.int32)
+    color, opacity = tf.cast(image[..., :3], tf.int32), tf.cast(image[..., 3:], tf.int32)
     total = 128 * (color * opacity + 255 * (255 - opacity)) + (128 << 7)
     return tf.cast((total // 256 + total) // 32768, tf.uint8)
 
@@ -111,7 +111,7 @@ def _check_length(encoded: tf.Tensor, least: int, kind: str) -> tf.Operation:
 def _check_pixels(width: tf.Tensor, height: tf.Tensor) -> tf.Operation:
     return tf.debugging.Assert(
         width * height <= MAX_PIXELS,
-        [f"expected a picture of at most {MAX_PIXELS} pixels, received", width, "x", height],
+        [f"expected an image of at most {MAX_PIXELS} pixels, received", width, "x", height],
     )
 
 

@@ -1,6 +1,6 @@
 """In TensorFlow: the conversion's geometry, so that a served model sees what it was trained on.
 
-The central square of a picture, resampled to size×size as `preprocessing.images` does it: by true
+The central square of an image, resampled to size×size as `preprocessing.images` does it: by true
 area where it shrinks, or with Pillow's antialiased bilinear, bicubic or Lanczos kernel.
 """
 
@@ -30,17 +30,17 @@ def _sinc(x):
     return tf.math.divide_no_nan(tf.sin(math.pi * x), math.pi * x) + tf.cast(x == 0, x.dtype)
 
 
-def central_square(picture: tf.Tensor, size: int, kind: str) -> tf.Tensor:
+def central_square(image: tf.Tensor, size: int, kind: str) -> tf.Tensor:
     """uint8 [size, size, 3] from uint8 [h, w, 3] of any size.
 
     Args:
         kind: "area" (which enlarges by bicubic), "bilinear", "bicubic" or "lanczos".
     """
-    shape = tf.shape(picture)
+    shape = tf.shape(image)
     side = tf.minimum(shape[0], shape[1])
     rows = _weights(shape[0], side, size, kind)
     columns = _weights(shape[1], side, size, kind)
-    x = tf.tensordot(columns, tf.cast(picture, tf.float32), [[1], [1]])  # [size, h, 3]
+    x = tf.tensordot(columns, tf.cast(image, tf.float32), [[1], [1]])  # [size, h, 3]
     by_kernel = tf.logical_or(kind != "area", side < size)
     x = tf.where(by_kernel, _to_levels(x), x)  # Pillow keeps eight bits between its two passes
     x = tf.tensordot(rows, x, [[1], [1]])  # [size, size, 3]

@@ -14,7 +14,7 @@ from alexnet_tf.data.views import View, mean_probabilities, view_input, views
 from alexnet_tf.evaluation.features import features_model
 from alexnet_tf.runs.directory import Run
 from alexnet_tf.runs.restore import restored_model
-from alexnet_tf.serving.decode import decode_picture
+from alexnet_tf.serving.decode import decode_image
 from alexnet_tf.serving.resize import central_square
 from preprocessing.dataset.info import DatasetInfo
 
@@ -25,17 +25,17 @@ WEIGHTS = ("float32", "float16", "bfloat16")  # how they are stored; computing i
 class Served(tf.Module):
     """A run's newest checkpoint with its signatures.
 
-    N is the side of the dataset's pictures; n pictures in a call, of c classes.
+    N is the side of the dataset's images; n images in a call, of c classes.
 
-    serving_default: pictures uint8 [n, N, N, 3], RGB → probabilities float32 [n, c].
+    serving_default: images uint8 [n, N, N, 3], RGB → probabilities float32 [n, c].
     classify: encoded string [n], bytes of JPEG, PNG, GIF or BMP files → the `TOP` most probable:
         classes int32, synsets and names string, probabilities float32, each [n, TOP].
     rank: as classify, with all classes.
-    decode: encoded string [n] → pictures uint8 [n, N, N, 3], as the conversion makes them.
-    features: pictures uint8 [n, N, N, 3] → features float32 [n, units of the last hidden layer],
+    decode: encoded string [n] → images uint8 [n, N, N, 3], as the conversion makes them.
+    features: images uint8 [n, N, N, 3] → features float32 [n, units of the last hidden layer],
         of the center view, after the activation and before dropout.
 
-    Bytes that are no picture, or a damaged or oversized one, raise InvalidArgumentError.
+    Bytes that are no image, or a damaged or oversized one, raise InvalidArgumentError.
 
     Args:
         weights: "float16" and "bfloat16" halve the files; the stored values are widened again
@@ -66,47 +66,47 @@ class Served(tf.Module):
     def signatures(self) -> dict:
         """Concrete functions by name, for tf.saved_model.save."""
         size, classes = self.image_size, len(self._parts.info.classes)
-        pictures = tf.TensorSpec([None, size, size, 3], tf.uint8, "pictures")
+        images = tf.TensorSpec([None, size, size, 3], tf.uint8, "pictures")
         encoded = tf.TensorSpec([None], tf.string, "encoded")
 
         def ranked(top):
             return lambda encoded: self._ranked(self._decoded(encoded), top)
 
         functions = {
-            "serving_default": (lambda pictures: {"probabilities": self(pictures)}, pictures),
+            "serving_default": (lambda pictures: {"probabilities": self(pictures)}, images),
             "classify": (ranked(min(TOP, classes)), encoded),
             "rank": (ranked(classes), encoded),
             "decode": (lambda encoded: {"pictures": self._decoded(encoded)}, encoded),
-            "features": (lambda pictures: {"features": self.features(pictures)}, pictures),
+            "features": (lambda pictures: {"features": self.features(pictures)}, images),
         }
         return {
             name: tf.function(function, input_signature=[spec]).get_concrete_function()
             for name, (function, spec) in functions.items()
         }
 
-    def __call__(self, pictures: tf.Tensor) -> tf.Tensor:
+    def __call__(self, images: tf.Tensor) -> tf.Tensor:
         """uint8 [n, N, N, 3] → probabilities float32 [n, c], averaged over the views."""
         parts = self._parts
         with parts.weights():
-            return mean_probabilities(parts.model, parts.transform, pictures, parts.views)
+            return mean_probabilities(parts.model, parts.transform, images, parts.views)
 
-    def features(self, pictures: tf.Tensor) -> tf.Tensor:
+    def features(self, images: tf.Tensor) -> tf.Tensor:
         parts = self._parts
         [center] = views(self.image_size, parts.transform.size, 1)
         with parts.weights():
-            x = view_input(parts.transform, pictures, center)
+            x = view_input(parts.transform, images, center)
             return tf.cast(parts.features(x, training=False), tf.float32)
 
     def _decoded(self, encoded: tf.Tensor) -> tf.Tensor:
         size, kind = self.image_size, self._parts.info.resize_filter
         return tf.map_fn(
-            lambda data: central_square(decode_picture(data), size, kind),
+            lambda data: central_square(decode_image(data), size, kind),
             encoded,
             fn_output_signature=tf.TensorSpec([size, size, 3], tf.uint8),
         )
 
-    def _ranked(self, pictures: tf.Tensor, top: int) -> dict[str, tf.Tensor]:
-        best, index = tf.math.top_k(self(pictures), top)
+    def _ranked(self, images: tf.Tensor, top: int) -> dict[str, tf.Tensor]:
+        best, index = tf.math.top_k(self(images), top)
         classes = self._parts.info.classes
         return {
             "classes": index,

@@ -23,14 +23,14 @@ def convert(served: Served, half: bool) -> bytes:
         half: store the weights as float16.
     Raises:
         TFLiteMismatch: it differs from `served` by more than TOLERANCE (with `half`, 100 times
-            that) on random pictures.
+            that) on random images.
     """
     size = served.image_size
-    spec = tf.TensorSpec([1, size, size, 3], tf.uint8, "pictures")
+    spec = tf.TensorSpec([1, size, size, 3], tf.uint8, "images")
 
     @tf.function(input_signature=[spec])
-    def probabilities(pictures):
-        return served(tf.cast(pictures, tf.float32))  # TFLite cannot choose between uint8 tensors
+    def probabilities(images):
+        return served(tf.cast(images, tf.float32))  # TFLite cannot choose between uint8 tensors
 
     function = probabilities.get_concrete_function()
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function], served)
@@ -38,8 +38,8 @@ def convert(served: Served, half: bool) -> bytes:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]
     content = converter.convert()
-    pictures = np.random.default_rng(0).integers(0, 256, (4, size, size, 3), np.uint8)
-    difference = np.abs(interpret(content, pictures) - served(tf.constant(pictures)).numpy()).max()
+    images = np.random.default_rng(0).integers(0, 256, (4, size, size, 3), np.uint8)
+    difference = np.abs(interpret(content, images) - served(tf.constant(images)).numpy()).max()
     if not difference <= TOLERANCE * (100 if half else 1):
         raise TFLiteMismatch(
             f"expected the TFLite file to answer as the network, received probabilities that"
@@ -48,16 +48,16 @@ def convert(served: Served, half: bool) -> bytes:
     return content
 
 
-def interpret(content: bytes, pictures: np.ndarray) -> np.ndarray:
-    """Probabilities float32 [n, classes] of uint8 pictures [n, N, N, 3] by TFLite's interpreter."""
+def interpret(content: bytes, images: np.ndarray) -> np.ndarray:
+    """Probabilities float32 [n, classes] of uint8 images [n, N, N, 3] by TFLite's interpreter."""
     with warnings.catch_warnings():  # of its move to ai_edge_litert, which TensorFlow lacks
         warnings.simplefilter("ignore")
         interpreter = tf.lite.Interpreter(model_content=content)
     interpreter.allocate_tensors()
     [given], [received] = interpreter.get_input_details(), interpreter.get_output_details()
     answers = []
-    for picture in pictures:
-        interpreter.set_tensor(given["index"], picture[None])
+    for image in images:
+        interpreter.set_tensor(given["index"], image[None])
         interpreter.invoke()
         answers.append(interpreter.get_tensor(received["index"])[0])
     return np.stack(answers)

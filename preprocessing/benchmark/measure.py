@@ -1,6 +1,6 @@
-"""How fast is a conversion, step by step and as a whole, on these pictures and this machine?
+"""How fast is a conversion, step by step and as a whole, on these images and this machine?
 
-The pictures below a folder are repeated under other names (as links) until there are enough. All
+The images below a folder are repeated under other names (as links) until there are enough. All
 figures come from one run: a plain loop of decode, resize, crop and encode in one process, as one
 writes it with Pillow alone; the same loop with this package's own functions, which do not resize
 what is cropped; both in as many processes at once as there are workers, which shows what the
@@ -9,7 +9,7 @@ several sizes, each as a program of its own; and, for comparison, the Beam pipel
 mind first, with one element per image.
 
 Start-up (importing, starting workers, the job around the work) is measured by a conversion of a
-few pictures, told apart, and not in the rates: those are the slope between small and large. Short
+few images, told apart, and not in the rates: those are the slope between small and large. Short
 conversions run three times, and the median counts.
 """
 
@@ -38,10 +38,10 @@ from preprocessing.images.statistics import PixelStatistics
 from preprocessing.storage.files import LocalFiles
 
 STEPS = ("read", "decode", "resize", "encode", "statistics", "records")
-SAMPLE = 2000  # pictures that the loops run over, at most
+SAMPLE = 2000  # images that the loops run over, at most
 NAIVE_SHARE = 4  # the naive pipeline gets this part of them: it is slow
 _LEAST_IMAGES = 200
-_SHORT = 2000  # a conversion of fewer pictures is repeated
+_SHORT = 2000  # a conversion of fewer images is repeated
 
 
 def measure(
@@ -50,7 +50,7 @@ def measure(
     """Measures everything; says on stderr what it is doing.
 
     Args:
-        folder: any folder with pictures below it.
+        folder: any folder with images below it.
         images: how many there shall be, by repetition, in each conversion; of a single number, a
             tenth is measured, too.
         workers: processes.
@@ -58,7 +58,7 @@ def measure(
         repeats: of conversions that are short; odd.
 
     Raises:
-        DatasetError: too few images, or no pictures in the folder.
+        DatasetError: too few images, or no images in the folder.
     """
     if min(images) < _LEAST_IMAGES:
         raise DatasetError(f"expected at least {_LEAST_IMAGES} images, received {min(images)}")
@@ -66,7 +66,7 @@ def measure(
     with tempfile.TemporaryDirectory(prefix="benchmark-") as scratch, _single_threaded():
         few = 2 * workers
         for size in (few, *sizes):
-            _link_pictures(folder, Path(scratch, f"source-{size}"), size)
+            _link_images(folder, Path(scratch, f"source-{size}"), size)
         linked = sorted(Path(scratch, f"source-{sizes[-1]}").rglob("*.JPEG"))
         paths = [str(path) for path in linked][:SAMPLE]
         _say(f"the plain loops, in one process alone, over {len(paths):,} images")
@@ -126,18 +126,18 @@ def _single_threaded() -> Iterator[None]:
             os.environ["OPENBLAS_NUM_THREADS"] = before
 
 
-def _link_pictures(folder: str, target: Path, count: int) -> None:
-    """Makes target/<class>/ with `count` links to the pictures below a folder, round and round."""
+def _link_images(folder: str, target: Path, count: int) -> None:
+    """Makes target/<class>/ with `count` links to the images below a folder, round and round."""
     source = Path(folder).resolve()
     if not source.is_dir():
         raise DatasetError(f"expected a folder as --input, found none at {folder!r}")
-    pictures = [source / entry.name for entry in LocalFiles().walk(str(source)) if entry.size > 0]
-    if not pictures:
-        raise DatasetError(f"expected pictures in {folder!r}, found none")
-    for number, picture in enumerate(itertools.islice(itertools.cycle(pictures), count)):
+    images = [source / entry.name for entry in LocalFiles().walk(str(source)) if entry.size > 0]
+    if not images:
+        raise DatasetError(f"expected images in {folder!r}, found none")
+    for number, image in enumerate(itertools.islice(itertools.cycle(images), count)):
         place = target / f"class-{number % min(count, 10)}"
         place.mkdir(parents=True, exist_ok=True)
-        (place / f"{number:08d}.JPEG").symlink_to(picture)
+        (place / f"{number:08d}.JPEG").symlink_to(image)
 
 
 def _in_processes(work: Callable, shares: Sequence[list[str]], options: ImageOptions) -> list:
@@ -254,7 +254,7 @@ def _convert(source: str, output: str, workers: int, options: ImageOptions) -> N
     from preprocessing.job.request import Conversion
     from preprocessing.job.runners import beam_options
 
-    # Every picture goes into the training split, the one with statistics.
+    # Every image goes into the training split, the one with statistics.
     conversion = Conversion("folder", source, output, options, validation_fraction=0)
     convert(conversion, beam_options([], workers))
 

@@ -9,7 +9,7 @@ _LEAST_SECONDS = 0.5  # start-up varies by tenths of a second
 
 @dataclass(frozen=True)
 class Whole:
-    """A program: pictures, seconds of wall time and of processor time of all its processes, and
+    """A program: images, seconds of wall time and of processor time of all its processes, and
     the highest memory of one of them in bytes."""
 
     images: int
@@ -31,8 +31,8 @@ class Measurement:
         own_loop: the same with this package's functions, before and after the conversions.
         plain_loops, own_loops: images/s of them in each of `workers` processes at once.
         steps: images/s of each step, for each of `workers` processes at once.
-        conversions: of a few pictures (the start-up), then of each size, ascending.
-        naive: the naive Beam pipeline, of a few pictures and of many.
+        conversions: of a few images (the start-up), then of each size, ascending.
+        naive: the naive Beam pipeline, of a few images and of many.
     """
 
     workers: int

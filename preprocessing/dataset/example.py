@@ -1,4 +1,4 @@
-"""A picture as a tf.train.Example message: its features' names, and both ways between."""
+"""An image as a tf.train.Example message: its features' names, and both ways between."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
-UNLABELLED = -1  # the label of a picture whose class is not known
+UNLABELLED = -1  # the label of an image whose class is not known
 
 FEATURES = {
     "encoded": "image/encoded",
@@ -22,7 +22,7 @@ FEATURES = {
 
 @dataclass(frozen=True)
 class Record:
-    """One picture as it stands in a shard.
+    """One image as it stands in a shard.
 
     Attributes:
         encoded: the JPEG file, or ``height * width * 3`` bytes of uint8 RGB in row-major order.
@@ -30,7 +30,7 @@ class Record:
         height, width: in pixels.
         label: 0-based class number; -1 where the source has no label.
         synset, text: the class's identifier and its readable name; empty where unlabelled.
-        filename: the picture's name within its class or archive.
+        filename: the image's name within its class or archive.
     """
 
     encoded: bytes

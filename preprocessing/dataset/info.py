@@ -62,14 +62,14 @@ class DatasetInfo:
     Attributes:
         format_version: version of the format, FORMAT_VERSION.
         source: "ilsvrc2012", "folder" or "cifar10".
-        image_size: side of the square pictures, in pixels.
+        image_size: side of the square images, in pixels.
         encoding: "jpeg" or "raw"; jpeg_quality is None for "raw".
         resize_filter: "area", "bilinear", "bicubic" or "lanczos".
         seed: of the global permutation (and of the held-out split).
         classes: by label.
         splits: the shards of each split, in order.
         color: color statistics of the training split.
-        rejects: number of pictures that could not be converted, by reason.
+        rejects: number of images that could not be converted, by reason.
         tool_versions: of the libraries that determine the bytes.
         options: further options of the conversion that determine the bytes.
     """

@@ -4,7 +4,7 @@ import re
 
 INFO_FILE = "dataset_info.json"
 MEAN_FILE = "mean_image.npy"
-MEAN_PICTURE = "mean_image.png"
+MEAN_IMAGE = "mean_image.png"
 REJECTS_FILE = "rejects.jsonl"
 SPLITS = ("train", "validation", "test")
 

@@ -1,7 +1,7 @@
 """Shrinking by area: every result pixel is the mean of exactly the area that it covers.
 
 A source pixel counts with the share of it that is covered, as in OpenCV's INTER_AREA (with which
-cuda-convnet2 shrank its pictures) and TensorFlow's ResizeMethod.AREA. Pillow's BOX is another
+cuda-convnet2 shrank its images) and TensorFlow's ResizeMethod.AREA. Pillow's BOX is another
 filter unless the ratio is whole: it counts a source pixel fully or not at all, and from 375 to
 256 pixels, say, some result pixels are single source pixels and others the mean of two.
 
@@ -28,14 +28,14 @@ def shrink_by_area(
 
     Args:
         pixels: uint8 [height, width, channels], 0..255.
-        left, top, side: the square, in source pixels; inside the picture, side >= size.
+        left, top, side: the square, in source pixels; inside the image, side >= size.
         size: side of the result, in pixels.
 
     Returns:
         uint8 [size, size, channels].
 
     Raises:
-        ValueError: the square is smaller than the result, or not inside the picture.
+        ValueError: the square is smaller than the result, or not inside the image.
     """
     if (
         side < size

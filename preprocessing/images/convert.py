@@ -1,14 +1,14 @@
-"""One picture: encoded bytes of any common format -> RGB pixels of one size -> JPEG or raw bytes.
+"""One image: encoded bytes of any common format -> RGB pixels of one size -> JPEG or raw bytes.
 
 Everything here is pure: the same bytes and options give the same result, in any process. What a
-file *is* is told by its content, never by its name: ImageNet has a PNG and CMYK pictures that are
+file *is* is told by its content, never by its name: ImageNet has a PNG and CMYK images that are
 named .JPEG.
 
 Geometry: the kept region is the central square, side s = min(width, height), at the real-valued
 offsets ((width - s) / 2, (height - s) / 2). It is resampled to size x size in one step, which is
 "short side to 256, then the central 256 x 256" without resampling what is thrown away.
 
-Color: grey and palette pictures become RGB. CMYK becomes R = (255 - C)(255 - K) / 255 and so on,
+Color: grey and palette images become RGB. CMYK becomes R = (255 - C)(255 - K) / 255 and so on,
 where an Adobe marker says that the file's ink values are stored inverted, as libjpeg's and
 TensorFlow's decoders read it. Transparency is laid over white, as a page shows it. 16-bit samples
 keep their high byte. Color profiles are ignored, as in every published ImageNet result.
@@ -27,9 +27,9 @@ from preprocessing.images.area import shrink_by_area
 # Only what these plugins read is ever parsed: Pillow would also start Ghostscript for EPS, ...
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 
-JPEG_FORMATS = ("JPEG", "MPO")  # MPO: a JPEG with further pictures behind the first
+JPEG_FORMATS = ("JPEG", "MPO")  # MPO: a JPEG with further images behind the first
 
-# Where a picture has to grow, there is nothing to average, and "area" means bicubic: the rule of
+# Where an image has to grow, there is nothing to average, and "area" means bicubic: the rule of
 # cuda-convnet2's own tool (make-data/pyext/src/pyext.cpp: INTER_AREA if the scale is below 1,
 # INTER_CUBIC above). Pillow's BOX is not used: see area.py.
 FILTERS = {
@@ -39,7 +39,7 @@ FILTERS = {
     "lanczos": Image.Resampling.LANCZOS,
 }
 
-# A picture of Pillow's own warning limit, 1024^3 / 4 / 3 pixels, takes 360 MB once decoded.
+# An image of Pillow's own warning limit, 1024^3 / 4 / 3 pixels, takes 360 MB once decoded.
 MAX_PIXELS = 89_478_485
 
 # A JPEG is decoded at 1/2, 1/4 or 1/8 of its size (libjpeg's scaled inverse DCT) only as long as
@@ -48,7 +48,7 @@ MAX_PIXELS = 89_478_485
 # (36-39 dB at worst); a margin of 1 would save 40 %, at 38 dB (27 dB at worst); of 4, 15 %.
 DRAFT_MARGIN = 2
 
-# EXIF orientation -> the transposition that turns the stored picture upright.
+# EXIF orientation -> the transposition that turns the stored image upright.
 ORIENTATIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -61,7 +61,7 @@ ORIENTATIONS = {
 
 
 class Reject(Exception):
-    """This picture cannot be converted. `reason` is a short slug to count by, `detail` one line.
+    """This image cannot be converted. `reason` is a short slug to count by, `detail` one line.
 
     Reasons: "empty" (no bytes), "not-an-image" (no known format), "truncated" (bytes are missing),
     "undecodable" (damaged otherwise), "too-many-pixels", "unsupported-mode" (its pixels have no
@@ -79,16 +79,16 @@ class Reject(Exception):
 
 @dataclass(frozen=True)
 class ImageOptions:
-    """How every picture of a dataset is converted.
+    """How every image of a dataset is converted.
 
     Args:
         size: side of the square result, in pixels.
-        filter: "area" (mean of the covered area; bicubic where a picture has to grow),
+        filter: "area" (mean of the covered area; bicubic where an image has to grow),
             "bilinear", "bicubic" or "lanczos" (Pillow's, antialiased).
         encoding: "jpeg", or "raw" for the uint8 pixels themselves, row by row, RGB.
         quality: of the JPEG, 1..100.
-        apply_exif: turn the picture as its EXIF orientation says. ImageNet is used without.
-        max_pixels: a picture of more pixels is rejected before it is decoded.
+        apply_exif: turn the image as its EXIF orientation says. ImageNet is used without.
+        max_pixels: an image of more pixels is rejected before it is decoded.
 
     Raises:
         ValueError: an argument out of range.
@@ -122,7 +122,7 @@ class ImageOptions:
 
 
 def decode_and_resize(data: bytes, options: ImageOptions) -> np.ndarray:
-    """The central square of an encoded picture, as pixels.
+    """The central square of an encoded image, as pixels.
 
     Args:
         data: the bytes of a JPEG, PNG, GIF (its first frame), BMP, WebP, TIFF or PPM file.
@@ -132,7 +132,7 @@ def decode_and_resize(data: bytes, options: ImageOptions) -> np.ndarray:
         uint8 [size, size, 3], RGB, 0..255; perhaps not writable.
 
     Raises:
-        Reject: the bytes are no picture, or a damaged, unsupported or too large one.
+        Reject: the bytes are no image, or a damaged, unsupported or too large one.
     """
     image, square, orientation = decode(data, options)
     pixels = resize(image, square, options)
@@ -177,11 +177,11 @@ def decode(
         if image.format in JPEG_FORMATS:
             drafted = image.draft(None, (DRAFT_MARGIN * options.size,) * 2)
         image.load()
-        # The source's extent in pixels of what was decoded: a reduced picture is rounded up, and
+        # The source's extent in pixels of what was decoded: a reduced image is rounded up, and
         # a TIFF is turned upright by being loaded.
         width, height = drafted[1][2:] if drafted is not None else image.size
         image = _to_rgb_or_grey(image)
-    except (Reject, MemoryError):  # being out of memory says nothing about the picture
+    except (Reject, MemoryError):  # being out of memory says nothing about the image
         raise
     except UnidentifiedImageError:
         raise Reject("not-an-image", f"no known format; begins with {data[:8].hex()}") from None
@@ -235,6 +235,6 @@ def _orientation(image: Image.Image) -> int:
         return 1
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # noqa: BLE001 - whatever is wrong with the EXIF, the picture itself is good
+    except Exception:  # noqa: BLE001 - whatever is wrong with the EXIF, the image itself is good
         return 1
     return orientation if orientation in ORIENTATIONS else 1

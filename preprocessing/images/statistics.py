@@ -1,7 +1,7 @@
-"""Mean image and color covariance of many pictures, exact and mergeable.
+"""Mean image and color covariance of many images, exact and mergeable.
 
 Pixels are whole numbers, so all sums are kept as whole numbers: they have no rounding error, and
-the result is the same to the last bit however the pictures are spread over shards and workers.
+the result is the same to the last bit however the images are spread over shards and workers.
 With x a pixel's (R, G, B) and n the number of pixels,
 
     covariance = (n * sum(x x^T) - sum(x) sum(x)^T) / n^2
@@ -22,25 +22,25 @@ _MOST_PRODUCTS = 2**24 // 255**2  # 258
 
 
 class PixelStatistics:
-    """Sums over pictures of one size. int64 holds two billion pictures of 256 x 256."""
+    """Sums over images of one size. int64 holds two billion images of 256 x 256."""
 
     def __init__(self, size: int):
         """Args:
-        size: side of the square pictures, in pixels.
+        size: side of the square images, in pixels.
         """
         self.size = size
-        self.count = 0  # pictures
+        self.count = 0  # images
         self._sum = np.zeros((size, size, 3), np.int64)  # per pixel and channel
         self._products = np.zeros((3, 3), np.int64)  # sum over all pixels of x x^T
-        # What is not in the two sums above yet. A row of a picture is R G B R G B ..., so its
+        # What is not in the two sums above yet. A row of an image is R G B R G B ..., so its
         # products with itself shifted by `lag` hold those of channel c and channel c + lag.
-        self._recent = 0  # pictures
+        self._recent = 0  # images
         self._values = np.empty((size, 3 * size), np.float32)
         self._recent_sum = np.zeros((size, size, 3), np.uint16)
         self._recent_products = np.zeros((3, 3 * size), np.float64)  # [lag, column]
 
     def add(self, pixels: np.ndarray) -> None:
-        """Count one picture, uint8 [size, size, 3], RGB.
+        """Count one image, uint8 [size, size, 3], RGB.
 
         Raises:
             ValueError: pixels of another shape or dtype.
@@ -64,10 +64,10 @@ class PixelStatistics:
             self._flush()
 
     def merge(self, other: "PixelStatistics") -> None:
-        """Count all of another's pictures too.
+        """Count all of another's images too.
 
         Raises:
-            ValueError: the other's pictures have another size.
+            ValueError: the other's images have another size.
         """
         if other.size != self.size:
             raise ValueError(f"Expected statistics of size {self.size}. Received: {other.size}")
@@ -81,9 +81,9 @@ class PixelStatistics:
         """float64 [size, size, 3], RGB, 0..255.
 
         Raises:
-            ValueError: there was no picture.
+            ValueError: there was no image.
         """
-        self._require_pictures()
+        self._require_images()
         self._flush()
         return self._sum / self.count
 
@@ -95,9 +95,9 @@ class PixelStatistics:
         component is positive.
 
         Raises:
-            ValueError: there was no picture.
+            ValueError: there was no image.
         """
-        self._require_pictures()
+        self._require_images()
         self._flush()
         pixels = self.count * self.size**2
         sums = [int(total) for total in self._sum.sum(axis=(0, 1))]
@@ -168,6 +168,6 @@ class PixelStatistics:
         self._recent_products[...] = 0
         self._recent = 0
 
-    def _require_pictures(self) -> None:
+    def _require_images(self) -> None:
         if self.count == 0:
-            raise ValueError("Expected at least one picture. Received: none")
+            raise ValueError("Expected at least one image. Received: none")

@@ -1,4 +1,4 @@
-"""A contact sheet: many pictures side by side, each over its class name."""
+"""A contact sheet: many images side by side, each over its class name."""
 
 import io
 import math
@@ -7,42 +7,42 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-TILE = 128  # pixels; side of a picture on the sheet
+TILE = 128  # pixels; side of an image on the sheet
 _GAP = 8
 _TEXT_SIZE = 12
 _PAPER, _INK = (250, 250, 248), (40, 40, 40)
 
 
 def draw_contact_sheet(
-    pictures: Sequence[np.ndarray], names: Sequence[str], columns: int | None = None
+    images: Sequence[np.ndarray], names: Sequence[str], columns: int | None = None
 ) -> bytes:
-    """Draws the pictures row by row.
+    """Draws the images row by row.
 
     Args:
-        pictures: uint8 [size, size, 3] each, RGB.
+        images: uint8 [size, size, 3] each, RGB.
         names: what to write below each; a name that is too long is cut, ending in "…".
-        columns: pictures in a row; by default the sheet is about as wide as it is high.
+        columns: images in a row; by default the sheet is about as wide as it is high.
 
     Returns:
         The bytes of a PNG file.
 
     Raises:
-        ValueError: no pictures, or not as many names.
+        ValueError: no images, or not as many names.
     """
-    if not pictures or len(pictures) != len(names):
+    if not images or len(images) != len(names):
         raise ValueError(
-            "Expected at least one picture, and a name for each. "
-            f"Received: {len(pictures)} pictures, {len(names)} names"
+            "Expected at least one image, and a name for each. "
+            f"Received: {len(images)} images, {len(names)} names"
         )
-    columns = columns or math.ceil(math.sqrt(len(pictures)))
-    rows = math.ceil(len(pictures) / columns)
+    columns = columns or math.ceil(math.sqrt(len(images)))
+    rows = math.ceil(len(images) / columns)
     font = ImageFont.load_default(_TEXT_SIZE)
     width, height = TILE + _GAP, TILE + _TEXT_SIZE + 2 * _GAP
     sheet = Image.new("RGB", (columns * width + _GAP, rows * height + _GAP), _PAPER)
     pen = ImageDraw.Draw(sheet)
-    for index, (picture, name) in enumerate(zip(pictures, names, strict=True)):
+    for index, (image, name) in enumerate(zip(images, names, strict=True)):
         x, y = _GAP + index % columns * width, _GAP + index // columns * height
-        tile = Image.fromarray(picture).resize((TILE, TILE), _filter(picture.shape[0]))
+        tile = Image.fromarray(image).resize((TILE, TILE), _filter(image.shape[0]))
         sheet.paste(tile, (x, y))
         pen.text((x, y + TILE + 2), _fitting(name, font), _INK, font)
     buffer = io.BytesIO()
@@ -51,7 +51,7 @@ def draw_contact_sheet(
 
 
 def _filter(size: int) -> Image.Resampling:
-    """Small pictures are enlarged pixel by pixel, so that one sees what is in the dataset."""
+    """Small images are enlarged pixel by pixel, so that one sees what is in the dataset."""
     return Image.Resampling.NEAREST if size < TILE else Image.Resampling.LANCZOS
 
 

@@ -1,4 +1,4 @@
-"""A dataset in words and pictures: what ``python -m preprocessing inspect`` shows."""
+"""A dataset in words and images: what ``python -m preprocessing inspect`` shows."""
 
 import io
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ def describe(info: DatasetInfo) -> str:
     side = info.image_size
     lines = [
         f"source        {info.source}, seed {info.seed}, format version {info.format_version}",
-        f"pictures      {side} x {side}, {info.encoding}{quality}, shrunk by {info.resize_filter}",
+        f"images      {side} x {side}, {info.encoding}{quality}, shrunk by {info.resize_filter}",
     ]
     for split, shards in info.splits.items():
         size = sum(shard.bytes for shard in shards)
@@ -67,26 +67,26 @@ def _classes(info: DatasetInfo) -> list[str]:
     return lines
 
 
-def first_pictures(
+def first_images(
     directory: str, info: DatasetInfo, files: Files, count: int
 ) -> tuple[list[np.ndarray], list[str]]:
-    """The first pictures of the training split, uint8 [N, N, 3], and their class names.
+    """The first images of the training split, uint8 [N, N, 3], and their class names.
 
     Raises:
         DatasetError: they cannot be read, or count is not positive.
     """
     if count < 1:
         raise DatasetError(f"expected --count of at least 1, received {count}")
-    pictures, names = [], []
+    images, names = [], []
     try:
         for record in _records(directory, info, files):
-            pictures.append(_pixels(record, info.image_size))
+            images.append(_pixels(record, info.image_size))
             names.append(record.text)
-            if len(pictures) == count:
+            if len(images) == count:
                 break
     except (RecordError, ValueError, OSError) as error:
-        raise DatasetError(f"cannot read the pictures of {directory}: {error}") from error
-    return pictures, names
+        raise DatasetError(f"cannot read the images of {directory}: {error}") from error
+    return images, names
 
 
 def _records(directory: str, info: DatasetInfo, files: Files) -> Iterator[Record]:

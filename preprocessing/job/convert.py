@@ -1,6 +1,6 @@
 """The Beam job: list the source, plan the shards, make them, publish the dataset; top to bottom.
 
-An element is a shard's task, a few numbers; pictures are read, converted and written where the
+An element is a shard's task, a few numbers; images are read, converted and written where the
 element arrives and never travel. Workers need this package and few others (BUILD.md, "Clusters");
 they import neither TensorFlow nor alexnet_tf.
 """
@@ -155,7 +155,7 @@ def _list_and_plan(conversion: Conversion, workspace: Workspace) -> tuple[Listin
 
 
 def list_source(conversion: Conversion, workspace: Workspace) -> Listing:
-    """Lists the source's pictures; nothing is decoded."""
+    """Lists the source's images; nothing is decoded."""
     remote = "://" in conversion.input
     files = BeamFiles(remember=True) if remote else LocalFiles()
     folder = conversion.input.rstrip("/") or "/"
@@ -214,8 +214,8 @@ def _make_shards(
     # Local runners deal elements out in turn: keep those that are still to do evenly spread.
     waiting = [task for task in tasks if task not in set(kept)]
     with ProgressDisplay(
-        sum(task.pictures for task in tasks),
-        sum(task.pictures for task in kept),
+        sum(task.images for task in tasks),
+        sum(task.images for task in kept),
         _Progress(workspace, waiting),
     ):
         try:
@@ -241,11 +241,11 @@ def _make_shards(
 
 
 class _Progress:
-    """Counts the pictures done by this run."""
+    """Counts the images done by this run."""
 
     def __init__(self, workspace: Workspace, waiting: Sequence[ShardTask]):
         self._workspace = workspace
-        self._waiting = {f"{task.name}.json": task.pictures for task in waiting}
+        self._waiting = {f"{task.name}.json": task.images for task in waiting}
         self._done = 0
         self._next = 0.0
 

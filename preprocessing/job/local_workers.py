@@ -17,8 +17,8 @@ DRIVER = "PREPROCESSING_DRIVER_PID"  # environment variable: the process that st
 WORKER_PACKAGE = "ALEXNET_TF_WORKER"  # environment variable: setup.py leaves out the training part
 PIDS = "workers.pid"  # file of the working folder: a line for each worker
 
-# glibc gives freed memory back to the system and fetches it again, picture by picture: 45 page
-# faults each, 3 % of the time. These limits (in bytes) have it keep what one picture needs.
+# glibc gives freed memory back to the system and fetches it again, image by image: 45 page
+# faults each, 3 % of the time. These limits (in bytes) have it keep what one image needs.
 _KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(128 << 20)}
 
 _WORKER_THREAD = "run_worker"  # Beam's name for the thread that waits for a worker process

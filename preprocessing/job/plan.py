@@ -1,4 +1,4 @@
-"""The plan: which picture stands in which shard, in which order.
+"""The plan: which image stands in which shard, in which order.
 
 Each split is put into one seeded random order, whatever the layout of its source, and cut into
 shards of nearly equal size; so a sequential reader sees the classes mixed. The plan is one file;
@@ -16,16 +16,16 @@ from preprocessing.errors import DatasetError
 from preprocessing.sources.listing import ImageList, Listing, RejectEntry, seeded_hashes
 from preprocessing.storage.files import Files
 
-# ImageNet gets the customary 1024 and 128 shards; small sets get one for each 128 pictures.
-PICTURES_PER_SHARD = 128
+# ImageNet gets the customary 1024 and 128 shards; small sets get one for each 128 images.
+IMAGES_PER_SHARD = 128
 MOST_SHARDS = {"train": 1024, "validation": 128, "test": 128}
 
 
 class ShardTask(NamedTuple):
-    """A shard to make: its name, its number of pictures, and where its part of the plan stands."""
+    """A shard to make: its name, its number of images, and where its part of the plan stands."""
 
     name: str
-    pictures: int
+    images: int
     offset: int
     length: int
 
@@ -41,24 +41,24 @@ def parse_shard_counts(text: str) -> dict[str, int]:
     return counts
 
 
-def default_shard_count(split: str, pictures: int) -> int:
-    """One shard for each 128 pictures, but at most 1024 (train) or 128 (validation, test)."""
-    return min(MOST_SHARDS[split], max(1, math.ceil(pictures / PICTURES_PER_SHARD)))
+def default_shard_count(split: str, images: int) -> int:
+    """One shard for each 128 images, but at most 1024 (train) or 128 (validation, test)."""
+    return min(MOST_SHARDS[split], max(1, math.ceil(images / IMAGES_PER_SHARD)))
 
 
 def shard_order(listing: Listing, split: str, seed: int) -> np.ndarray:
-    """Indices of a split's pictures in their seeded order; the same name twice is a reject.
+    """Indices of a split's images in their seeded order; the same name twice is a reject.
 
-    The order depends on nothing but the seed and the pictures' classes and names. The rejects are
+    The order depends on nothing but the seed and the images' classes and names. The rejects are
     appended to the listing's.
     """
-    pictures = listing.splits[split]
-    hashes = seeded_hashes(seed, (listing.order_key(split, ref) for ref in pictures))
+    images = listing.splits[split]
+    hashes = seeded_hashes(seed, (listing.order_key(split, ref) for ref in images))
     order = np.argsort(hashes, kind="stable")
     same_hash = np.flatnonzero(hashes[order[1:]] == hashes[order[:-1]]) + 1
     repeated = []
     for position in same_hash:
-        first, second = pictures[order[position - 1]], pictures[order[position]]
+        first, second = images[order[position - 1]], images[order[position]]
         if listing.order_key(split, first) == listing.order_key(split, second):
             repeated.append(position)
             where = listing.containers[second.container].path
@@ -73,7 +73,7 @@ def write_plan(
     """Writes the plan and returns its shards, those of one split in order.
 
     Raises:
-        DatasetError: a split has no pictures, or more shards than pictures.
+        DatasetError: a split has no images, or more shards than images.
     """
     tasks: list[ShardTask] = []
     for split in counts:
@@ -87,7 +87,7 @@ def write_plan(
             count = counts.get(split) or default_shard_count(split, len(order))
             if count > len(order):
                 raise DatasetError(
-                    f"expected at most {len(order)} shards, one for each picture of the split "
+                    f"expected at most {len(order)} shards, one for each image of the split "
                     f"{split}; received {count}"
                 )
             for index in range(count):
@@ -101,7 +101,7 @@ def write_plan(
 
 
 def read_plan(files: Files, path: str, task: ShardTask) -> ImageList:
-    """The pictures of one shard, in order."""
+    """The images of one shard, in order."""
     with files.open(path) as file:
         file.seek(task.offset)
         return ImageList.from_bytes(file.read(task.length))

@@ -26,9 +26,9 @@ class ProgressDisplay:
     """Polls a count in a thread of its own, from ``with`` to its end.
 
     Args:
-        total: number of pictures of the whole job.
+        total: number of images of the whole job.
         kept: how many of them an earlier run has done; they do not count in the rate.
-        count: returns the number of pictures that this run has done.
+        count: returns the number of images that this run has done.
         file: where to write; sys.stderr if None.
         interval: seconds between lines in a log.
     """

@@ -19,7 +19,7 @@ from preprocessing.dataset.info import DatasetInfo, Shard, serialize_info
 from preprocessing.dataset.names import (
     INFO_FILE,
     MEAN_FILE,
-    MEAN_PICTURE,
+    MEAN_IMAGE,
     REJECTS_FILE,
     parse_shard_name,
 )
@@ -51,19 +51,19 @@ def assemble(
     statistics = PixelStatistics(conversion.images.size)
     splits: dict[str, list[Shard]] = {}
     rejects = list(listing.rejects)
-    pictures = len(rejects)
+    total = len(rejects)
     for task in tasks:
         result = _result(workspace, task)
-        pictures += task.pictures
+        total += task.images
         rejects += result.rejects
         splits.setdefault(parse_shard_name(task.name)[0], []).append(result.shard)
         if result.statistics:
             with workspace.files.open(workspace.statistics(task.name)) as file:
                 statistics.merge(PixelStatistics.from_bytes(file.read()))
     _write_rejects(workspace, rejects)
-    _check_rejects(workspace, conversion, rejects, pictures)
+    _check_rejects(workspace, conversion, rejects, total)
     if statistics.count == 0:
-        raise JobError("expected training pictures, all of them were rejected")
+        raise JobError("expected training images, all of them were rejected")
     images = conversion.images
     info = DatasetInfo(
         source=conversion.source,
@@ -88,9 +88,9 @@ def assemble(
 
 def _result(workspace: Workspace, task: ShardTask) -> ShardResult:
     result = read_result(workspace, task.name)
-    if result is None or result.shard.examples + len(result.rejects) != task.pictures:
+    if result is None or result.shard.examples + len(result.rejects) != task.images:
         raise JobError(
-            f"expected {task.pictures} records and rejects of {task.name}, found "
+            f"expected {task.images} records and rejects of {task.name}, found "
             f"{'no result' if result is None else 'others'}; run the same command again"
         )
     return result
@@ -103,14 +103,14 @@ def _write_rejects(workspace: Workspace, rejects: Iterable[RejectEntry]) -> None
 
 
 def _check_rejects(
-    workspace: Workspace, conversion: Conversion, rejects: Sequence[RejectEntry], pictures: int
+    workspace: Workspace, conversion: Conversion, rejects: Sequence[RejectEntry], images: int
 ) -> None:
-    if len(rejects) <= conversion.max_rejects * pictures:
+    if len(rejects) <= conversion.max_rejects * images:
         return
     counts = Counter(entry.reason for entry in rejects).most_common()
     reasons = ", ".join(f"{reason} {count}" for reason, count in counts)
     raise JobError(
-        f"{len(rejects)} of {pictures} pictures were rejected ({reasons}), more than --max-rejects "
+        f"{len(rejects)} of {images} images were rejected ({reasons}), more than --max-rejects "
         f"{conversion.max_rejects:g} allows; they are listed in {workspace.path(REJECTS_FILE)}. "
         "Mend them, or run the same command with a larger --max-rejects: finished shards are kept"
     )
@@ -135,7 +135,7 @@ def publish(workspace: Workspace, outcome: Outcome) -> None:
         files.move(workspace.shard(name), files.join(output, name))
     for name, data in (
         (MEAN_FILE, _npy(outcome.mean_image)),
-        (MEAN_PICTURE, _png(outcome.mean_image)),
+        (MEAN_IMAGE, _png(outcome.mean_image)),
         (REJECTS_FILE, None),
     ):
         if data is None:

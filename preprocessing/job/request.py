@@ -27,11 +27,11 @@ class Conversion:
     Attributes:
         source: "ilsvrc2012", "folder" or "cifar10".
         input: the source's path; output: the dataset's directory.
-        images: how each picture is converted.
-        seed: of the order of the pictures, and of the held-out part.
+        images: how each image is converted.
+        seed: of the order of the images, and of the held-out part.
         shards: number of shards by split, where it is not the default.
-        validation_fraction: of each class's pictures, held out where a folder has no validation.
-        max_rejects: fraction of all pictures; more rejects fail the job.
+        validation_fraction: of each class's images, held out where a folder has no validation.
+        max_rejects: fraction of all images; more rejects fail the job.
         overwrite: replace the dataset, or the other unfinished conversion, that output holds.
     """
 
@@ -62,7 +62,7 @@ def check_output(workspace: Workspace, source: str, overwrite: bool) -> None:
 
     Raises:
         DatasetError: it holds a complete dataset (and `overwrite` is not set), or other files, or
-            lies where the source's pictures are.
+            lies where the source's images are.
     """
     files, output = workspace.files, workspace.output
     _check_apart(source, output)
@@ -80,7 +80,7 @@ def check_output(workspace: Workspace, source: str, overwrite: bool) -> None:
 
 
 def _check_apart(source: str, output: str) -> None:
-    """The dataset would be taken for a class of pictures the next time."""
+    """The dataset would be taken for a class of images the next time."""
     if "://" in source or "://" in output:
         inside = f"{output}/".startswith(f"{source.rstrip('/')}/")
     else:

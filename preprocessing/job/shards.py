@@ -1,4 +1,4 @@
-"""Makes one shard: reads its pictures, converts them, writes records; or keeps a finished one.
+"""Makes one shard: reads its images, converts them, writes records; or keeps a finished one.
 
 Everything about a job that is not done yet stands in its working folder (``Workspace``). Beside a
 finished shard stand its color statistics and, written last, its result: a later run that finds
@@ -20,7 +20,7 @@ from preprocessing.images.convert import ImageOptions, Reject, decode_and_resize
 from preprocessing.images.statistics import PixelStatistics
 from preprocessing.job.plan import ShardTask, read_plan
 from preprocessing.sources.listing import Container, ImageRef, RejectEntry
-from preprocessing.sources.reader import PictureReader
+from preprocessing.sources.reader import ImageReader
 from preprocessing.storage.files import Files
 
 _READ_AHEAD = 16
@@ -89,7 +89,7 @@ class ShardResult:
     Attributes:
         shard: as it goes into dataset_info.json.
         source_bytes: that were read.
-        rejects: pictures that could not be converted.
+        rejects: images that could not be converted.
         statistics: SHA-256 of the saved color statistics; empty for splits without.
         kept: an earlier run had made it.
     """
@@ -111,11 +111,11 @@ def make_shard(
     """Makes a shard, or keeps it if an earlier run has finished it.
 
     Args:
-        workspace: where to write; its plan says which pictures the shard holds.
+        workspace: where to write; its plan says which images the shard holds.
         files_for: the filesystem of an input path.
         job: how to convert.
         task: which shard.
-        tick: called after each picture with the number done; not called for a kept shard.
+        tick: called after each image with the number done; not called for a kept shard.
 
     Raises:
         DatasetError: the input has changed.
@@ -129,7 +129,7 @@ def make_shard(
     split = parse_shard_name(task.name)[0]
     statistics = PixelStatistics(job.options.size) if split == "train" else None
     with (
-        PictureReader(files_for, job.containers) as reader,
+        ImageReader(files_for, job.containers) as reader,
         files.create(workspace.shard(task.name)) as file,
     ):
         writer = _ShardWriter(file, task.name, job, statistics, reader)
@@ -152,7 +152,7 @@ def make_shard(
 
 
 class _ShardWriter:
-    """Converts pictures one by one into records of a shard, counting as it goes."""
+    """Converts images one by one into records of a shard, counting as it goes."""
 
     def __init__(
         self,
@@ -160,7 +160,7 @@ class _ShardWriter:
         name: str,
         job: Job,
         statistics: PixelStatistics | None,
-        reader: PictureReader,
+        reader: ImageReader,
     ):
         self._file = file
         self._name = name

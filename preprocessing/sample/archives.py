@@ -1,8 +1,8 @@
-"""Draws a small picture set and packs it exactly as ILSVRC2012 is distributed.
+"""Draws a small image set and packs it exactly as ILSVRC2012 is distributed.
 
 So whatever is tried on it (`make demo`) goes the very way that ImageNet goes: a training archive
 of one archive per class, a flat validation archive, and a development kit whose `meta.mat` maps
-ILSVRC2012_IDs, which are not in the order of the WNIDs, to classes. A few training pictures are
+ILSVRC2012_IDs, which are not in the order of the WNIDs, to classes. A few training images are
 no RGB JPEG although they are named so, as in ImageNet.
 
 The same arguments give the same bytes (with the same versions of NumPy, Pillow and SciPy),
@@ -52,11 +52,11 @@ INTERNAL_NODES = (
     ("n90000002", "texture", tuple(TEXTURES)),
     ("n90000003", "figure", ("shape", "texture")),
 )
-# (class, picture) of the training split -> what stands in the file named .JPEG.
-ODD_PICTURES = {("circle", 0): "PNG", ("spiral", 1): "CMYK", ("dots", 2): "CMYK"}
+# (class, image) of the training split -> what stands in the file named .JPEG.
+ODD_IMAGES = {("circle", 0): "PNG", ("spiral", 1): "CMYK", ("dots", 2): "CMYK"}
 
 MAX_PER_CLASS = 10_000  # a class's archive is made in memory
-_CHUNK = 25  # pictures that a process draws at a time
+_CHUNK = 25  # images that a process draws at a time
 _MODIFIED = 1_340_000_000  # of every archive member: June 2012
 _SPLIT_CODES = {"train": 0, "validation": 1}
 
@@ -73,7 +73,7 @@ def draw_dataset(
 
     Args:
         output: a directory; made if it does not exist.
-        train_per_class, validation_per_class: pictures of each of the ten classes.
+        train_per_class, validation_per_class: images of each of the ten classes.
         seed: of everything drawn, 0 or more.
         workers: processes that draw; by default one per processor.
         overwrite: replace archives that are there.
@@ -84,7 +84,7 @@ def draw_dataset(
     for what, count in (("training", train_per_class), ("validation", validation_per_class)):
         if not 1 <= count <= MAX_PER_CLASS:
             raise DatasetError(
-                f"expected 1 to {MAX_PER_CLASS} {what} pictures per class, received {count}"
+                f"expected 1 to {MAX_PER_CLASS} {what} images per class, received {count}"
             )
     if seed < 0:
         raise DatasetError(f"expected a seed of 0 or more, received {seed}")
@@ -110,10 +110,10 @@ def draw_dataset(
         _written(paths) as files,
         ProgressDisplay(len(train) + len(validation), 0, done),
     ):
-        pictures = _drawn("train", train, seed, workers, done)
-        _write_train_archive(files[0], pictures, train_per_class)
-        pictures = _drawn("validation", validation, seed, workers, done)
-        _write_validation_archive(files[1], pictures)
+        images = _drawn("train", train, seed, workers, done)
+        _write_train_archive(files[0], images, train_per_class)
+        images = _drawn("validation", validation, seed, workers, done)
+        _write_validation_archive(files[1], images)
         _write_devkit(files[2], labels + 1, train_per_class)
 
 
@@ -141,7 +141,7 @@ def _written(paths: list[Path]) -> Iterator[list[BinaryIO]]:
 def _drawn(
     split: str, wanted: list[tuple[str, int]], seed: int, workers: int | None, done: Tally
 ) -> Iterator[bytes]:
-    """The wanted pictures of a split, (class, number) each, in order, as the bytes of files."""
+    """The wanted images of a split, (class, number) each, in order, as the bytes of files."""
     tasks = [
         (split, wanted[start : start + _CHUNK], seed) for start in range(0, len(wanted), _CHUNK)
     ]
@@ -167,10 +167,10 @@ def _draw_chunk(task: tuple[str, list[tuple[str, int]], int]) -> list[bytes]:
 
 
 def _draw_file(split: str, name: str, number: int, seed: int) -> bytes:
-    """One picture as a file's bytes. It has a generator of its own, so it depends on no other."""
+    """One image as a file's bytes. It has a generator of its own, so it depends on no other."""
     rng = np.random.default_rng([seed, _SPLIT_CODES[split], CLASSES.index(name), number])
     image = draw(name, rng)
-    odd = ODD_PICTURES.get((name, number)) if split == "train" else None
+    odd = ODD_IMAGES.get((name, number)) if split == "train" else None
     buffer = io.BytesIO()
     if odd == "PNG":
         image.save(buffer, "PNG")
@@ -196,20 +196,20 @@ def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
     archive.addfile(member, io.BytesIO(data))
 
 
-def _write_train_archive(file: BinaryIO, pictures: Iterator[bytes], per_class: int) -> None:
+def _write_train_archive(file: BinaryIO, images: Iterator[bytes], per_class: int) -> None:
     with tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT) as archive:
         for name in CLASSES:
             inner = io.BytesIO()
             with tarfile.open(fileobj=inner, mode="w", format=tarfile.GNU_FORMAT) as class_archive:
                 for number in range(per_class):
-                    _add(class_archive, f"{WNIDS[name]}_{number + 1}.JPEG", next(pictures))
+                    _add(class_archive, f"{WNIDS[name]}_{number + 1}.JPEG", next(images))
             _add(archive, f"{WNIDS[name]}.tar", inner.getvalue())
 
 
-def _write_validation_archive(file: BinaryIO, pictures: Iterator[bytes]) -> None:
+def _write_validation_archive(file: BinaryIO, images: Iterator[bytes]) -> None:
     with tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT) as archive:
-        for number, picture in enumerate(pictures, start=1):
-            _add(archive, f"ILSVRC2012_val_{number:08d}.JPEG", picture)
+        for number, image in enumerate(images, start=1):
+            _add(archive, f"ILSVRC2012_val_{number:08d}.JPEG", image)
 
 
 def _write_devkit(file: BinaryIO, ilsvrc_ids: np.ndarray, train_per_class: int) -> None:
@@ -235,7 +235,7 @@ def _meta_mat(train_per_class: int) -> bytes:
         row["ILSVRC2012_ID"] = float(ids[name])
         row["WNID"] = wnid
         row["words"] = name
-        row["gloss"] = "a drawn picture" if not children else "an internal node, not a class"
+        row["gloss"] = "a drawn image" if not children else "an internal node, not a class"
         row["num_children"] = float(len(children))
         row["children"] = np.array([[ids[child] for child in children]], np.float64)
         row["wordnet_height"] = float(heights[name])

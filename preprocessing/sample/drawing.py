@@ -1,6 +1,6 @@
-"""Pictures for trying things out: shapes and textures under as much variety as fits.
+"""Images for trying things out: shapes and textures under as much variety as fits.
 
-Every picture shows one object of its class, at a random place, size and angle, in random colors,
+Every image shows one object of its class, at a random place, size and angle, in random colors,
 lit from a random side and throwing a shadow, on a blurred background of gradients, scraps and
 strokes, some of them before the object. Colors, backgrounds and sizes are drawn alike for all
 classes, so that neither color nor any single pixel tells the class: only form does.
@@ -17,8 +17,8 @@ from PIL import Image, ImageDraw, ImageFilter
 
 SHORT_SIDE = (160, 240)  # pixels; the long side is up to 1.5 times as long, at most 320
 LONGEST_SIDE = 320
-TEXTURES_FILL_PICTURE = 0.3  # share of texture pictures that have no outline
-MIN_CONTRAST = 0.25  # of luminance (0..1) between what has to be told apart, also in grey pictures
+TEXTURES_FILL_IMAGE = 0.3  # share of texture images that have no outline
+MIN_CONTRAST = 0.25  # of luminance (0..1) between what has to be told apart, also in grey images
 
 Color = np.ndarray  # float32 [3], RGB, 0..1
 
@@ -108,7 +108,7 @@ CLASSES = (*SHAPES, *TEXTURES)
 
 
 def draw(name: str, rng: np.random.Generator) -> Image.Image:
-    """One picture of the class `name` (one of CLASSES), mode RGB or L, all chances from `rng`."""
+    """One image of the class `name` (one of CLASSES), mode RGB or L, all chances from `rng`."""
     width, height = _size(rng)
     paper = _color(rng)
     scene = _background(width, height, paper, rng)
@@ -120,7 +120,7 @@ def draw(name: str, rng: np.random.Generator) -> Image.Image:
     else:
         pattern = _coverage(TEXTURES[name](u, v, rng), pixel)[..., None]
         colors = ink * pattern + _contrasting(ink, rng) * (1 - pattern)
-        filled = rng.random() < TEXTURES_FILL_PICTURE
+        filled = rng.random() < TEXTURES_FILL_IMAGE
         mask = (
             np.ones((height, width), np.float32)
             if filled

@@ -1,4 +1,4 @@
-"""Pictures of the user's own: a folder for each class; labels in the order of sorted names."""
+"""Images of the user's own: a folder for each class; labels in the order of sorted names."""
 
 import math
 
@@ -17,7 +17,7 @@ def list_folder(
 ) -> Listing:
     """INPUT/{train,val|validation,test}/<class>/* or INPUT/<class>/*.
 
-    Without a validation folder, a seeded part of each class's training pictures is held out. Files
+    Without a validation folder, a seeded part of each class's training images is held out. Files
     directly in test/ are unlabelled.
 
     Raises:
@@ -26,7 +26,7 @@ def list_folder(
     lister = Lister(files, folder, report)
     train = files.join(folder, "train")
     parts = {"train": folder}
-    # A folder train/ that holds pictures, not folders, is a class: of railway pictures.
+    # A folder train/ that holds images, not folders, is a class: of railway images.
     if any(files.is_folder(files.join(train, name)) for name in files.names(train)):
         names = {"train": ("train",), "validation": ("val", "validation"), "test": ("test",)}
         parts = {
@@ -41,7 +41,7 @@ def list_folder(
     if not classes:
         raise DatasetError(
             f"expected a folder for each class in {parts['train']!r}, found none; the layouts are "
-            "INPUT/CLASS/PICTURE and INPUT/train/CLASS/PICTURE with INPUT/val/CLASS/PICTURE"
+            "INPUT/CLASS/IMAGE and INPUT/train/CLASS/IMAGE with INPUT/val/CLASS/IMAGE"
         )
     lister.listing.classes = tuple(ClassName(name, name) for name in classes)
     labels = {name: label for label, name in enumerate(classes)}
@@ -61,27 +61,27 @@ def _add_class_folders(lister: Lister, split: str, path: str, labels: dict[str, 
     for name in names:
         if name not in labels:
             raise DatasetError(
-                f"expected the classes of the training pictures in {path!r}, received {name!r}"
+                f"expected the classes of the training images in {path!r}, received {name!r}"
             )
         lister.add_folder(split, files.join(path, name), lambda _, label=labels[name]: label)
 
 
 def _hold_out(listing: Listing, seed: int, fraction: float) -> None:
     """Moves a seeded part of each class from the training to the validation split."""
-    pictures = listing.splits.get("train", ImageList())
-    keys = ("held-out/" + listing.order_key("train", ref) for ref in pictures)
+    images = listing.splits.get("train", ImageList())
+    keys = ("held-out/" + listing.order_key("train", ref) for ref in images)
     hashes = seeded_hashes(seed, keys)
-    labels = pictures.labels
-    held_out = np.zeros(len(pictures), bool)
+    labels = images.labels
+    held_out = np.zeros(len(images), bool)
     for label, name in enumerate(listing.classes):
         members = np.flatnonzero(labels == label)
         count = max(1, math.floor(len(members) * fraction + 0.5)) if fraction > 0 else 0
         if count >= len(members):
             raise DatasetError(
-                f"expected at least {count + 1} pictures of class {name.synset!r} to hold out "
+                f"expected at least {count + 1} images of class {name.synset!r} to hold out "
                 f"{count} for validation, found {len(members)}"
             )
         held_out[members[np.argsort(hashes[members], kind="stable")[:count]]] = True
-    listing.splits["train"] = pictures.selected(np.flatnonzero(~held_out))
+    listing.splits["train"] = images.selected(np.flatnonzero(~held_out))
     if held_out.any():
-        listing.splits["validation"] = pictures.selected(np.flatnonzero(held_out))
+        listing.splits["validation"] = images.selected(np.flatnonzero(held_out))

@@ -80,7 +80,7 @@ def _add_ilsvrc_train(lister: Lister, path: str, kit: Devkit | None) -> dict[str
             start, end = member.offset, member.offset + member.size
             lister.add_tar("train", file, container, f"{path}:{name}", labels[wnid], start, end)
             if len(lister.listing.splits.get("train", ())) == before:
-                raise DatasetError(f"expected pictures in {path}:{name}, found none")
+                raise DatasetError(f"expected images in {path}:{name}, found none")
     return labels
 
 
@@ -131,12 +131,12 @@ def _add_ilsvrc_validation(
     if numbers != list(range(1, len(kit.validation) + 1)):
         raise DatasetError(
             f"the development kit does not fit {path}: {GROUND_TRUTH} has {len(kit.validation)} "
-            f"lines, the archive {len(numbers)} pictures"
+            f"lines, the archive {len(numbers)} images"
         )
 
 
 def _add_flat(lister: Lister, split: str, path: str, label_of: Callable[[str], int]) -> None:
-    """Adds the pictures of an archive or folder without classes."""
+    """Adds the images of an archive or folder without classes."""
     if lister.files.is_folder(path):
         lister.add_folder(split, path, label_of)
         return
@@ -145,7 +145,7 @@ def _add_flat(lister: Lister, split: str, path: str, label_of: Callable[[str], i
         container = lister.listing.add_container("archive", path)
         lister.add_tar(split, file, container, path, UNLABELLED, label_of=label_of)
     if split not in lister.listing.splits:
-        raise DatasetError(f"expected pictures in {path}, found none")
+        raise DatasetError(f"expected images in {path}, found none")
 
 
 def _number(name: str) -> int:
@@ -154,7 +154,7 @@ def _number(name: str) -> int:
 
 
 def _truth(name: str, where: str, kit: Devkit, labels: dict[str, int]) -> int:
-    """The label of a validation picture, from the number in its name."""
+    """The label of a validation image, from the number in its name."""
     number = _number(name)
     if not 1 <= number <= len(kit.validation):
         raise DatasetError(
@@ -165,7 +165,7 @@ def _truth(name: str, where: str, kit: Devkit, labels: dict[str, int]) -> int:
     if wnid not in labels:
         raise DatasetError(
             f"the development kit does not fit the archives: {name} is of class {wnid}, which the "
-            f"training pictures do not have"
+            f"training images do not have"
         )
     return labels[wnid]
 

@@ -13,7 +13,7 @@ from preprocessing.storage.tar import list_tar
 
 SOURCES = ("ilsvrc2012", "folder", "cifar10")
 
-Report = Callable[[int], None]  # called with the number of pictures listed so far
+Report = Callable[[int], None]  # called with the number of images listed so far
 
 
 class Lister:
@@ -41,7 +41,7 @@ class Lister:
         self.listing.identity[item] = f"{entry.size} bytes, changed {entry.changed}"
 
     def add_tar(self, split, file, container, path, label, start=0, end=None, label_of=None):
-        """Adds the pictures of a tar archive (or of one inside another)."""
+        """Adds the images of a tar archive (or of one inside another)."""
         for member in list_tar(file, path, start, end):
             name = member.name.rpartition("/")[2]
             if member.problem:
@@ -52,7 +52,7 @@ class Lister:
             self.add(split, ImageRef(container, name, member.offset, member.size, number))
 
     def add_folder(self, split: str, path: str, label_of: Callable[[str], int]) -> None:
-        """Adds the pictures below a folder; what it holds is identified by a digest."""
+        """Adds the images below a folder; what it holds is identified by a digest."""
         container = self.listing.add_container("folder", path)
         digest, count = hashlib.sha256(), 0
         for entry in self.files.walk(path):
@@ -64,7 +64,7 @@ class Lister:
                 label = label_of(entry.name)
                 self.add(split, ImageRef(container, entry.name, -1, entry.size, label))
         if not count:
-            raise DatasetError(f"expected pictures in {path!r}, found an empty folder")
+            raise DatasetError(f"expected images in {path!r}, found an empty folder")
         relative = path[len(self.folder) :].lstrip("/")
         self.listing.identity[f"folder {relative}"] = f"{count} files, {digest.hexdigest()[:16]}"
 

@@ -1,4 +1,4 @@
-"""What a source holds: references to pictures, compactly; nothing is decoded here.
+"""What a source holds: references to images, compactly; nothing is decoded here.
 
 Fourteen million references as Python objects would take gigabytes; as columns they take about
 fifty bytes each.
@@ -16,12 +16,12 @@ from preprocessing.dataset.info import ClassName
 
 
 class ImageRef(NamedTuple):
-    """Where a picture stands.
+    """Where an image stands.
 
     Attributes:
         container: index into Listing.containers.
-        name: of the picture within its class; for a folder, the path below the container.
-        offset: of its first byte in the container; -1 if the picture is a file of its own.
+        name: of the image within its class; for a folder, the path below the container.
+        offset: of its first byte in the container; -1 if the image is a file of its own.
         size: in bytes.
         label: 0-based class number, -1 if unlabelled.
     """
@@ -35,7 +35,7 @@ class ImageRef(NamedTuple):
 
 @dataclass(frozen=True)
 class Container:
-    """What holds pictures: kind "folder", "archive" (tar) or "cifar10" (a batch), and path."""
+    """What holds images: kind "folder", "archive" (tar) or "cifar10" (a batch), and path."""
 
     kind: str
     path: str
@@ -43,7 +43,7 @@ class Container:
 
 @dataclass(frozen=True)
 class RejectEntry:
-    """A picture that is not in the dataset, and why; a line of rejects.jsonl."""
+    """An image that is not in the dataset, and why; a line of rejects.jsonl."""
 
     split: str
     filename: str
@@ -86,11 +86,11 @@ class ImageList:
 
     @property
     def labels(self) -> np.ndarray:
-        """int32 [len]: the label of each picture."""
+        """int32 [len]: the label of each image."""
         return np.array(self._label, np.int32)
 
     def selected(self, indices: np.ndarray) -> "ImageList":
-        """The pictures of these indices, in their order."""
+        """The images of these indices, in their order."""
         result = ImageList()
         for index in indices:
             result.append(self[index])
@@ -115,7 +115,7 @@ class ImageList:
             position = end
         result._names += data[position:]
         if len(result._name_end) != count or len(result._names) != names:
-            raise ValueError(f"expected {count} pictures, received {len(data)} bytes")
+            raise ValueError(f"expected {count} images, received {len(data)} bytes")
         return result
 
 
@@ -126,7 +126,7 @@ class Listing:
     Attributes:
         classes: by label.
         containers: files and folders that ImageRefs point into.
-        splits: pictures by split.
+        splits: images by split.
         rejects: what was found unusable without reading it.
         identity: the state of the input, item by item, to notice a change before resuming.
         ignored: number of files that stand outside of every class folder.
@@ -145,17 +145,17 @@ class Listing:
         return len(self.containers) - 1
 
     def add(self, split: str, ref: ImageRef) -> None:
-        """Appends a picture to a split."""
+        """Appends an image to a split."""
         self.splits.setdefault(split, ImageList()).append(ref)
 
     def order_key(self, split: str, ref: ImageRef) -> str:
-        """What identifies a picture however its source is laid out: packed or extracted."""
+        """What identifies an image however its source is laid out: packed or extracted."""
         synset = self.classes[ref.label].synset if ref.label >= 0 else ""
         return f"{split}/{synset}/{ref.name}"
 
 
 def seeded_hashes(seed: int, keys: Iterable[str]) -> np.ndarray:
-    """uint64: order pictures by it at random, alike on every machine and version of NumPy."""
+    """uint64: order images by it at random, alike on every machine and version of NumPy."""
     digests = (
         hashlib.blake2b(f"{seed}/{key}".encode("utf-8", "surrogateescape"), digest_size=8).digest()
         for key in keys

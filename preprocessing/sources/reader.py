@@ -1,4 +1,4 @@
-"""Reads pictures' bytes where they stand: files, members of tar archives, CIFAR-10 records."""
+"""Reads images' bytes where they stand: files, members of tar archives, CIFAR-10 records."""
 
 import os
 from collections.abc import Callable
@@ -13,15 +13,15 @@ MAX_FILE_BYTES = 256 << 20
 CIFAR_SIDE = 32
 
 
-class PictureReader:
-    """Reads pictures' bytes from folders, tar archives and CIFAR-10 batches, in place."""
+class ImageReader:
+    """Reads images' bytes from folders, tar archives and CIFAR-10 batches, in place."""
 
     def __init__(self, files_for: Callable[[str], Files], containers: tuple[Container, ...]):
         self._files_for = files_for
         self._containers = containers
         self._open: dict[int, BinaryIO] = {}
 
-    def __enter__(self) -> "PictureReader":
+    def __enter__(self) -> "ImageReader":
         return self
 
     def __exit__(self, *exception) -> None:
@@ -34,10 +34,10 @@ class PictureReader:
         return self._containers[ref.container].path
 
     def read(self, ref: ImageRef) -> bytes:
-        """The picture's file.
+        """The image's file.
 
         Raises:
-            Reject: it is larger than any picture.
+            Reject: it is larger than any image.
             DatasetError: the input has changed since it was listed.
             OSError: it cannot be read.
         """
@@ -55,10 +55,10 @@ class PictureReader:
                 f"expected {ref.size} bytes of {ref.name} in {container.path}, received "
                 f"{len(data)}: the input changed while it was converted"
             )
-        return _cifar_picture(data) if container.kind == "cifar10" else data
+        return _cifar_image(data) if container.kind == "cifar10" else data
 
     def read_ahead(self, ref: ImageRef) -> None:
-        """Tells the system that this picture comes soon: archives are read in random order."""
+        """Tells the system that this image comes soon: archives are read in random order."""
         if ref.offset < 0 or not hasattr(os, "posix_fadvise"):
             return
         if self._files_for(self.where(ref)).is_local:
@@ -81,7 +81,7 @@ def _read_at(file: BinaryIO, offset: int, size: int) -> bytes:
     return data
 
 
-def _cifar_picture(data: bytes) -> bytes:
+def _cifar_image(data: bytes) -> bytes:
     """A CIFAR-10 record (label, then red, green and blue planes) as a PPM file, without loss."""
     plane = CIFAR_SIDE * CIFAR_SIDE
     pixels = bytearray(3 * plane)

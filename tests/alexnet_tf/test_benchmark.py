@@ -48,7 +48,7 @@ def test_rates_count_items_by_the_clock(monkeypatch):
 
 
 def test_a_table_shows_and_writes_figure_limit_and_ratio(tmp_path):
-    table = Table("title", "pictures/s", [Row("a", 90.0, 120.0), Row("bare", 7.0)], {"batch": 8})
+    table = Table("title", "images/s", [Row("a", 90.0, 120.0), Row("bare", 7.0)], {"batch": 8})
     text = table.text()
     assert "90.0" in text
     assert "0.75" in text
@@ -74,10 +74,10 @@ def test_the_networks_set_beside_ours_compute_the_same():
         weight.variable.assign(np.concatenate(parts, axis=-1))
     other_norm = networks.with_tensorflow_norm(towers)
     other_norm.set_weights(towers.get_weights())
-    pictures = np.random.default_rng(0).normal(0, 60, (2, 64, 64, 3)).astype(np.float32)
-    expected = towers(pictures, training=False).numpy()
-    np.testing.assert_allclose(other_norm(pictures, training=False), expected, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(groups(pictures, training=False), expected, rtol=1e-4, atol=1e-5)
+    images = np.random.default_rng(0).normal(0, 60, (2, 64, 64, 3)).astype(np.float32)
+    expected = towers(images, training=False).numpy()
+    np.testing.assert_allclose(other_norm(images, training=False), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(groups(images, training=False), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_without_norm_nothing_normalizes():

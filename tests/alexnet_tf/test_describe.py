@@ -86,7 +86,7 @@ def test_activations_are_those_of_the_models_layers(name):
 
 
 def test_memory_shows_why_3_gb_cards_needed_the_split():
-    """At 128 pictures, one device would hold 2.8 GB before any library's own needs."""
+    """At 128 images, one device would hold 2.8 GB before any library's own needs."""
     spec = VARIANTS["original"]
     (alone,), split = (cost.device_bytes(spec, 128, s) for s in (False, True))
     assert alone["weights"] == alone["optimizer"] == alone["gradients"] == 4 * 60_965_224

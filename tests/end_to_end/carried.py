@@ -27,8 +27,8 @@ FILES = {
     "half precision": {"variant": "paper", "precision": "mixed_bfloat16"},
 }
 RANDOM = np.random.default_rng(0)
-PICTURES = RANDOM.integers(0, 256, (6, 72, 72, 3), dtype=np.uint8)
-IMAGES = RANDOM.normal(0, 50, (6, 64, 64, 3)).astype(np.float32)
+IMAGES = RANDOM.integers(0, 256, (6, 72, 72, 3), dtype=np.uint8)
+INPUTS = RANDOM.normal(0, 50, (6, 64, 64, 3)).astype(np.float32)
 LABELS = np.array([0, 1, 2, 0, 1, 2])
 
 
@@ -54,28 +54,28 @@ def write(directory: Path) -> dict[str, np.ndarray]:
 
 def read(directory: Path) -> dict[str, np.ndarray]:
     """Answers of everything that this Keras can read."""
-    answers = {"run": np.asarray(load_run(directory / "run").probabilities(PICTURES))}
+    answers = {"run": np.asarray(load_run(directory / "run").probabilities(IMAGES))}
     copy = directory / "going on"
     shutil.copytree(directory / "run", copy)
     _train(directory, copy, 3)
-    answers["run trained on"] = np.asarray(load_run(copy).probabilities(PICTURES))
+    answers["run trained on"] = np.asarray(load_run(copy).probabilities(IMAGES))
     shutil.rmtree(copy)
     serve = tf.saved_model.load(str(directory / "model")).signatures["serving_default"]
-    answers["SavedModel"] = serve(pictures=tf.constant(PICTURES))["probabilities"].numpy()
+    answers["SavedModel"] = serve(pictures=tf.constant(IMAGES))["probabilities"].numpy()
     for name in FILES:
         model = network(name)
         for weight in model.weights:
             weight.assign(tf.zeros_like(weight))
         model.load_weights(directory / f"{name}.weights.h5")
-        answers[f"{name}.weights.h5"] = np.asarray(model(IMAGES, training=False))
+        answers[f"{name}.weights.h5"] = np.asarray(model(INPUTS, training=False))
         try:
             model = load_model(directory / f"{name}.keras")
         except ValueError as error:
             print(f"{name}.keras: {error}")
             continue
-        answers[f"{name}.keras"] = np.asarray(model(IMAGES, training=False))
+        answers[f"{name}.keras"] = np.asarray(model(INPUTS, training=False))
         answers[f"{name}.keras's frozen layers"] = np.array([x.trainable for x in model.layers])
-        answers[f"{name}.keras trained on"] = np.asarray(_fitted(model)(IMAGES, training=False))
+        answers[f"{name}.keras trained on"] = np.asarray(_fitted(model)(INPUTS, training=False))
     return answers
 
 
@@ -83,7 +83,7 @@ def _fitted(model):
     """The model after a step over the images, by an optimizer of the user's."""
     loss = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(tf.keras.optimizers.SGD(0.001, 0.9), loss, metrics=["accuracy"])
-    model.fit(IMAGES, LABELS, verbose=0)
+    model.fit(INPUTS, LABELS, verbose=0)
     return model
 
 

@@ -24,7 +24,7 @@ class Made:
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory) -> Made:
-    """Archives of 10 × (4 + 2) drawn pictures, their dataset at 72×72, two epochs of training."""
+    """Archives of 10 × (4 + 2) drawn images, their dataset at 72×72, two epochs of training."""
     root = tmp_path_factory.mktemp("made")
     made = Made(root / "archives", root / "data", root / "tiny.yaml", root / "run")
     made.config.write_text(CONFIG)

@@ -36,17 +36,17 @@ def test_tensorboard_has_every_tag(events):
     assert curves | {f"epoch/{name}" for name in curves} <= train
     assert {"learning rate/weights", "learning rate/biases"} <= train
     assert {"speed/images per second", "speed/share of time waiting for input"} <= train
-    assert {"first layer", "augmented training pictures", "configuration"} <= train
+    assert {"first layer", "augmented training images", "configuration"} <= train
     assert {"conv1_a/kernel", "conv1_b/bias", "fc8/kernel"} <= train
     assert {"confusion matrix", "worst classes"} <= validation
     assert events["train"].Graph().node
 
 
-def test_pictures_come_at_the_end_of_epochs(events):
+def test_images_come_at_the_end_of_epochs(events):
     assert [event.step for event in events["train"].Tensors("first layer")] == [5, 10]
     assert [event.step for event in events["validation"].Tensors("confusion matrix")] == [5, 10]
-    # How pictures are varied is shown once.
-    assert [event.step for event in events["train"].Tensors("augmented training pictures")] == [5]
+    # How images are varied is shown once.
+    assert [event.step for event in events["train"].Tensors("augmented training images")] == [5]
 
 
 def test_the_share_of_waiting_is_a_share(events):
@@ -69,7 +69,7 @@ def test_the_projector_holds_the_trained_features(made):
     batch = next(iter(reader.evaluation_batches(split, 72, Share(20))))
     stored = np.fromfile(directory / "features.bytes", np.float32).reshape(20, -1)
     np.testing.assert_allclose(stored, trained.features(batch["image"]), rtol=1e-4, atol=1e-5)
-    rows = [line.split("\t") for line in (directory / "pictures.tsv").read_text().splitlines()]
+    rows = [line.split("\t") for line in (directory / "images.tsv").read_text().splitlines()]
     assert [row[1] for row in rows[1:]] == [info.classes[i].synset for i in batch["label"]]
 
 
@@ -79,7 +79,7 @@ def test_a_gallery_is_the_same_in_any_batches(made):
     viewer = Viewer((trained.model, trained.transform), trained.config.network, 72)
     some, few = viewer.look(split, 11, 24, batch_size=4), viewer.look(split, 11, 24)
     assert len(some) == 11
-    np.testing.assert_array_equal(some.pictures, few.pictures)
+    np.testing.assert_array_equal(some.images, few.images)
     np.testing.assert_array_equal(some.labels, few.labels)
     np.testing.assert_allclose(some.features, few.features, rtol=1e-4, atol=1e-5)
 
@@ -108,9 +108,9 @@ def test_weights_are_searched_on_one_half_and_reported_on_the_other(made, capsys
     assert evaluate.main([*arguments, "--search-weights", "--batch-size", "7"]) == 0
     report = json.loads((made.run / "evaluation" / "ensemble-1-views.json").read_text())
     assert report["examples"] == 10
-    assert report["pictures"] == "odd positions"
+    assert report["images"] == "odd positions"
     assert report["weights"] == pytest.approx([0.5, 0.5])  # twice the same network
-    # The odd half's own loss, from each picture's probabilities.
+    # The odd half's own loss, from each image's probabilities.
     trained, info = load_run(made.run), read_info(made.data)
     split = Split(made.data, info, "validation")
     batch = next(iter(reader.evaluation_batches(split, 72, Share(20))))

@@ -31,7 +31,7 @@ def files(made) -> list[bytes]:
 
 
 @pytest.fixture(scope="module")
-def pictures(made, files) -> np.ndarray:
+def images(made, files) -> np.ndarray:
     """uint8 [20, 72, 72, 3], by the conversion's own code."""
     options = ImageOptions(size=SIZE, filter=run_directory.load(made.run).info.resize_filter)
     return np.stack([decode_and_resize(data, options) for data in files])
@@ -60,21 +60,21 @@ def served(directory):
     return tf.saved_model.load(str(directory))
 
 
-def test_decoding_is_the_conversions(served, files, pictures):
+def test_decoding_is_the_conversions(served, files, images):
     decoded = served.signatures["decode"](encoded=tf.constant(files))["pictures"].numpy()
-    assert np.abs(decoded.astype(int) - pictures).max() <= 1
-    assert (decoded != pictures).mean() < 0.01
+    assert np.abs(decoded.astype(int) - images).max() <= 1
+    assert (decoded != images).mean() < 0.01
 
 
-def test_features_are_the_last_hidden_layers(served, trained, pictures):
-    received = served.signatures["features"](pictures=tf.constant(pictures))["features"].numpy()
+def test_features_are_the_last_hidden_layers(served, trained, images):
+    received = served.signatures["features"](pictures=tf.constant(images))["features"].numpy()
     hidden = [trained.model.get_layer(f"fc7_relu_{tower}").output for tower in "ab"]
     model = keras.Model(trained.model.input, hidden)
-    expected = np.concatenate(model(trained.preprocess(pictures), training=False), axis=1)
+    expected = np.concatenate(model(trained.preprocess(images), training=False), axis=1)
     assert received.shape == (20, 204)
     assert received.min() == 0  # of a ReLU
     np.testing.assert_allclose(received, expected, atol=1e-6)
-    np.testing.assert_allclose(trained.features(pictures), expected, atol=1e-6)
+    np.testing.assert_allclose(trained.features(images), expected, atol=1e-6)
 
 
 def test_rank_gives_every_class_once_and_classify_its_beginning(served, files):
@@ -87,25 +87,25 @@ def test_rank_gives_every_class_once_and_classify_its_beginning(served, files):
         np.testing.assert_array_equal(first[key], every[key][:, :5])
 
 
-def test_ten_views_are_averaged(made, trained, pictures):
-    received = Served(run_directory.load(made.run), view_count=10)(tf.constant(pictures))
-    expected = trained.probabilities(pictures, view_count=10)
+def test_ten_views_are_averaged(made, trained, images):
+    received = Served(run_directory.load(made.run), view_count=10)(tf.constant(images))
+    expected = trained.probabilities(images, view_count=10)
     np.testing.assert_allclose(received, expected, atol=1e-6)
-    assert np.abs(received - trained.probabilities(pictures)).max() > 1e-6
+    assert np.abs(received - trained.probabilities(images)).max() > 1e-6
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_precision_stores_rounded_weights_and_nothing_else(
-    made, directory, trained, pictures, dtype, tmp_path
+    made, directory, trained, images, dtype, tmp_path
 ):
     model = exported(made, tmp_path / "half", "--weights", dtype)
-    received = model.signatures["serving_default"](pictures=tf.constant(pictures))["probabilities"]
+    received = model.signatures["serving_default"](pictures=tf.constant(images))["probabilities"]
     # The same as the trained network with every weight rounded.
     kept = trained.model.get_weights()
     try:
         halves = [tf.cast(tf.cast(w, dtype), tf.float32).numpy() for w in kept]
         trained.model.set_weights(halves)
-        expected = trained.probabilities(pictures)
+        expected = trained.probabilities(images)
     finally:
         trained.model.set_weights(kept)
     np.testing.assert_allclose(received, expected, atol=1e-6)
@@ -113,10 +113,10 @@ def test_half_precision_stores_rounded_weights_and_nothing_else(
     assert size(tmp_path / "half") < 0.52 * size(directory)
 
 
-def test_the_tflite_file_answers_alike(directory, trained, pictures):
+def test_the_tflite_file_answers_alike(directory, trained, images):
     content = (directory / export.TFLITE_FILE).read_bytes()
-    received = interpret(content, pictures[:4])
-    np.testing.assert_allclose(received, trained.probabilities(pictures[:4]), atol=1e-5)
+    received = interpret(content, images[:4])
+    np.testing.assert_allclose(received, trained.probabilities(images[:4]), atol=1e-5)
 
 
 def test_notes_say_what_was_measured(directory):
@@ -155,7 +155,7 @@ def test_a_failed_export_leaves_the_old_one(made, tmp_path, monkeypatch):
 
 def test_bad_bytes_are_an_invalid_argument(served, files):
     with pytest.raises(tf.errors.InvalidArgumentError, match="format"):
-        served.signatures["classify"](encoded=tf.constant([files[0], b"no picture"]))
+        served.signatures["classify"](encoded=tf.constant([files[0], b"no image"]))
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (2000, 3)])
@@ -170,7 +170,7 @@ def test_predict_takes_folders_and_writes_json(directory, files, tmp_path, capsy
     (tmp_path / "below").mkdir()
     for name in ("b.JPEG", "a.jpg", "below/c.jpeg"):
         (tmp_path / name).write_bytes(files[0])
-    (tmp_path / "notes.txt").write_text("no picture, and not asked for")
+    (tmp_path / "notes.txt").write_text("no image, and not asked for")
     arguments = ["--model", str(directory), "--json", "--top", "7", str(tmp_path)]
     assert predict.main(arguments) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -196,7 +196,7 @@ def test_predict_reads_standard_input(directory, files, capsys, monkeypatch):
 
 
 def test_every_unreadable_file_gets_one_clear_line(directory, tmp_path, capsys, files):
-    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "text.png").write_text("no image")
     (tmp_path / "empty.jpg").write_bytes(b"")
     (tmp_path / "cut.jpg").write_bytes(files[0][:500])
     with pytest.raises(JobFailed, match="4 of 4"):

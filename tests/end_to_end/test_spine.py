@@ -26,7 +26,7 @@ from preprocessing.images.convert import ImageOptions, decode_and_resize
 
 @pytest.fixture(scope="module")
 def files(made) -> list[bytes]:
-    """The validation pictures' files."""
+    """The validation images' files."""
     with tarfile.open(made.archives / "ILSVRC2012_img_val.tar") as archive:
         return [archive.extractfile(member).read() for member in archive]
 
@@ -49,8 +49,8 @@ def expected(made, files) -> np.ndarray:
     run = run_directory.load(made.run)
     network, transform = restored_model(run)
     options = ImageOptions(size=72, filter=run.info.resize_filter)
-    pictures = np.stack([decode_and_resize(data, options) for data in files])
-    return mean_probabilities(network, transform, pictures, views(72, 64, 1)).numpy()
+    images = np.stack([decode_and_resize(data, options) for data in files])
+    return mean_probabilities(network, transform, images, views(72, 64, 1)).numpy()
 
 
 def test_the_dataset_verifies_and_labels_follow_the_devkit(made):
@@ -88,22 +88,22 @@ def test_the_same_command_finds_nothing_left_to_do(made, capsys):
 
 
 @pytest.mark.parametrize("count", [1, 10])
-def test_evaluation_counts_every_picture_once(made, files, count, capsys):
+def test_evaluation_counts_every_image_once(made, files, count, capsys):
     arguments = ["--run", str(made.run), "--data", str(made.data), "--batch-size", "7"]
     assert evaluate.main([*arguments, "--views", str(count)]) == 0
     report = json.loads((made.run / f"evaluation/validation-{count}-views.json").read_text())
     assert report["examples"] == 20
     run = run_directory.load(made.run)
     network, transform = restored_model(run)
-    pictures, labels = [], []
+    images, labels = [], []
     for path in run.info.shard_paths(made.data, "validation"):
         with open(path, "rb") as file:
             for data in read_records(file):
                 record = decode_example(data)
-                pictures.append(tf.io.decode_jpeg(record.encoded))
+                images.append(tf.io.decode_jpeg(record.encoded))
                 labels.append(record.label)
     chosen = views(72, 64, count)
-    answers = mean_probabilities(network, transform, tf.stack(pictures), chosen).numpy()
+    answers = mean_probabilities(network, transform, tf.stack(images), chosen).numpy()
     wrong = (answers.argmax(axis=1) != labels).sum()
     loss = -np.log(answers[np.arange(20), labels]).mean()
     assert report["top1_error"] == pytest.approx(wrong / 20)
@@ -133,9 +133,9 @@ def test_the_export_answers_as_the_training_network(served, files, expected):
 
 def test_serving_pixels_gives_the_same_probabilities_exactly(made, served, files, expected):
     options = ImageOptions(size=72, filter=read_info(made.data).resize_filter)
-    pictures = np.stack([decode_and_resize(data, options) for data in files])
+    images = np.stack([decode_and_resize(data, options) for data in files])
     serve = served.signatures["serving_default"]
-    received = serve(pictures=tf.constant(pictures))["probabilities"].numpy()
+    received = serve(pictures=tf.constant(images))["probabilities"].numpy()
     np.testing.assert_allclose(received, expected, atol=1e-6)
 
 
@@ -159,7 +159,7 @@ assert "alexnet_tf" not in sys.modules and "preprocessing" not in sys.modules
 def test_predict_prints_a_table_and_counts_what_it_cannot_read(model, files, tmp_path, capsys):
     good, bad = tmp_path / "good.jpg", tmp_path / "bad.jpg"
     good.write_bytes(files[0])
-    bad.write_bytes(b"no picture at all")
+    bad.write_bytes(b"no image at all")
     assert predict.main(["--model", str(model), str(good)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == str(good)
@@ -185,9 +185,9 @@ def test_classes_of_another_dataset_are_refused(made, tmp_path):
     for name in ("cat", "dog"):
         (root / name).mkdir(parents=True)
         for number in range(3):
-            picture = io.BytesIO()
-            Image.new("RGB", (80, 80), (number, 0, 0)).save(picture, "PNG")
-            (root / name / f"{number}.png").write_bytes(picture.getvalue())
+            image = io.BytesIO()
+            Image.new("RGB", (80, 80), (number, 0, 0)).save(image, "PNG")
+            (root / name / f"{number}.png").write_bytes(image.getvalue())
     other = tmp_path / "other"
     arguments = ["--source", "folder", "--input", str(root), "--output", str(other)]
     assert not preprocessing(["convert", *arguments, "--image-size", "72", "--workers", "1"])

@@ -79,7 +79,7 @@ def browser(tmp_path_factory):
 def open_page(browser, address: str, tab: str, *expected: str) -> None:
     """Waits until the page shows all that is expected; fails naming what is missing.
 
-    With SCREENSHOTS=DIR in the environment a picture of each page is kept there.
+    With SCREENSHOTS=DIR in the environment an image of each page is kept there.
     """
     browser.get("about:blank")  # else a change of the address's fragment alone loads nothing
     browser.get(f"{address}/{tab}")
@@ -91,7 +91,7 @@ def open_page(browser, address: str, tab: str, *expected: str) -> None:
             break
         time.sleep(0.5)
     if "SCREENSHOTS" in os.environ:
-        time.sleep(5)  # until charts and pictures are drawn
+        time.sleep(5)  # until charts and images are drawn
         name = tab.strip("#?").split("&")[0] or "start"
         browser.save_screenshot(str(Path(os.environ["SCREENSHOTS"]) / f"{name}.png"))
     assert not missing, f"{tab} lacks {missing}; it shows: {text[:3000]}"
@@ -112,13 +112,13 @@ def test_scalars_of_both_splits(browser, address):
     )
 
 
-def test_pictures(browser, address):
+def test_images(browser, address):
     open_page(
         browser,
         address,
         "#images",
         "first layer",
-        "augmented training pictures",
+        "augmented training images",
         "confusion matrix",
     )
 
@@ -145,7 +145,7 @@ def test_hyperparameters(browser, address):
 
 
 def test_projector(browser, address):
-    # The validation pictures, the features of both towers, and a column of their names.
+    # The validation images, the features of both towers, and a column of their names.
     open_page(browser, address, "#projector", "features", "20x204", "Points: 20", "identifier")
 
 

@@ -1,4 +1,4 @@
-"""A dataset with ILSVRC's test archive, whose pictures have no labels."""
+"""A dataset with ILSVRC's test archive, whose images have no labels."""
 
 import shutil
 import tarfile
@@ -13,7 +13,7 @@ from preprocessing.dataset.info import read_info
 
 @pytest.fixture(scope="module")
 def data(made, tmp_path_factory):
-    """The dataset of `made`, and half of its validation pictures as a test split without labels."""
+    """The dataset of `made`, and half of its validation images as a test split without labels."""
     root = tmp_path_factory.mktemp("unlabelled")
     archives = root / "archives"
     shutil.copytree(made.archives, archives)
@@ -39,11 +39,11 @@ def test_both_splits_are_there_and_sound(made, data):
     assert preprocessing(["verify", str(data), "--workers", "1"]) == 0
 
 
-def test_evaluation_refuses_pictures_without_labels(made, data):
+def test_evaluation_refuses_images_without_labels(made, data):
     arguments = ["--run", str(made.run), "--data", str(data)]
-    with pytest.raises(ConfigError, match=r"expected labelled pictures, 'test' has") as caught:
+    with pytest.raises(ConfigError, match=r"expected labelled images, 'test' has") as caught:
         evaluate.main([*arguments, "--split", "test"])
     assert "\n" not in str(caught.value)
     pair = [*arguments, "--run", str(made.run), "--search-weights", "--split", "test"]
-    with pytest.raises(ConfigError, match="expected labelled pictures"):
+    with pytest.raises(ConfigError, match="expected labelled images"):
         evaluate.main(pair)

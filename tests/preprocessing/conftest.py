@@ -3,7 +3,7 @@
 import pytest
 
 from tests.preprocessing.conversions import run
-from tests.preprocessing.pictures import write_archives
+from tests.preprocessing.drawn_images import write_archives
 
 
 @pytest.fixture(scope="session")

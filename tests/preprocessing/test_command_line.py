@@ -8,7 +8,7 @@ import pytest
 
 from preprocessing.__main__ import main
 from preprocessing.dataset.info import read_info
-from tests.preprocessing.pictures import write_archives, write_class_folders, write_files
+from tests.preprocessing.drawn_images import write_archives, write_class_folders, write_files
 
 IN_MEMORY = ["--direct_running_mode", "in_memory"]
 
@@ -46,7 +46,7 @@ def test_a_failed_job_exits_1(tmp_path, capsys):
         convert("--source", "folder", "--input", tmp_path / "in", "--output", tmp_path / "o") == 1
     )
     error = capsys.readouterr().err.splitlines()[-1]
-    assert "1 of 19 pictures were rejected (empty 1)" in error
+    assert "1 of 19 images were rejected (empty 1)" in error
 
 
 @pytest.mark.parametrize(

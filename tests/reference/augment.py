@@ -41,20 +41,20 @@ def view(
     the crop was taken, so that every pixel loses the mean of its own place; "channel", the mean
     image's average color.
     """
-    picture = crop(image, top, left, size)
+    x = crop(image, top, left, size)
     if mean == "crop":
-        picture = picture - crop(mean_image, top, left, size)
+        x = x - crop(mean_image, top, left, size)
     if flipped:
-        picture = flip(picture)
+        x = flip(x)
     if mean == "center":
-        picture = picture - center(mean_image, size)
+        x = x - center(mean_image, size)
     if mean == "channel":
-        picture = picture - np.asarray(mean_image, np.float64).mean(axis=(0, 1))
-    return picture
+        x = x - np.asarray(mean_image, np.float64).mean(axis=(0, 1))
+    return x
 
 
 def color_noise(
-    picture: np.ndarray,
+    image: np.ndarray,
     normals: np.ndarray,
     stddevs: np.ndarray,
     eigenvectors: np.ndarray,
@@ -70,7 +70,7 @@ def color_noise(
       divide: whether to divide, as the 2012 code does and the paper does not.
     """
     color = np.asarray(eigenvectors, np.float64) @ (np.asarray(stddevs) * np.asarray(normals))
-    noisy = picture + scale * color
+    noisy = image + scale * color
     return noisy / (1 + scale) if divide else noisy
 
 

@@ -22,9 +22,9 @@ def test_variants_of_a_training_image():
 
 
 def test_crop_and_flip_by_coordinates():
-    picture = augment.flip(augment.crop(coordinates(), 5, 9))
-    np.testing.assert_array_equal(picture[0, 0], [5, 9 + 223, 0])
-    np.testing.assert_array_equal(picture[223, 223], [228, 9, 0])
+    image = augment.flip(augment.crop(coordinates(), 5, 9))
+    np.testing.assert_array_equal(image[0, 0], [5, 9 + 223, 0])
+    np.testing.assert_array_equal(image[223, 223], [228, 9, 0])
 
 
 def test_chunks_share_their_draw():
@@ -51,11 +51,11 @@ def test_the_three_means():
 def test_color_noise_by_hand():
     vectors = np.array([[0.0, 1, 0], [1, 0, 0], [0, 0, -1]])  # columns: green, red, minus blue
     args = (np.array([1.0, 2, 3]), np.array([10.0, 20, 30]), vectors)
-    picture = np.array([[[1.0, 2, 3], [4, 5, 6]]])
-    expected = picture + np.array([4.0, 1.0, -9.0])
-    np.testing.assert_allclose(augment.color_noise(picture, *args, divide=False), expected)
-    np.testing.assert_allclose(augment.color_noise(picture, *args), expected / 1.1, rtol=1e-15)
-    np.testing.assert_array_equal(augment.color_noise(picture, *args, scale=0.0), picture)
+    image = np.array([[[1.0, 2, 3], [4, 5, 6]]])
+    expected = image + np.array([4.0, 1.0, -9.0])
+    np.testing.assert_allclose(augment.color_noise(image, *args, divide=False), expected)
+    np.testing.assert_allclose(augment.color_noise(image, *args), expected / 1.1, rtol=1e-15)
+    np.testing.assert_array_equal(augment.color_noise(image, *args, scale=0.0), image)
 
 
 def test_color_noise_has_the_covariance_of_the_pixels_times_the_square_of_its_scale():

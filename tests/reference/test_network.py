@@ -136,7 +136,7 @@ def test_dropout_of_2012_halves_at_test_time_only():
 
 
 def test_full_width_forward_pass():
-    """The whole net 145 on images of 224 x 224; a picture does not depend on its batch."""
+    """The whole net 145 on images of 224 x 224; an image does not depend on its batch."""
     net = VARIANTS["original"]
     shapes = weight_shapes(net)
     weights = network.random_weights(shapes, 0)

@@ -88,8 +88,8 @@ def test_central_square_equals_pillow_in_floating_point(name, height, width, siz
     box = resize.central_square(height, width)
     ours = resize.resize_central_square(image, size, name)
     for channel in range(3):
-        picture = Image.fromarray(image[..., channel].astype(np.float32))
-        theirs = np.asarray(picture.resize((size, size), PILLOW[name], box=box))
+        plane = Image.fromarray(image[..., channel].astype(np.float32))
+        theirs = np.asarray(plane.resize((size, size), PILLOW[name], box=box))
         np.testing.assert_allclose(ours[..., channel], theirs, rtol=1e-5, atol=1e-3)
 
 
@@ -107,9 +107,9 @@ def test_pixels_on_the_very_edge_of_a_box_fall_as_in_pillow(height, width, size)
 def test_pillow_in_eight_bits_lies_within_one_gray_level(name):
     """It rounds twice, by half a level each; these filters' weights are not negative."""
     image = noise(120, 163)
-    picture = Image.fromarray(image.astype(np.uint8))
+    bytewise = Image.fromarray(image.astype(np.uint8))
     box = resize.central_square(120, 163)
-    theirs = np.asarray(picture.resize((48, 48), PILLOW[name], box=box), np.float64)
+    theirs = np.asarray(bytewise.resize((48, 48), PILLOW[name], box=box), np.float64)
     assert np.abs(resize.resize_central_square(image, 48, name) - theirs).max() <= 1.001
 
 

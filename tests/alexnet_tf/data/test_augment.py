@@ -23,7 +23,7 @@ PER_BATCH, BATCHES = 1089, 40
 
 @pytest.fixture(scope="module")
 def split(tmp_path_factory):
-    path = tmp_path_factory.mktemp("pictures")
+    path = tmp_path_factory.mktemp("images")
     info = tiny_datasets.write(path, counts={"train": 990}, size=SIZE)
     return Split(path, info, "train")
 
@@ -106,7 +106,7 @@ def transform_of(split, **config):
 
 @pytest.mark.parametrize("divide", [False, True])
 def test_color_noise_on_real_batches(split, divide):
-    """One color for a whole picture; its covariance is V diag(s²) Vᵀ · 0.01, ÷ 1.21 if divided."""
+    """One color for a whole image; its covariance is V diag(s²) Vᵀ · 0.01, ÷ 1.21 if divided."""
     transform = transform_of(split, color_noise={"coefficient": 0.1, "divide": divide})
     added = []
     for batch in batches(split, transform.config, 10):
@@ -146,7 +146,7 @@ def test_division_ends_with_the_noise():
 @pytest.mark.parametrize("divide", [False, True])
 @pytest.mark.parametrize("mean", ["center", "crop", "channel", "none"])
 def test_every_example_against_the_reference(split, mean, divide):
-    """Crop, mirror, mean and noise of each picture of a batch, pixel by pixel."""
+    """Crop, mirror, mean and noise of each image of a batch, pixel by pixel."""
     transform = transform_of(split, mean=mean, color_noise={"divide": divide})
     (batch,) = batches(split, transform.config, 1, size=66)
     assert 10 < batch["flip"].sum() < 56
@@ -154,10 +154,10 @@ def test_every_example_against_the_reference(split, mean, divide):
     color, mean_image = split.info.color, read_mean_image(split.directory)
     for number, crop in enumerate(batch["image"]):
         top, left = batch["offset"][number]
-        picture = np.zeros((SIZE, SIZE, 3))
-        picture[top : top + CROP, left : left + CROP] = crop
+        image = np.zeros((SIZE, SIZE, 3))
+        image[top : top + CROP, left : left + CROP] = crop
         flipped = bool(batch["flip"][number])
-        expected = reference.view(picture, mean_image, top, left, flipped, mean, CROP)
+        expected = reference.view(image, mean_image, top, left, flipped, mean, CROP)
         noise = batch["noise"][number]
         expected = reference.color_noise(
             expected, noise, color.stddevs, color.eigenvectors, 0.1, divide

@@ -1,4 +1,4 @@
-"""Records to batches: every picture exactly once, the right pixels, a stream that can restart."""
+"""Records to batches: every image exactly once, the right pixels, a stream that can restart."""
 
 import io
 import itertools
@@ -24,7 +24,7 @@ COUNTS = {"train": 50, "validation": 13}
 
 @pytest.fixture(scope="module", params=["raw", "jpeg"])
 def splits(request, tmp_path_factory):
-    """{name: Split} of a dataset whose labels number the pictures, so that each can be told."""
+    """{name: Split} of a dataset whose labels number the images, so that each can be told."""
     path = tmp_path_factory.mktemp(request.param)
     info = tiny_datasets.write(
         path, classes=50, counts=COUNTS, size=SIZE, encoding=request.param, shards=4
@@ -40,10 +40,10 @@ def stored(split) -> dict[int, np.ndarray]:
             for data in read_records(file):
                 record = decode_example(data)
                 if record.format == "raw":
-                    picture = np.frombuffer(record.encoded, np.uint8).reshape(SIZE, SIZE, 3)
+                    image = np.frombuffer(record.encoded, np.uint8).reshape(SIZE, SIZE, 3)
                 else:
-                    picture = np.asarray(Image.open(io.BytesIO(record.encoded)))
-                pixels[record.label] = picture
+                    image = np.asarray(Image.open(io.BytesIO(record.encoded)))
+                pixels[record.label] = image
     return pixels
 
 
@@ -58,7 +58,7 @@ def joined(batches, key):
 
 
 @pytest.mark.parametrize("order", ["shuffled", "fixed"])
-def test_every_picture_once_an_epoch_and_padding_weighs_nothing(splits, order):
+def test_every_image_once_an_epoch_and_padding_weighs_nothing(splits, order):
     batches = epoch(splits["train"], DataConfig(order=order), count=14)
     for first in (0, 7):  # two epochs of ceil(50 / 8) batches
         one = batches[first : first + 7]
@@ -167,7 +167,7 @@ def test_a_global_batch_is_the_same_however_it_is_shared(splits, replicas, worke
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
-def test_workers_evaluate_every_picture_once(splits, workers):
+def test_workers_evaluate_every_image_once(splits, workers):
     split, labels = splits["validation"], []
     for worker in range(workers):
         share = Share(6, 1, workers, worker)
@@ -198,7 +198,7 @@ def test_a_batch_that_does_not_divide_is_refused_with_valid_ones():
         Share(10, replicas=2, workers=2)
 
 
-def test_crops_larger_than_the_pictures_are_refused(splits):
+def test_crops_larger_than_the_images_are_refused(splits):
     with pytest.raises(ConfigError, match=f"at most {SIZE}.*received 32"):
         reader.check_sizes(splits["train"].info, 32)
 

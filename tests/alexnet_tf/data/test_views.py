@@ -38,21 +38,21 @@ def test_another_number_is_refused():
 @pytest.mark.parametrize("mean", ["center", "crop", "channel", "none"])
 def test_the_network_sees_the_references_ten_views(mean):
     rng = np.random.default_rng(0)
-    picture = rng.integers(0, 256, (1, 9, 9, 3), dtype=np.uint8)
+    image = rng.integers(0, 256, (1, 9, 9, 3), dtype=np.uint8)
     mean_image = rng.uniform(0, 255, (9, 9, 3)).astype(np.float32)
     channels = tuple(mean_image.mean(axis=(0, 1), dtype=np.float64))
     color = ColorStatistics(channels, COLOR.stddevs, COLOR.eigenvectors)
     transform = InputTransform(mean_image, color, DataConfig(mean=mean), 4)
-    expected = reference.ten_views(picture[0], mean_image, mean, 4)
+    expected = reference.ten_views(image[0], mean_image, mean, 4)
     for view, wanted in zip(views(9, 4, 10), expected, strict=True):
-        seen = view_input(transform, tf.constant(picture), view)
+        seen = view_input(transform, tf.constant(image), view)
         np.testing.assert_allclose(seen[0], wanted, atol=1e-4)
 
 
 def test_probabilities_are_averaged_not_logits():
     """By a network whose logits are sums of pixels; averaging logits would give another answer."""
     rng = np.random.default_rng(1)
-    pictures = rng.integers(0, 256, (3, 9, 9, 3), dtype=np.uint8)
+    images = rng.integers(0, 256, (3, 9, 9, 3), dtype=np.uint8)
     kernel = rng.normal(0, 0.02, (4 * 4 * 3, 5))
 
     def model(x, training):
@@ -61,9 +61,9 @@ def test_probabilities_are_averaged_not_logits():
 
     mean_image = np.full((9, 9, 3), 100, np.float32)
     transform = InputTransform(mean_image, COLOR, DataConfig(), 4)
-    found = mean_probabilities(model, transform, tf.constant(pictures), views(9, 4, 10))
+    found = mean_probabilities(model, transform, tf.constant(images), views(9, 4, 10))
     logits = np.stack(
-        [reference.ten_views(p, mean_image, size=4).reshape(10, -1) @ kernel for p in pictures]
+        [reference.ten_views(p, mean_image, size=4).reshape(10, -1) @ kernel for p in images]
     )
     np.testing.assert_allclose(found, softmax(logits).mean(axis=1), rtol=1e-4)
     assert np.abs(softmax(logits.mean(axis=1)) - found.numpy()).max() > 0.01
@@ -71,9 +71,9 @@ def test_probabilities_are_averaged_not_logits():
 
 
 def test_a_crop_cut_already_is_taken_as_it_is():
-    picture = np.random.default_rng(2).integers(0, 256, (1, 9, 9, 3), dtype=np.uint8)
+    image = np.random.default_rng(2).integers(0, 256, (1, 9, 9, 3), dtype=np.uint8)
     transform = InputTransform(np.full((9, 9, 3), 7, np.float32), COLOR, DataConfig(), 4)
     (center,) = views(9, 4, 1)
-    whole = view_input(transform, tf.constant(picture), center)
-    cut = view_input(transform, tf.constant(picture[:, 2:6, 2:6]), center)
+    whole = view_input(transform, tf.constant(image), center)
+    cut = view_input(transform, tf.constant(image[:, 2:6, 2:6]), center)
     np.testing.assert_array_equal(whole, cut)

@@ -22,5 +22,5 @@ def test_wilson_against_scipy(examples, data):
 
 @pytest.mark.parametrize(("error", "examples"), [(0.5, 0), (-0.1, 5), (1.1, 5), (float("nan"), 5)])
 def test_wilson_refuses(error, examples):
-    with pytest.raises(ValueError, match="at least one picture"):
+    with pytest.raises(ValueError, match="at least one image"):
         wilson(error, examples)

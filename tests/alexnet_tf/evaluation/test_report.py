@@ -40,7 +40,7 @@ def test_report_survives_json_and_says_what_was_counted():
     assert low < 0.25 < high
     assert [row["examples"] for row in content["classes"]] == [3, 1]
     assert content["classes"][1]["mistaken_for"] == "n0"
-    assert sum(row["pictures"] for row in content["calibration_bins"]) == 4
+    assert sum(row["images"] for row in content["calibration_bins"]) == 4
     assert content["published"] is None
     assert "25.00%" in report.line(content)
 

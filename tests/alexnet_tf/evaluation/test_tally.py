@@ -6,13 +6,13 @@ from hypothesis import strategies as st
 from alexnet_tf.evaluation.tally import BINS, Tally
 
 
-def some_answers(seed: int, pictures: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
+def some_answers(seed: int, images: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
-    probabilities = rng.dirichlet(np.full(classes, 0.3), pictures).astype(np.float32)
-    return rng.integers(0, classes, pictures), probabilities
+    probabilities = rng.dirichlet(np.full(classes, 0.3), images).astype(np.float32)
+    return rng.integers(0, classes, images), probabilities
 
 
-def test_four_pictures_by_hand():
+def test_four_images_by_hand():
     tally = Tally(3)
     probabilities = np.array(
         [[0.8, 0.1, 0.1], [0.6, 0.3, 0.1], [0.1, 0.2, 0.7], [0.1, 0.7, 0.2]], np.float32
@@ -33,7 +33,7 @@ def test_four_pictures_by_hand():
     assert [c.label for c in tally.worst_classes(2)] == [1, 2]
 
 
-def test_a_class_without_pictures_is_left_out():
+def test_a_class_without_images_is_left_out():
     tally = Tally(4)
     tally.add(np.array([3]), np.array([[0.1, 0.2, 0.3, 0.4]], np.float32))
     assert [c.label for c in tally.per_class()] == [3]
@@ -43,11 +43,11 @@ def test_a_class_without_pictures_is_left_out():
 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(0, 99), st.integers(1, 40), st.integers(2, 12), st.integers(1, 7))
-def test_batches_make_no_difference_and_sums_agree(seed, pictures, classes, size):
-    labels, probabilities = some_answers(seed, pictures, classes)
+def test_batches_make_no_difference_and_sums_agree(seed, images, classes, size):
+    labels, probabilities = some_answers(seed, images, classes)
     whole, parts = Tally(classes), Tally(classes)
     whole.add(labels, probabilities)
-    for start in range(0, pictures, size):
+    for start in range(0, images, size):
         parts.add(labels[start : start + size], probabilities[start : start + size])
     np.testing.assert_array_equal(whole.confusion, parts.confusion)
     assert whole.result.loss == pytest.approx(parts.result.loss)
@@ -57,11 +57,11 @@ def test_batches_make_no_difference_and_sums_agree(seed, pictures, classes, size
     assert whole.result.top1_error == pytest.approx((places[:, 0] != labels).mean())
     in_five = (places[:, :5] == labels[:, None]).any(axis=1)
     assert whole.result.top5_error == pytest.approx(1 - in_five.mean())
-    assert 1 - np.trace(whole.confusion) / pictures == pytest.approx(whole.result.top1_error)
+    assert 1 - np.trace(whole.confusion) / images == pytest.approx(whole.result.top1_error)
 
 
 def test_answers_that_are_as_sure_as_they_are_right_have_no_calibration_error():
-    # Of 1,000 pictures answered with p = 0.75, 750 are right.
+    # Of 1,000 images answered with p = 0.75, 750 are right.
     labels = np.where(np.arange(1000) < 750, 0, 1)
     tally = Tally(2)
     tally.add(labels, np.tile(np.array([[0.75, 0.25]], np.float32), (1000, 1)))

@@ -28,15 +28,15 @@ def test_confusion_matrix_shows_shares_of_the_true_class(tmp_path):
     assert texts(figure.axes[0]) == ["75%", "25%", "100%"]
     assert drawn.dtype == np.uint8
     assert drawn.shape[2] == 3
-    with Image.open(tmp_path / "a.png") as picture:
-        assert picture.size == (drawn.shape[1], drawn.shape[0])
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.size == (drawn.shape[1], drawn.shape[0])
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 
 def test_of_many_classes_the_worst_are_shown():
     confusion = np.diag(np.full(SHOWN + 5, 10))
     confusion[3, 4] = 7
-    confusion[SHOWN + 4] = 0  # has no pictures: nothing to show
+    confusion[SHOWN + 4] = 0  # has no images: nothing to show
     figure = confusion_matrix(confusion, [f"c{i}" for i in range(SHOWN + 5)])
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert len(labels) == SHOWN
@@ -53,9 +53,9 @@ def test_class_errors_are_sorted_by_top_5_error():
 
 
 def test_figure_4_marks_the_true_class_and_strangers():
-    picture = np.zeros((8, 8, 3), np.uint8)
-    answered = [Answered(picture, "cat, feline", [("dog", 0.7), ("cat, feline", 0.2)])]
-    neighbors = [Neighbors(picture, "cat", [picture, picture], [True, False])]
+    image = np.zeros((8, 8, 3), np.uint8)
+    answered = [Answered(image, "cat, feline", [("dog", 0.7), ("cat, feline", 0.2)])]
+    neighbors = [Neighbors(image, "cat", [image, image], [True, False])]
     figure = figure_4(answered, neighbors)
     left, right = figure.subfigs
     bars = next(axes for axes in left.axes if axes.patches)

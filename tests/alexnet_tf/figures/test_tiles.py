@@ -42,8 +42,8 @@ def test_rows_without_holes_where_possible(count, columns):
 
 @pytest.mark.parametrize("side", [1, 12, 24])
 def test_thumbnails_are_means_as_of_pillow(side):
-    pictures = np.random.default_rng(0).integers(0, 256, (2, 48, 48, 3), np.uint8)
-    for picture, small in zip(pictures, tiles.thumbnails(pictures, side), strict=True):
-        expected = np.asarray(Image.fromarray(picture).reduce(48 // side), int)
+    images = np.random.default_rng(0).integers(0, 256, (2, 48, 48, 3), np.uint8)
+    for image, small in zip(images, tiles.thumbnails(images, side), strict=True):
+        expected = np.asarray(Image.fromarray(image).reduce(48 // side), int)
         assert np.abs(small.astype(int) - expected).max() <= 1  # halves are rounded otherwise
-    assert tiles.thumbnails(pictures, 7).shape == (2, 7, 7, 3)
+    assert tiles.thumbnails(images, 7).shape == (2, 7, 7, 3)

@@ -93,11 +93,11 @@ def pooled(x):
     return ops.max_pool(x.transpose(0, 2, 3, 1), 3, 2).transpose(0, 3, 1, 2)
 
 
-def torchvision_logits(weights, pictures):
+def torchvision_logits(weights, images):
     def layer(name):
         return weights[f"{name}.weight"].astype(np.float64), weights[f"{name}.bias"]
 
-    x = (pictures / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    x = (images / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
     x = x.transpose(0, 3, 1, 2)
     x = pooled(ops.relu(convolution(x, *layer("features.0"), 4, 2)))
     x = pooled(ops.relu(convolution(x, *layer("features.3"), 1, 2)))
@@ -111,7 +111,7 @@ def torchvision_logits(weights, pictures):
     return x
 
 
-def caffenet_logits(weights, pictures):
+def caffenet_logits(weights, images):
     def grouped(x, name, groups, stride=1, pad=0):
         kernel, bias = weights[f"{name}/0"].astype(np.float64), weights[f"{name}/1"]
         split = [np.split(a, groups, axis) for a, axis in ((x, 1), (kernel, 0), (bias, 0))]
@@ -121,7 +121,7 @@ def caffenet_logits(weights, pictures):
     def norm(x):
         return norms.lrn(x.transpose(0, 2, 3, 1), 5, 1e-4 / 5, 1.0, 0.75).transpose(0, 3, 1, 2)
 
-    x = pictures[..., ::-1] - [104.00698793, 116.66876762, 122.67891434]  # BGR
+    x = images[..., ::-1] - [104.00698793, 116.66876762, 122.67891434]  # BGR
     x = x.transpose(0, 3, 1, 2)
     x = norm(pooled(ops.relu(grouped(x, "conv1", 1, 4))))
     x = norm(pooled(ops.relu(grouped(x, "conv2", 2, 1, 2))))
@@ -176,9 +176,9 @@ def test_the_imported_network_is_the_foreign_one(layout, suffix, data, tmp_path,
     assert "imported" in capsys.readouterr().out
     model, transform = restored_model(run_directory.load(tmp_path / "run"))
     size = SIZES[layout]
-    pictures = np.random.default_rng(1).integers(0, 256, (3, size, size, 3), dtype=np.uint8)
-    x = transform.centered(pictures, tf.zeros([3, 2], tf.int32), tf.fill([3], False))
-    expected = LOGITS[layout](weights, pictures.astype(np.float64))
+    images = np.random.default_rng(1).integers(0, 256, (3, size, size, 3), dtype=np.uint8)
+    x = transform.centered(images, tf.zeros([3, 2], tf.int32), tf.fill([3], False))
+    expected = LOGITS[layout](weights, images.astype(np.float64))
     assert expected.std() > 0.05
     np.testing.assert_allclose(model(x), expected, rtol=1e-4, atol=2e-5 * np.abs(expected).max())
 
@@ -190,7 +190,7 @@ def test_a_run_directory_that_the_other_verbs_accept(data, tmp_path, capsys):
     importing = arguments("torchvision", path, data, run, *short)
     assert import_weights.main(importing) == 0
     assert evaluate.main(["--run", str(run), "--data", str(data)]) == 0
-    assert "10 pictures" in capsys.readouterr().out
+    assert "10 images" in capsys.readouterr().out
     assert export.main(["--run", str(run), "--output", str(tmp_path / "model")]) == 0
     assert tf.saved_model.contains_saved_model(str(tmp_path / "model"))
     going_on = ["--config", str(run / "config.yaml"), "--data", str(data), "--run", str(run)]

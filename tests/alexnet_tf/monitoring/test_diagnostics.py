@@ -43,15 +43,15 @@ def test_units_that_never_answer_are_dead():
     assert [k for k in after if k.startswith("dead")] == [f"dead ReLUs/{x}" for x in layers]
 
 
-def test_a_unit_alive_at_one_place_of_one_picture_is_not_dead():
+def test_a_unit_alive_at_one_place_of_one_image_is_not_dead():
     pair, trainer, _ = rig()
-    pictures = np.zeros((3, 64, 64, 3), np.float32)
+    images = np.zeros((3, 64, 64, 3), np.float32)
     weights = {k: np.zeros_like(v) for k, v in pair.weights.items()}
     weights["conv1_a/kernel"][0, 0, 0, 0] = 1.0  # a unit that answers to one pixel
     pair.load(weights)
     for value, dead in ((0.0, 1.0), (1.0, 1 - 1 / 4)):  # of 2 + 2 units
-        pictures[2, 8, 8, 0] = value
-        diagnostics = Diagnostics(strategy(), pair.model, trainer.optimizer, tf.constant(pictures))
+        images[2, 8, 8, 0] = value
+        diagnostics = Diagnostics(strategy(), pair.model, trainer.optimizer, tf.constant(images))
         assert diagnostics.measure()["dead ReLUs/conv1"] == pytest.approx(dead)
 
 

@@ -22,20 +22,20 @@ def events(directory) -> EventAccumulator:
     return read
 
 
-def test_scalars_texts_and_pictures_come_back(tmp_path):
+def test_scalars_texts_and_images_come_back(tmp_path):
     board = Board(tmp_path)
     board.scalars("validation", {"loss": 1.5}, 7)
     board.text("validation", "worst classes", "| a | b |", 7)
     sheet = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
-    board.picture("train", "first layer", sheet, 7)
+    board.image("train", "first layer", sheet, 7)
     board.close()
     read = events(tmp_path / "tensorboard" / "validation")
     [scalar] = read.Tensors("loss")
     assert (scalar.step, tf.make_ndarray(scalar.tensor_proto)) == (7, 1.5)
     [text] = read.Tensors("worst classes")
     assert tf.make_ndarray(text.tensor_proto).item() == b"| a | b |"
-    [picture] = events(tmp_path / "tensorboard" / "train").Tensors("first layer")
-    width, height, encoded = tf.make_ndarray(picture.tensor_proto)
+    [image] = events(tmp_path / "tensorboard" / "train").Tensors("first layer")
+    width, height, encoded = tf.make_ndarray(image.tensor_proto)
     assert (width, height) == (b"6", b"4")
     np.testing.assert_array_equal(tf.io.decode_png(encoded), sheet)
 
@@ -73,10 +73,10 @@ def test_hyperparameters_are_written_beside_the_splits(tmp_path):
 def test_projector_files_agree_with_one_another(tmp_path):
     rng = np.random.default_rng(0)
     features = rng.normal(size=(5, 7)).astype(np.float32)
-    pictures = rng.integers(0, 256, (5, 4, 4, 3), np.uint8)
+    images = rng.integers(0, 256, (5, 4, 4, 3), np.uint8)
     rows = [(f"name {i}\twith tab", f"n{i}", "cat") for i in range(5)]
-    projector.write(tmp_path, features, rows, pictures)
-    projector.write(tmp_path, features, rows, pictures)  # overwrites
+    projector.write(tmp_path, features, rows, images)
+    projector.write(tmp_path, features, rows, images)  # overwrites
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
         [*projector.FILES, "projector_config.pbtxt"]
     )
@@ -92,6 +92,6 @@ def test_projector_files_agree_with_one_another(tmp_path):
     side, _ = embedding.sprite.single_image_dim
     with Image.open(tmp_path / embedding.sprite.image_path) as image:
         sprite = np.asarray(image)
-    assert sprite.shape == (3 * side, 3 * side, 3)  # 9 places for 5 pictures
-    np.testing.assert_array_equal(sprite[side : 2 * side, side : 2 * side], pictures[4])
+    assert sprite.shape == (3 * side, 3 * side, 3)  # 9 places for 5 images
+    np.testing.assert_array_equal(sprite[side : 2 * side, side : 2 * side], images[4])
     assert not sprite[2 * side :].any()

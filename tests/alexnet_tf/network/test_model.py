@@ -207,7 +207,7 @@ def test_two_towers_are_grouped_convolutions(name):
 @pytest.mark.parametrize("name", ["paper", "original", "one-tower", "no-crosstalk"])
 @pytest.mark.slow
 def test_forward_pass_at_full_width(name, record_property):
-    """224×224 pictures, 1000 classes, as served: against float64 NumPy."""
+    """224×224 images, 1000 classes, as served: against float64 NumPy."""
     pair = Pair(name, batch=2)
     expected = reference.logits(pair.net, pair.weights, pair.images)
     error = relative_error(pair.model(pair.images.astype(np.float32)).numpy(), expected)

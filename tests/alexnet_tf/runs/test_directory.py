@@ -76,7 +76,7 @@ def test_a_directory_with_other_things_is_left_alone(tmp_path, data):
 
 
 def test_a_folder_that_is_named_like_ours_is_left_alone(tmp_path, data):
-    tiny_datasets.write(tmp_path / "dataset")  # somebody's pictures
+    tiny_datasets.write(tmp_path / "dataset")  # somebody's images
     before = sorted(p.name for p in (tmp_path / "dataset").iterdir())
     with pytest.raises(RunError, match="new or empty"):
         run_directory.begin(tmp_path, config(), data)

@@ -18,7 +18,7 @@ from alexnet_tf.network.spec import VARIANTS
 TINY = {"width": 0.05, "input_size": 64}
 
 
-def pictures(count: int = 6, side: int = 64) -> np.ndarray:
+def images(count: int = 6, side: int = 64) -> np.ndarray:
     return np.random.default_rng(0).normal(0, 50, (count, side, side, 3)).astype(np.float32)
 
 
@@ -47,19 +47,19 @@ def test_mistakes_are_told_in_one_line(arguments, message):
 
 def test_saved_and_loaded_again_it_answers_the_same(tmp_path):
     model = AlexNet(num_classes=3, **TINY)
-    expected = model(pictures(), training=False).numpy()
+    expected = model(images(), training=False).numpy()
     model.save(tmp_path / "a.keras")
     for load in (keras.saving.load_model, load_model):
         again = load(tmp_path / "a.keras")
-        np.testing.assert_array_equal(again(pictures(), training=False), expected)
+        np.testing.assert_array_equal(again(images(), training=False), expected)
     # In a process that has only imported the package.
-    np.save(tmp_path / "pictures.npy", pictures())
+    np.save(tmp_path / "images.npy", images())
     code = """
 import sys, numpy as np, keras
 from alexnet_tf import AlexNet
 folder = sys.argv[1]
 model = keras.saving.load_model(f"{folder}/a.keras")
-np.save(f"{folder}/logits.npy", model(np.load(f"{folder}/pictures.npy"), training=False))
+np.save(f"{folder}/logits.npy", model(np.load(f"{folder}/images.npy"), training=False))
 """
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
     np.testing.assert_allclose(np.load(tmp_path / "logits.npy"), expected, rtol=1e-5, atol=1e-6)
@@ -108,7 +108,7 @@ def test_a_new_head_learns_and_the_rest_stays():
     model = new_head(trained, 3)
     before = [w.numpy() for layer in trained.layers[:-1] for w in layer.weights]
     labels = np.array([0, 1, 2, 0, 1, 2])
-    shown = pictures() + 60.0 * (labels - 1)[:, None, None, None].astype(np.float32)
+    shown = images() + 60.0 * (labels - 1)[:, None, None, None].astype(np.float32)
     loss = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(tf.keras.optimizers.Adam(0.03), loss)
     first = model.evaluate(shown, labels, verbose=0)

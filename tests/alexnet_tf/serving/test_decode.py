@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from alexnet_tf.serving.decode import MAX_PIXELS, decode_picture
+from alexnet_tf.serving.decode import MAX_PIXELS, decode_image
 from preprocessing.images.convert import ImageOptions, decode, decode_and_resize
 
 HEIGHT, WIDTH = 30, 40
@@ -17,7 +17,7 @@ HEIGHT, WIDTH = 30, 40
 @pytest.fixture(scope="module")
 def run():
     spec = [tf.TensorSpec([], tf.string)]
-    return tf.function(decode_picture, input_signature=spec)
+    return tf.function(decode_image, input_signature=spec)
 
 
 def colors() -> Image.Image:
@@ -35,9 +35,9 @@ def sixteen_bits() -> Image.Image:
     return Image.fromarray(grey * 257 - 100 * (grey > 0).astype(np.uint16))
 
 
-def file(picture: Image.Image, kind: str, **options) -> bytes:
+def file(image: Image.Image, kind: str, **options) -> bytes:
     content = io.BytesIO()
-    picture.save(content, kind, **options)
+    image.save(content, kind, **options)
     return content.getvalue()
 
 
@@ -84,9 +84,9 @@ def test_the_same_pixels_as_the_conversion(kind, run):
 def test_of_several_frames_the_first(run):
     frames = [colors().quantize(60), colors().rotate(90).quantize(60)]
     data = file(frames[0], "GIF", save_all=True, append_images=frames[1:])
-    picture = decode_and_resize(data, ImageOptions(size=HEIGHT, filter="bilinear"))
+    image = decode_and_resize(data, ImageOptions(size=HEIGHT, filter="bilinear"))
     received = run(data).numpy()[:, (WIDTH - HEIGHT) // 2 :][:, :HEIGHT]
-    np.testing.assert_array_equal(received, picture)
+    np.testing.assert_array_equal(received, image)
 
 
 def oversized(data: bytes, at: int, form: str, side: int = 60_000) -> bytes:
@@ -97,7 +97,7 @@ def oversized(data: bytes, at: int, form: str, side: int = 60_000) -> bytes:
     ("data", "message"),
     [
         (b"", "empty"),
-        (b"no picture at all", "format"),
+        (b"no image at all", "format"),
         (FILES["jpeg"][:300], "JPEG"),
         (FILES["jpeg"][:10], "JPEG"),
         (FILES["png"][:20], "PNG, received its beginning"),
@@ -114,7 +114,7 @@ def oversized(data: bytes, at: int, form: str, side: int = 60_000) -> bytes:
         ),
     ],
 )
-def test_what_is_no_whole_picture_is_an_invalid_argument(data, message, run):
+def test_what_is_no_whole_image_is_an_invalid_argument(data, message, run):
     with pytest.raises(tf.errors.InvalidArgumentError) as raised:
         run(data)
     assert message in raised.value.message

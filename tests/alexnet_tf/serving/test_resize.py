@@ -18,27 +18,27 @@ def resized():
     """(pixels, size, kind) → pixels, each combination of size and kind traced once."""
     traced = {}
 
-    def call(picture, size, kind):
+    def call(image, size, kind):
         if (size, kind) not in traced:
             spec = [tf.TensorSpec([None, None, 3], tf.uint8)]
             function = lambda x: central_square(x, size, kind)  # noqa: E731
             traced[size, kind] = tf.function(function, input_signature=spec)
-        return traced[size, kind](picture).numpy()
+        return traced[size, kind](image).numpy()
 
     return call
 
 
-def converted(picture: np.ndarray, size: int, kind: str) -> np.ndarray:
+def converted(image: np.ndarray, size: int, kind: str) -> np.ndarray:
     content = io.BytesIO()
-    Image.fromarray(picture).save(content, "PNG")
+    Image.fromarray(image).save(content, "PNG")
     return decode_and_resize(content.getvalue(), ImageOptions(size=size, filter=kind))
 
 
 def test_means_of_four_pixels_by_hand(resized):
-    picture = np.zeros((4, 6, 3), np.uint8)  # the central square leaves out a column on each side
-    picture[:2, 1:3] = [[[10], [20]], [[30], [43]]]
-    assert resized(picture, 2, "area")[0, 0, 0] == 26  # 25.75
-    assert resized(picture, 2, "area")[1, 1, 0] == 0
+    image = np.zeros((4, 6, 3), np.uint8)  # the central square leaves out a column on each side
+    image[:2, 1:3] = [[[10], [20]], [[30], [43]]]
+    assert resized(image, 2, "area")[0, 0, 0] == 26  # 25.75
+    assert resized(image, 2, "area")[1, 1, 0] == 0
 
 
 @settings(deadline=None, max_examples=60)
@@ -50,8 +50,8 @@ def test_means_of_four_pixels_by_hand(resized):
 )
 def test_as_the_conversion_resamples(resized, height, width, kind, seed):
     """Rounding at a half may fall either way, in either pass: no pixel is off by more than that."""
-    picture = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
-    received, expected = resized(picture, 24, kind).astype(int), converted(picture, 24, kind)
+    image = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+    received, expected = resized(image, 24, kind).astype(int), converted(image, 24, kind)
     assert np.abs(received - expected).max() <= 1
 
 
@@ -59,11 +59,11 @@ def test_as_the_conversion_resamples(resized, height, width, kind, seed):
 @pytest.mark.parametrize("shape", [(100, 133), (375, 251), (17, 60)])
 def test_nearly_all_pixels_are_the_very_same(shape, kind, resized):
     """The others lie within float32's or Pillow's fixed point's rounding of a half."""
-    picture = np.random.default_rng(2).integers(0, 256, (*shape, 3), np.uint8)
-    assert (resized(picture, 24, kind) != converted(picture, 24, kind)).mean() <= 0.02
+    image = np.random.default_rng(2).integers(0, 256, (*shape, 3), np.uint8)
+    assert (resized(image, 24, kind) != converted(image, 24, kind)).mean() <= 0.02
 
 
 @pytest.mark.parametrize("kind", sorted(FILTERS))
 def test_a_square_of_the_right_size_is_untouched(kind, resized):
-    picture = np.random.default_rng(1).integers(0, 256, (24, 24, 3), np.uint8)
-    np.testing.assert_array_equal(resized(picture, 24, kind), picture)
+    image = np.random.default_rng(1).integers(0, 256, (24, 24, 3), np.uint8)
+    np.testing.assert_array_equal(resized(image, 24, kind), image)

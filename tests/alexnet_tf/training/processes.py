@@ -61,7 +61,7 @@ def two_workers(arguments: Sequence[Sequence[str]], cpus: int = 1) -> list[subpr
 
 
 def write_inputs(root: Path, **counts: int) -> tuple[str, str]:
-    """(config file, dataset directory): 52 pictures in 4 shards: 7 batches, the last partial."""
+    """(config file, dataset directory): 52 images in 4 shards: 7 batches, the last partial."""
     root.mkdir(exist_ok=True)
     tiny_datasets.write(root / "data", counts=counts or {"train": 52, "validation": 21}, shards=4)
     (root / "tiny.yaml").write_text(CONFIG)

@@ -2,7 +2,7 @@
 
 The 2012 split: tower a, and fc8, on the first device of a pair, tower b on the second. Activations
 cross into conv3, fc6, fc7 and fc8 only, gradients come back the same way, and nothing else but the
-pictures, row numbers, seeds and rates goes from device to device.
+images, row numbers, seeds and rates goes from device to device.
 """
 
 import json

@@ -25,7 +25,7 @@ from tests.alexnet_tf.training.processes import (
     write_inputs,
 )
 
-STEPS = 66  # 6 epochs of 11 batches, the last of 4 pictures
+STEPS = 66  # 6 epochs of 11 batches, the last of 4 images
 SETTINGS = (
     "training.epochs=6",
     "training.checkpoint_every_steps=4",

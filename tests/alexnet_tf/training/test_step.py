@@ -73,7 +73,7 @@ def plainly_trained(steps=2, padding=0):
 def trained(
     parts=1, steps=2, precision="float32", scale=None, padding=0, network=NOTHING, step=NOTHING
 ):
-    """What `steps` steps over 6 pictures, of which some are padding, leave: weights, sums."""
+    """What `steps` steps over 6 images, of which some are padding, leave: weights, sums."""
     rng = np.random.default_rng(0)
     images, labels = rng.normal(0, 60, (6, 64, 64, 3)), rng.integers(0, 5, 6)
     with strategy().scope():
@@ -128,7 +128,7 @@ def test_accumulation_must_divide_a_replicas_batch():
 
 
 def test_padding_changes_nothing():
-    """Six pictures of which three do not count are a batch of three."""
+    """Six images of which three do not count are a batch of three."""
     rng = np.random.default_rng(0)
     images, labels = rng.normal(0, 60, (6, 64, 64, 3)), rng.integers(0, 5, 6)
     results = []
@@ -165,7 +165,7 @@ def test_loss_scaling_in_float32_changes_nothing():
 )
 def test_half_precision_follows_float32(precision, bounds):
     """Of the last layer's gradient, most of 11 (8) bits are right. Lower down, every ReLU and every
-    maximum that rounding turns sends a gradient elsewhere: of pictures that are noise, in bfloat16
+    maximum that rounding turns sends a gradient elsewhere: of images that are noise, in bfloat16
     little is left for the convolutions to compare."""
     changes, _ = plainly_trained(steps=1)
     with strategy().scope():

@@ -13,16 +13,16 @@ from preprocessing.benchmark.measure import STEPS, measure
 from preprocessing.benchmark.report import Measurement, Whole, report, slope
 from preprocessing.errors import DatasetError
 from preprocessing.images.convert import ImageOptions
-from tests.preprocessing.pictures import picture
+from tests.preprocessing.drawn_images import image
 
 
 @pytest.fixture
-def pictures(tmp_path) -> Path:
-    folder = tmp_path / "pictures"
+def images(tmp_path) -> Path:
+    folder = tmp_path / "images"
     for number in range(7):
         path = folder / f"class {number % 2}" / f"{number}.JPEG"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(picture(number, (60, 50)))
+        path.write_bytes(image(number, (60, 50)))
     return folder
 
 
@@ -84,8 +84,8 @@ def test_table_shows_every_figure():
     assert "Rate at 2,004 images: 0.86 of that at 1,004." in report(longer)
 
 
-def test_pictures_are_repeated_under_other_names(pictures, tmp_path):
-    benchmark._link_pictures(str(pictures), tmp_path / "many", 30)
+def test_images_are_repeated_under_other_names(images, tmp_path):
+    benchmark._link_images(str(images), tmp_path / "many", 30)
     links = sorted((tmp_path / "many").rglob("*.JPEG"))
     assert len({link.name for link in links}) == 30
     targets = [os.path.realpath(link) for link in links]
@@ -93,8 +93,8 @@ def test_pictures_are_repeated_under_other_names(pictures, tmp_path):
     assert len(set(targets)) == 7
 
 
-def test_every_step_is_timed(pictures):
-    paths = [str(path) for path in pictures.rglob("*.JPEG")]
+def test_every_step_is_timed(images):
+    paths = [str(path) for path in images.rglob("*.JPEG")]
     rates = benchmark._time_steps(paths, ImageOptions(size=16))
     assert list(rates) == list(STEPS)
     assert all(rate > 0 for rate in rates.values())
@@ -104,10 +104,10 @@ def test_every_step_is_timed(pictures):
         assert benchmark._own_loop(paths, options).images == 7
 
 
-def test_naive_pipeline_makes_the_same_records_as_a_conversion(pictures):
+def test_naive_pipeline_makes_the_same_records_as_a_conversion(images):
     from preprocessing.dataset.example import decode_example
 
-    path = str(next(pictures.rglob("*.JPEG")))
+    path = str(next(images.rglob("*.JPEG")))
     record = decode_example(benchmark._naive_example(path, ImageOptions(size=16)))
     assert (record.height, record.width, record.format) == (16, 16, "jpeg")
     assert record.filename == os.path.basename(path)
@@ -133,8 +133,8 @@ def test_the_memory_is_that_of_the_measured_program_alone(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_real_run(pictures):
-    measurement = measure(str(pictures), [400], 2, ImageOptions(size=32), repeats=1)
+def test_a_real_run(images):
+    measurement = measure(str(images), [400], 2, ImageOptions(size=32), repeats=1)
     assert [whole.images for whole in measurement.conversions] == [4, 40, 400]
     assert all(0 < whole.memory < 500e6 for whole in measurement.conversions)
     assert all(whole.processor_seconds > 0 for whole in measurement.conversions)

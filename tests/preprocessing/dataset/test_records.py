@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from preprocessing.dataset.example import FEATURES, Record, decode_example, encode_example
 from preprocessing.dataset.tfrecord import RecordError, frame, masked_crc32c, read_records
 
-RECORD = Record(b"\xff\xd8picture", "jpeg", 256, 255, 7, "n01440764", "tench", "a.JPEG")
+RECORD = Record(b"\xff\xd8image", "jpeg", 256, 255, 7, "n01440764", "tench", "a.JPEG")
 
 records = st.builds(
     Record,

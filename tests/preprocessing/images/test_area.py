@@ -85,7 +85,7 @@ def test_constant_stays_constant(value, side, size):
     assert (shrink_by_area(pixels, 0, 0, side, size) == value).all()
 
 
-def test_large_pictures_in_blocks_give_the_same(monkeypatch):
+def test_large_images_in_blocks_give_the_same(monkeypatch):
     pixels = noise(301, 307)
     whole = shrink_by_area(pixels, 3, 0, 301, 50)
     monkeypatch.setattr(area, "_BLOCK_VALUES", 5_000)

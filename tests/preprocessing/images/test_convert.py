@@ -1,4 +1,4 @@
-"""Pictures that are good: geometry, filters, color and orientation of every kind of file."""
+"""Images that are good: geometry, filters, color and orientation of every kind of file."""
 
 import io
 import pickle
@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 
 from preprocessing.images import convert as images
 from preprocessing.images.convert import ImageOptions, Reject, decode_and_resize, encode
-from tests.preprocessing.files_of_pictures import (
+from tests.preprocessing.image_files import (
     file_of,
     jpeg_segment,
     noise,
@@ -84,13 +84,13 @@ def test_area_enlarges_by_the_bicubic_reference():
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 500), (500, 1), (2, 3)])
-def test_tiny_pictures_are_enlarged(height, width):
+def test_tiny_images_are_enlarged(height, width):
     pixels = np.full((height, width, 3), (9, 99, 199), np.uint8)
     result = convert(file_of(Image.fromarray(pixels), "PNG"), 16)
     assert (result == (9, 99, 199)).all()
 
 
-def test_grey_and_rgb_pictures_of_the_same_values_are_the_same():
+def test_grey_and_rgb_images_of_the_same_values_are_the_same():
     grey = noise(50, 70)[..., 0]
     for size in (32, 64):  # shrunk and enlarged
         one = convert(file_of(Image.fromarray(grey), "PNG"), size)
@@ -160,12 +160,12 @@ def test_jpeg_is_read():
         ("LA", (100, 51), "PNG", (224, 224, 224)),
     ],
 )
-def test_constant_pictures_of_every_mode(mode, value, format, expected):
+def test_constant_images_of_every_mode(mode, value, format, expected):
     result = convert(constant(mode, value, format)).astype(int)
     assert np.abs(result - expected).max() <= 1
 
 
-def test_palette_pictures_and_their_transparency():
+def test_palette_images_and_their_transparency():
     image = Image.new("P", (20, 20), 1)
     image.putpalette([0, 0, 0, 200, 30, 40, 7, 8, 9])
     for format in ("PNG", "GIF", "BMP"):
@@ -234,12 +234,12 @@ def test_ycck_jpeg_of_adobe():
     red = y + 1.402 * (cr - 128)
     green = y - 0.344136 * (cb - 128) - 0.714136 * (cr - 128)
     blue = y + 1.772 * (cb - 128)
-    # YCCK holds the inverted inks as an RGB picture's complement: ink = red, and so on.
+    # YCCK holds the inverted inks as an RGB image's complement: ink = red, and so on.
     expected = from_inks((red, green, blue, 255 - k))
     assert np.abs(convert(bytes(data)) - expected).max() <= 3
 
 
-def test_animations_and_multiple_pictures_give_their_first():
+def test_animations_and_multiple_images_give_their_first():
     first, second = Image.new("RGB", (20, 20), (250, 0, 0)), Image.new("RGB", (20, 20), (0, 0, 250))
     for format in ("GIF", "PNG", "TIFF", "MPO", "WEBP"):
         options = {"lossless": True} if format == "WEBP" else {}

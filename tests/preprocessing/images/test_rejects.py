@@ -1,4 +1,4 @@
-"""Pictures that cannot be converted: each becomes a Reject with its reason, and nothing else."""
+"""Images that cannot be converted: each becomes a Reject with its reason, and nothing else."""
 
 import numpy as np
 import pytest
@@ -8,10 +8,10 @@ from PIL import Image
 
 from preprocessing.images import convert as images
 from preprocessing.images.convert import ImageOptions, Reject, decode_and_resize
-from tests.preprocessing.files_of_pictures import file_of, noise, photograph, png, png_chunk
+from tests.preprocessing.image_files import file_of, noise, photograph, png, png_chunk
 
-PICTURE = Image.fromarray(photograph(40, 60))
-FILES = {format: file_of(PICTURE, format) for format in ("JPEG", *images.FORMATS[1:])}
+IMAGE = Image.fromarray(photograph(40, 60))
+FILES = {format: file_of(IMAGE, format) for format in ("JPEG", *images.FORMATS[1:])}
 OPTIONS = ImageOptions(size=16, apply_exif=True)
 
 
@@ -46,13 +46,13 @@ def test_no_bytes():
         b"\x89PNG\r\n\x1a\n",
     ],
 )
-def test_no_picture(data):
+def test_no_image(data):
     assert reason(data) in ("not-an-image", "undecodable")
 
 
-def test_formats_that_are_not_listed_are_no_pictures():
-    assert reason(file_of(PICTURE, "TGA")) == "not-an-image"
-    assert reason(file_of(PICTURE, "ICO")) == "not-an-image"
+def test_formats_that_are_not_listed_are_no_images():
+    assert reason(file_of(IMAGE, "TGA")) == "not-an-image"
+    assert reason(file_of(IMAGE, "ICO")) == "not-an-image"
 
 
 @pytest.mark.parametrize("format", FILES)
@@ -66,7 +66,7 @@ def test_truncated_files(format, share):
 @pytest.mark.filterwarnings("ignore")  # of Pillow's, on damaged metadata
 @pytest.mark.parametrize("format", FILES)
 def test_any_prefix_is_rejected_or_whole(format):
-    """No prefix gives anything but the whole picture (it lacks a mere trailer) or a Reject."""
+    """No prefix gives anything but the whole image (it lacks a mere trailer) or a Reject."""
     data = FILES[format]
     whole = decode_and_resize(data, OPTIONS)
     for end in range(1, len(data), max(1, len(data) // 150)):
@@ -84,7 +84,7 @@ def test_any_prefix_is_rejected_or_whole(format):
     format=st.sampled_from(sorted(FILES)),
     changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=8),
 )
-def test_damaged_bytes_give_a_picture_or_a_reject(format, changes):
+def test_damaged_bytes_give_a_image_or_a_reject(format, changes):
     data = bytearray(FILES[format])
     for place, value in changes:
         data[int(place * len(data))] = value

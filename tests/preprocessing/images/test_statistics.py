@@ -11,7 +11,7 @@ from preprocessing.images import statistics as module
 from preprocessing.images.statistics import PixelStatistics
 
 
-def pictures(count: int, size: int = 16, seed: int = 0) -> np.ndarray:
+def images(count: int, size: int = 16, seed: int = 0) -> np.ndarray:
     """uint8 [count, size, size, 3] whose channels are correlated, as a photograph's are."""
     generator = np.random.default_rng(seed)
     values = generator.normal(0, 1, (count, size, size, 3)) * (40, 12, 5)
@@ -46,14 +46,14 @@ def test_independent_channels_give_the_axes_in_ascending_order():
 
 
 @pytest.mark.parametrize("value", [0, 255])
-def test_constant_pictures_have_no_deviation(value):
+def test_constant_images_have_no_deviation(value):
     color = of(np.full((3, 8, 8, 3), value, np.uint8)).color()
     assert color.mean_rgb == (value,) * 3
     assert color.stddevs == (0, 0, 0)
 
 
 def test_equals_direct_float64_computation():
-    batch = pictures(40)
+    batch = images(40)
     statistics = of(batch)
     np.testing.assert_allclose(
         statistics.mean_image(), batch.astype(np.float64).mean(axis=0), rtol=1e-12
@@ -69,7 +69,7 @@ def test_equals_direct_float64_computation():
     np.testing.assert_allclose(rebuilt, covariance, rtol=1e-9)
 
 
-def test_nearly_constant_pictures_lose_no_digits():
+def test_nearly_constant_images_lose_no_digits():
     """sum(x^2) - sum(x)^2 / n in floating point would keep few or none here."""
     batch = np.full((50, 32, 32, 3), 250, np.uint8)
     batch[17, 3, 5] = (251, 250, 249)
@@ -82,7 +82,7 @@ def test_nearly_constant_pictures_lose_no_digits():
 @settings(max_examples=30, deadline=None)
 @given(shards=st.lists(st.integers(0, 11), max_size=4), seed=st.integers(0, 99))
 def test_any_sharding_gives_the_same_bits(shards, seed):
-    batch = pictures(12, 5, seed)
+    batch = images(12, 5, seed)
     merged = PixelStatistics(5)
     for part in np.split(batch, sorted(shards)):
         merged.merge(PixelStatistics.from_bytes(of(part).to_bytes()))
@@ -96,7 +96,7 @@ def test_partial_sums_never_leave_their_exact_range(monkeypatch):
     assert module._MOST_VALUES * 255 < 2**16
     assert module._MOST_PRODUCTS * 255**2 <= 2**24
     monkeypatch.setattr(module, "_MOST_VALUES", 3)
-    batch = pictures(10, 4)
+    batch = images(10, 4)
     statistics = PixelStatistics(4)
     for pixels in batch:
         statistics.add(pixels)
@@ -105,7 +105,7 @@ def test_partial_sums_never_leave_their_exact_range(monkeypatch):
 
 
 @pytest.mark.parametrize("size", [1, 2, 257, 258, 259, 600])
-def test_white_and_noisy_pictures_of_any_size(size):
+def test_white_and_noisy_images_of_any_size(size):
     """White gives the largest sums; beyond 258 rows they are taken in parts."""
     white = np.full((size, size, 3), 255, np.uint8)
     noise = np.random.default_rng(size).integers(0, 256, (size, size, 3), np.uint8)
@@ -120,8 +120,8 @@ def test_white_and_noisy_pictures_of_any_size(size):
 
 
 def test_sums_far_beyond_float64_integers_stay_exact():
-    """As many pictures as ImageNet-21k twice over, by merging a sum with itself."""
-    batch = pictures(3, 4)
+    """As many images as ImageNet-21k twice over, by merging a sum with itself."""
+    batch = images(3, 4)
     statistics = of(batch)
     once = statistics.color()
     for _ in range(23):
@@ -131,8 +131,8 @@ def test_sums_far_beyond_float64_integers_stay_exact():
 
 
 def test_signs_are_fixed():
-    """The rule holds, and pictures that hardly differ get the same signs."""
-    batch = pictures(20)
+    """The rule holds, and images that hardly differ get the same signs."""
+    batch = images(20)
     vectors = np.array(of(batch).color().eigenvectors)
     for axis in vectors.T:
         assert axis[np.abs(axis) >= np.abs(axis).max() / 2][0] > 0
@@ -140,9 +140,9 @@ def test_signs_are_fixed():
     np.testing.assert_allclose(np.array(of(batch).color().eigenvectors), vectors, atol=1e-3)
 
 
-def test_no_pictures_have_no_statistics():
+def test_no_images_have_no_statistics():
     for method in (PixelStatistics(4).mean_image, PixelStatistics(4).color):
-        with pytest.raises(ValueError, match="at least one picture"):
+        with pytest.raises(ValueError, match="at least one image"):
             method()
 
 
@@ -174,7 +174,7 @@ PRODUCTS = np.zeros((3, 3), np.int64)
     [
         b"",
         b"something else",
-        of(pictures(2, 4)).to_bytes()[:-100],
+        of(images(2, 4)).to_bytes()[:-100],
         npz(count=np.int64(1)),
         npz(count=np.int64(1), pixel_sum=SUMS[:3], color_products=PRODUCTS),
         npz(count=np.int64(1), pixel_sum=SUMS.astype(np.float32), color_products=PRODUCTS),
@@ -186,7 +186,7 @@ def test_damaged_bytes_are_refused(data):
         PixelStatistics.from_bytes(data)
 
 
-def test_white_pictures_beyond_the_capacity_of_partial_sums():
+def test_white_images_beyond_the_capacity_of_partial_sums():
     white = np.full((2, 2, 3), 255, np.uint8)
     statistics = PixelStatistics(2)
     for _ in range(module._MOST_VALUES + 5):

@@ -1,4 +1,4 @@
-"""The contact sheet: every picture at its place, names below, cut where they are too long."""
+"""The contact sheet: every image at its place, names below, cut where they are too long."""
 
 import io
 
@@ -13,15 +13,15 @@ COLORS = [(200, 0, 0), (0, 200, 0), (0, 0, 200), (200, 200, 0), (0, 200, 200)]
 
 
 def sheet_of(count: int, names: list[str] | None = None, size: int = 32, **options) -> np.ndarray:
-    pictures = [np.full((size, size, 3), color, np.uint8) for color in COLORS[:count]]
-    data = draw_contact_sheet(pictures, names or ["name"] * count, **options)
+    images = [np.full((size, size, 3), color, np.uint8) for color in COLORS[:count]]
+    data = draw_contact_sheet(images, names or ["name"] * count, **options)
     image = Image.open(io.BytesIO(data))
     assert image.format == "PNG"
     return np.asarray(image)
 
 
 @pytest.mark.parametrize("size", [32, 256])
-def test_pictures_stand_row_by_row(size):
+def test_images_stand_row_by_row(size):
     sheet = sheet_of(5, size=size, columns=3)
     found = {}
     for color in COLORS:
@@ -40,7 +40,7 @@ def test_columns_default_to_a_square_sheet():
     assert 0.8 < width / height < 1.2
 
 
-def test_name_is_written_below_its_own_picture_only():
+def test_name_is_written_below_its_own_image_only():
     plain, named = sheet_of(2, ["", ""], columns=2), sheet_of(2, ["", "llama"], columns=2)
     ys, xs = np.nonzero((plain != named).any(axis=2))
     assert ys.min() > TILE
@@ -62,8 +62,8 @@ def test_names_of_any_script_are_drawn():
     assert sheet_of(2, ["Fuß, naïve", "狮子 \ud800 🦁"]).size
 
 
-def test_no_pictures_or_other_names_are_refused():
-    with pytest.raises(ValueError, match="0 pictures"):
+def test_no_images_or_other_names_are_refused():
+    with pytest.raises(ValueError, match="0 images"):
         draw_contact_sheet([], [])
-    with pytest.raises(ValueError, match="1 pictures, 2 names"):
+    with pytest.raises(ValueError, match="1 images, 2 names"):
         draw_contact_sheet([np.zeros((4, 4, 3), np.uint8)], ["a", "b"])

@@ -16,7 +16,7 @@ from preprocessing.dataset.tfrecord import frame, read_records
 from preprocessing.errors import DatasetError
 from preprocessing.images.convert import ImageOptions
 from preprocessing.inspection.contact_sheet import draw_contact_sheet
-from preprocessing.inspection.describe import describe, first_pictures
+from preprocessing.inspection.describe import describe, first_images
 from preprocessing.inspection.verify import check_record, verify_dataset
 from preprocessing.job.convert import convert
 from preprocessing.job.request import Conversion
@@ -24,7 +24,7 @@ from preprocessing.job.runners import beam_options
 from preprocessing.job.shards import file_checksum
 from preprocessing.storage.files import LocalFiles
 from tests.preprocessing.dataset.test_info import INFO
-from tests.preprocessing.pictures import picture, write_archives
+from tests.preprocessing.drawn_images import image, write_archives
 
 FIRST = "train-00000-of-00002"
 
@@ -120,9 +120,9 @@ def _first(**values):
         (_first(format="png"), "received png"),
         (_first(height=15), "received"),
         (_first(encoded=b""), "expected|does not decode"),
-        (_first(encoded=picture(1, (8, 8))), "received|bytes"),
-        (_first(encoded=picture(1, (16, 16), "PNG")), "does not decode|bytes"),
-        (_first(encoded=picture(1, (16, 16))[:-200]), "does not decode|bytes"),
+        (_first(encoded=image(1, (8, 8))), "received|bytes"),
+        (_first(encoded=image(1, (16, 16), "PNG")), "does not decode|bytes"),
+        (_first(encoded=image(1, (16, 16))[:-200]), "does not decode|bytes"),
     ],
 )
 def test_records_that_do_not_fit_although_checksums_do(copy, change, message):
@@ -175,13 +175,13 @@ def test_exit_2_for_no_dataset(tmp_path, verb, capsys):
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_inspect_draws_the_first_pictures(dataset, tmp_path, capsys):
+def test_inspect_draws_the_first_images(dataset, tmp_path, capsys):
     info = read_info(dataset)
-    pictures, names = first_pictures(str(dataset), info, LocalFiles(), 5)
+    images, names = first_images(str(dataset), info, LocalFiles(), 5)
     with open(dataset / FIRST, "rb") as file:
         records = [decode_example(data) for data in read_records(file)][:5]
     assert names == [record.text for record in records]
-    for pixels, record in zip(pictures, records, strict=True):
+    for pixels, record in zip(images, records, strict=True):
         if record.format == "raw":
             assert pixels.tobytes() == record.encoded
         else:
@@ -189,8 +189,8 @@ def test_inspect_draws_the_first_pictures(dataset, tmp_path, capsys):
             np.testing.assert_array_equal(pixels, again)
     path = tmp_path / "sheet.png"
     assert main(["inspect", str(dataset), "--pictures", str(path), "--count", "5"]) == 0
-    assert path.read_bytes() == draw_contact_sheet(pictures, names)
-    assert "wrote 5 pictures" in capsys.readouterr().out
+    assert path.read_bytes() == draw_contact_sheet(images, names)
+    assert "wrote 5 images" in capsys.readouterr().out
     assert main(["inspect", str(dataset), "--pictures", str(path), "--count", "0"]) == 2
 
 

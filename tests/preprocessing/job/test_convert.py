@@ -20,12 +20,12 @@ from preprocessing.images.convert import ImageOptions, decode_and_resize, encode
 from preprocessing.inspection.verify import verify_dataset
 from preprocessing.job.runners import beam_options
 from tests.preprocessing.conversions import SMALL, run, tree
-from tests.preprocessing.pictures import (
+from tests.preprocessing.drawn_images import (
     WNIDS,
-    picture,
+    image,
     tar_bytes,
-    train_pictures,
-    validation_pictures,
+    train_images,
+    validation_images,
     validation_wnids,
     write_archives,
     write_class_folders,
@@ -40,24 +40,24 @@ def records(directory, split):
             yield from map(decode_example, read_records(file))
 
 
-def test_every_picture_with_its_label(dataset):
+def test_every_image_with_its_label(dataset):
     """The labels are worked out here from file names alone."""
     expected = {
-        name: (label, wnid) for label, wnid in enumerate(WNIDS) for name in train_pictures()[wnid]
+        name: (label, wnid) for label, wnid in enumerate(WNIDS) for name in train_images()[wnid]
     }
     found = {r.filename: (r.label, r.synset) for r in records(dataset, "train")}
     assert found == expected
-    wnids = dict(zip(validation_pictures(), validation_wnids(), strict=True))
+    wnids = dict(zip(validation_images(), validation_wnids(), strict=True))
     found = {r.filename: (r.label, r.synset) for r in records(dataset, "validation")}
     assert found == {name: (WNIDS.index(wnid), wnid) for name, wnid in wnids.items()}
     assert {r.text for r in records(dataset, "train")} == {"crane, bird", "crane, machine", "lemon"}
     assert {(r.format, r.height, r.width) for r in records(dataset, "train")} == {("jpeg", 16, 16)}
 
 
-def test_the_pictures_are_those_of_the_source(dataset):
+def test_the_images_are_those_of_the_source(dataset):
     """Each record against its own file; what images.py makes of a file is tested there."""
-    sources = {name: data for files in train_pictures().values() for name, data in files.items()}
-    for split, files in (("train", sources), ("validation", validation_pictures())):
+    sources = {name: data for files in train_images().values() for name, data in files.items()}
+    for split, files in (("train", sources), ("validation", validation_images())):
         for record in records(dataset, split):
             pixels = decode_and_resize(files[record.filename], SMALL)
             assert record.encoded == encode(pixels, SMALL)
@@ -112,14 +112,14 @@ def test_extracted_and_packed_layouts_give_the_same_bytes(dataset, tmp_path):
 @pytest.mark.parametrize("name", ["ILSVRC2012_img_test.tar", "ILSVRC2012_img_test_v10102019.tar"])
 def test_the_unlabelled_test_archive(dataset, tmp_path, capsys, name):
     """From the archive to verify and inspect; the other splits are not touched by it."""
-    pictures = {f"ILSVRC2012_test_{n:08d}.JPEG": picture(2000 + n) for n in range(1, 6)}
+    images = {f"ILSVRC2012_test_{n:08d}.JPEG": image(2000 + n) for n in range(1, 6)}
     source, output = write_archives(tmp_path / "in"), tmp_path / "out"
-    (source / name).write_bytes(tar_bytes({f"test/{n}": data for n, data in pictures.items()}))
+    (source / name).write_bytes(tar_bytes({f"test/{n}": data for n, data in images.items()}))
     run(source, output, shards={"train": 3, "validation": 2, "test": 2})
     found = {r.filename: (r.label, r.synset, r.text, r.encoded) for r in records(output, "test")}
     assert found == {
         file: (-1, "", "", encode(decode_and_resize(data, SMALL), SMALL))
-        for file, data in pictures.items()
+        for file, data in images.items()
     }
     expected, made = read_info(dataset), read_info(output)
     assert made.splits["train"] == expected.splits["train"]
@@ -144,7 +144,7 @@ def test_the_summary_has_beams_counters(archives, tmp_path):
     counters = dict(summary.counters)
     assert counters.pop("images") == 18
     assert counters.pop("shards made") == 5
-    sources = [*train_pictures().values(), validation_pictures()]
+    sources = [*train_images().values(), validation_images()]
     assert counters.pop("bytes read") == sum(len(d) for files in sources for d in files.values())
     shards = [s for some in summary.info.splits.values() for s in some]
     assert counters.pop("bytes written") == sum(shard.bytes for shard in shards)
@@ -155,17 +155,17 @@ def test_the_summary_has_beams_counters(archives, tmp_path):
 # --- rejects ------------------------------------------------------------------------------------
 
 
-def with_bad_pictures(folder):
+def with_bad_images(folder):
     write_class_folders(folder, per_class=10)
-    good = picture(5, (64, 64))
-    bad = {"a.jpg": b"", "b.jpg": b"no picture", "c.jpg": good[: len(good) // 2]}
+    good = image(5, (64, 64))
+    bad = {"a.jpg": b"", "b.jpg": b"no image", "c.jpg": good[: len(good) // 2]}
     write_files(folder / "class1", bad)
     return folder
 
 
-def test_bad_pictures_are_rejects_with_reasons(tmp_path):
+def test_bad_images_are_rejects_with_reasons(tmp_path):
     summary = run(
-        with_bad_pictures(tmp_path / "in"),
+        with_bad_images(tmp_path / "in"),
         tmp_path / "out",
         "folder",
         max_rejects=0.1,
@@ -190,8 +190,8 @@ def test_bad_pictures_are_rejects_with_reasons(tmp_path):
 
 
 def test_too_many_rejects_fail_the_job_and_shards_are_kept(tmp_path):
-    source, output = with_bad_pictures(tmp_path / "in"), tmp_path / "out"
-    with pytest.raises(JobError, match=r"3 of 33 pictures were rejected \(.*empty 1.*\)"):
+    source, output = with_bad_images(tmp_path / "in"), tmp_path / "out"
+    with pytest.raises(JobError, match=r"3 of 33 images were rejected \(.*empty 1.*\)"):
         run(source, output, "folder", max_rejects=0.09)
     assert not (output / "dataset_info.json").exists()
     summary = run(source, output, "folder", max_rejects=0.1)

@@ -1,4 +1,4 @@
-"""The plan: each picture once, in an order that the seed alone decides."""
+"""The plan: each image once, in an order that the seed alone decides."""
 
 from collections import Counter
 
@@ -56,22 +56,22 @@ def test_image_lists_keep_and_carry_everything(some):
 def test_image_list_of_other_length_is_refused():
     images = ImageList()
     images.append(ImageRef(0, "name", 1, 2, 3))
-    with pytest.raises(ValueError, match="expected 1 pictures"):
+    with pytest.raises(ValueError, match="expected 1 images"):
         ImageList.from_bytes(images.to_bytes()[:-2])
 
 
 @settings(max_examples=25)
 @given(st.integers(1, 60), st.data())
-def test_each_picture_stands_in_one_shard(tmp_path_factory, count, data):
+def test_each_image_stands_in_one_shard(tmp_path_factory, count, data):
     shards = data.draw(st.integers(1, count))
     source = listing(count)
     parts = planned(tmp_path_factory.mktemp("plan"), source, shards)
     names = [task.name for task, _ in parts]
     assert names == [shard_name("train", index, shards) for index in range(shards)]
-    sizes = [len(pictures) for _, pictures in parts]
-    assert sizes == [task.pictures for task, _ in parts]
+    sizes = [len(images) for _, images in parts]
+    assert sizes == [task.images for task, _ in parts]
     assert max(sizes) - min(sizes) <= 1
-    together = Counter(ref for _, pictures in parts for ref in pictures)
+    together = Counter(ref for _, images in parts for ref in images)
     assert together == Counter(source.splits["train"])
 
 
@@ -89,9 +89,9 @@ def test_the_order_is_that_of_the_seed_not_of_shards_or_listing(tmp_path):
 
 
 def test_classes_are_mixed_throughout(tmp_path):
-    """1,000 pictures that come class by class: 10 shards of 100, each class expected 20 times."""
-    for _, pictures in planned(tmp_path, listing(1000), 10):
-        counts = Counter(ref.label for ref in pictures)
+    """1,000 images that come class by class: 10 shards of 100, each class expected 20 times."""
+    for _, images in planned(tmp_path, listing(1000), 10):
+        counts = Counter(ref.label for ref in images)
         assert min(counts[label] for label in range(5)) >= 5
 
 
@@ -110,7 +110,7 @@ def test_a_repeated_name_is_a_reject():
 
 
 @pytest.mark.parametrize(
-    ("split", "pictures", "expected"),
+    ("split", "images", "expected"),
     [
         ("train", 1_281_167, 1024),
         ("validation", 50_000, 128),
@@ -123,8 +123,8 @@ def test_a_repeated_name_is_a_reject():
         ("train", 1, 1),
     ],
 )
-def test_default_shard_counts(split, pictures, expected):
-    assert default_shard_count(split, pictures) == expected
+def test_default_shard_counts(split, images, expected):
+    assert default_shard_count(split, images) == expected
 
 
 def test_shard_counts_as_typed():
@@ -139,7 +139,7 @@ def test_other_shard_counts_are_refused(text):
         parse_shard_counts(text)
 
 
-def test_more_shards_than_pictures(tmp_path):
+def test_more_shards_than_images(tmp_path):
     with pytest.raises(DatasetError, match="at most 3 shards"):
         planned(tmp_path, listing(3), 4)
 

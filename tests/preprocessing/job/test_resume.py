@@ -14,7 +14,7 @@ from preprocessing.job import request as conversion_module
 from preprocessing.job.shards import Workspace
 from preprocessing.storage.files import LocalFiles
 from tests.preprocessing.conversions import run, tree
-from tests.preprocessing.pictures import write_archives, write_class_folders
+from tests.preprocessing.drawn_images import write_archives, write_class_folders
 
 
 @pytest.fixture(scope="module")

@@ -21,12 +21,12 @@ from apache_beam.options.pipeline_options import FlinkRunnerOptions
 
 from preprocessing.inspection.verify import verify_dataset
 from preprocessing.job.local_workers import WORKER_PACKAGE
-from tests.preprocessing.pictures import write_archives
+from tests.preprocessing.drawn_images import write_archives
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[3]
-PICTURES_PER_CLASS = 40
+IMAGES_PER_CLASS = 40
 SHARDS = "train=12,validation=3"
 LIMIT = 180  # seconds after which a hanging process fails its test
 
@@ -55,7 +55,7 @@ def tree(folder):
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
-    return write_archives(tmp_path_factory.mktemp("in"), PICTURES_PER_CLASS, 30)
+    return write_archives(tmp_path_factory.mktemp("in"), IMAGES_PER_CLASS, 30)
 
 
 @pytest.fixture(scope="module")

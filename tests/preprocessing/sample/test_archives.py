@@ -1,4 +1,4 @@
-"""The drawn picture set: the official layout, the same bytes again, and no trivial task."""
+"""The drawn image set: the official layout, the same bytes again, and no trivial task."""
 
 import io
 import tarfile
@@ -31,11 +31,11 @@ def members(archive: bytes | Path) -> dict[str, bytes]:
         return {member.name: tar.extractfile(member).read() for member in tar}
 
 
-def train_pictures(folder: Path) -> dict[str, bytes]:
-    pictures = {}
+def train_images(folder: Path) -> dict[str, bytes]:
+    images = {}
     for data in members(folder / "ILSVRC2012_img_train.tar").values():
-        pictures.update(members(data))
-    return pictures
+        images.update(members(data))
+    return images
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -67,7 +67,7 @@ def test_validation_archive_is_flat_and_mixed(drawn):
     assert names == [f"ILSVRC2012_val_{n:08d}.JPEG" for n in range(1, count + 1)]
 
 
-def test_development_kit_maps_every_validation_picture_to_its_class(drawn):
+def test_development_kit_maps_every_validation_image_to_its_class(drawn):
     kit = members(drawn / "ILSVRC2012_devkit_t12.tar.gz")
     folder = "ILSVRC2012_devkit_t12/data"
     assert sorted(kit) == [
@@ -87,10 +87,10 @@ def test_development_kit_maps_every_validation_picture_to_its_class(drawn):
     assert truth.pop() == ""
     names = {wnid: name for name, wnid in WNIDS.items()}
     seen = dict.fromkeys(CLASSES, 0)
-    pictures = members(drawn / "ILSVRC2012_img_val.tar").values()
-    for number, picture in zip(truth, pictures, strict=True):
+    images = members(drawn / "ILSVRC2012_img_val.tar").values()
+    for number, image in zip(truth, images, strict=True):
         name = names[wnids[int(number)]]
-        assert picture == archives._draw_file("validation", name, seen[name], 5)
+        assert image == archives._draw_file("validation", name, seen[name], 5)
         seen[name] += 1
     assert set(seen.values()) == {VALIDATION}
 
@@ -112,9 +112,9 @@ def test_hierarchy_has_internal_nodes_as_the_official_one(drawn):
     assert len({row["WNID"].item() for row in rows.values()}) == len(rows)
 
 
-def test_some_training_pictures_are_no_rgb_jpeg(drawn):
+def test_some_training_images_are_no_rgb_jpeg(drawn):
     kinds = {}
-    for name, data in train_pictures(drawn).items():
+    for name, data in train_images(drawn).items():
         image = Image.open(io.BytesIO(data))
         if (image.format, image.mode) not in (("JPEG", "RGB"), ("JPEG", "L")):
             kinds[name] = (image.format, image.mode)
@@ -125,8 +125,8 @@ def test_some_training_pictures_are_no_rgb_jpeg(drawn):
     }
 
 
-def test_cmyk_pictures_show_what_was_drawn(drawn):
-    data = train_pictures(drawn)[f"{WNIDS['dots']}_3.JPEG"]
+def test_cmyk_images_show_what_was_drawn(drawn):
+    data = train_images(drawn)[f"{WNIDS['dots']}_3.JPEG"]
     image = draw("dots", np.random.default_rng([5, 0, CLASSES.index("dots"), 2])).convert("RGB")
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
@@ -138,7 +138,7 @@ def test_cmyk_pictures_show_what_was_drawn(drawn):
 
 
 def test_sizes_vary_as_photographs_do(drawn):
-    sizes = [Image.open(io.BytesIO(data)).size for data in train_pictures(drawn).values()]
+    sizes = [Image.open(io.BytesIO(data)).size for data in train_images(drawn).values()]
     assert all(SHORT_SIDE[0] <= min(size) <= SHORT_SIDE[1] for size in sizes)
     assert all(max(size) <= LONGEST_SIDE for size in sizes)
     assert len(set(sizes)) > 0.9 * len(sizes)
@@ -154,18 +154,18 @@ def test_processes_do_not_change_the_bytes(drawn, tmp_path):
     assert contents(tmp_path) == contents(drawn)
 
 
-def test_pictures_depend_on_the_seed_and_not_on_how_many_there_are(drawn, tmp_path):
+def test_images_depend_on_the_seed_and_not_on_how_many_there_are(drawn, tmp_path):
     draw_dataset(tmp_path / "fewer", 2, 1, seed=5, workers=1)
-    few, many = train_pictures(tmp_path / "fewer"), train_pictures(drawn)
+    few, many = train_images(tmp_path / "fewer"), train_images(drawn)
     assert few == {name: many[name] for name in few}
     draw_dataset(tmp_path / "other", 2, 1, seed=6, workers=1)
-    other = train_pictures(tmp_path / "other")
+    other = train_images(tmp_path / "other")
     assert not set(other.values()) & set(few.values())
 
 
-def test_training_and_validation_share_no_picture(drawn):
+def test_training_and_validation_share_no_image(drawn):
     validation = members(drawn / "ILSVRC2012_img_val.tar").values()
-    everything = [*train_pictures(drawn).values(), *validation]
+    everything = [*train_images(drawn).values(), *validation]
     assert len(set(everything)) == len(everything)
 
 
@@ -212,16 +212,16 @@ def test_numbers_out_of_range_are_refused(tmp_path, numbers, named):
 
 def drawn_pixels(split: int, per_class: int) -> tuple[np.ndarray, np.ndarray]:
     """float64 [n, 128, 128, 3] central squares, and labels."""
-    pictures, labels = [], []
+    images, labels = [], []
     for label, name in enumerate(CLASSES):
         for number in range(per_class):
             image = draw(name, np.random.default_rng([9, split, label, number])).convert("RGB")
             side = min(image.size)
             left, top = (image.width - side) / 2, (image.height - side) / 2
             box = (left, top, left + side, top + side)
-            pictures.append(np.asarray(image.resize((128, 128), box=box)))
+            images.append(np.asarray(image.resize((128, 128), box=box)))
             labels.append(label)
-    return np.array(pictures, np.float64), np.array(labels)
+    return np.array(images, np.float64), np.array(labels)
 
 
 def linear_accuracy(train, labels, test, test_labels, penalty) -> float:
@@ -241,9 +241,9 @@ def nearest_mean_accuracy(train, labels, test, test_labels) -> float:
     return float((distances.argmin(1) == test_labels).mean())
 
 
-def spectrum(pictures: np.ndarray) -> np.ndarray:
+def spectrum(images: np.ndarray) -> np.ndarray:
     """Log power by spatial frequency, blind to color, place and angle: form alone."""
-    grey = pictures.mean(-1)[:, 8:120, 8:120]
+    grey = images.mean(-1)[:, 8:120, 8:120]
     grey = grey - grey.mean((1, 2), keepdims=True)
     grey /= grey.std((1, 2), keepdims=True)
     power = np.abs(np.fft.fft2(grey * np.hanning(112)[:, None] * np.hanning(112))) ** 2
@@ -260,7 +260,7 @@ def task():
 def test_color_tells_nothing(task):
     train, labels, test, test_labels = task
     colors, test_colors = train.mean((1, 2)), test.mean((1, 2))
-    # Chance is 10 %, with a standard deviation of 2.1 % over 200 pictures.
+    # Chance is 10 %, with a standard deviation of 2.1 % over 200 images.
     assert nearest_mean_accuracy(colors, labels, test_colors, test_labels) < 0.18
     assert linear_accuracy(colors, labels, test_colors, test_labels, 1) < 0.18
 

@@ -15,24 +15,24 @@ from preprocessing.errors import DatasetError
 from preprocessing.job.shards import Workspace
 from preprocessing.sources.cifar10 import BATCHES, list_cifar10
 from preprocessing.storage.files import LocalFiles
-from tests.preprocessing.pictures import write_files
+from tests.preprocessing.drawn_images import write_files
 
 NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 META = ("\n".join(NAMES) + "\n\n").encode()
 
 
 def batches(records=3):
-    """(file contents, pictures): name -> bytes, record name -> (label, uint8 [32, 32, 3])."""
+    """(file contents, images): name -> bytes, record name -> (label, uint8 [32, 32, 3])."""
     rng = np.random.default_rng(1)
-    contents, pictures = {"batches.meta.txt": META}, {}
+    contents, images = {"batches.meta.txt": META}, {}
     for batch in BATCHES:
         data = b""
         for index in range(records):
             label, pixels = rng.integers(10), rng.integers(0, 256, (32, 32, 3), np.uint8)
             data += bytes([label]) + pixels.transpose(2, 0, 1).tobytes()
-            pictures[f"{batch[:-4]}_{index:05d}"] = (label, pixels)
+            images[f"{batch[:-4]}_{index:05d}"] = (label, pixels)
         contents[batch] = data
-    return contents, pictures
+    return contents, images
 
 
 def pack(contents):
@@ -52,7 +52,7 @@ def listed(path, tmp_path):
 
 @pytest.mark.parametrize("layout", ["archive", "folder of the archive", "batches", "extracted"])
 def test_every_layout_gives_the_pixels_themselves(tmp_path, layout):
-    contents, pictures = batches()
+    contents, images = batches()
     folder = tmp_path / "in"
     folder.mkdir()
     path = folder
@@ -75,11 +75,11 @@ def test_every_layout_gives_the_pixels_themselves(tmp_path, layout):
         for shard in info.shard_paths(output, split):
             with open(shard, "rb") as file:
                 for record in map(decode_example, read_records(file)):
-                    label, pixels = pictures.pop(record.filename)
+                    label, pixels = images.pop(record.filename)
                     assert record.filename.startswith(prefix)
                     assert (record.label, record.synset) == (label, NAMES[label])
                     assert record.encoded == pixels.tobytes()
-    assert pictures == {}
+    assert images == {}
     assert not (output / ".conversion").exists()
 
 

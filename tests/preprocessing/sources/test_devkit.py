@@ -13,7 +13,7 @@ from preprocessing.errors import DatasetError
 from preprocessing.sources import devkit
 from preprocessing.sources.devkit import find_devkit, parse_devkit
 from preprocessing.storage.files import LocalFiles
-from tests.preprocessing.pictures import (
+from tests.preprocessing.drawn_images import (
     WNIDS,
     devkit_bytes,
     ground_truth,

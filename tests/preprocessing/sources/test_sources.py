@@ -10,17 +10,17 @@ import pytest
 from preprocessing.errors import DatasetError
 from preprocessing.sources.class_folders import list_folder
 from preprocessing.sources.ilsvrc2012 import list_ilsvrc2012
-from preprocessing.sources.reader import PictureReader
+from preprocessing.sources.reader import ImageReader
 from preprocessing.storage.files import LocalFiles
-from tests.preprocessing.pictures import (
+from tests.preprocessing.drawn_images import (
     WNIDS,
     devkit_bytes,
     ground_truth,
+    image,
     meta_mat,
-    picture,
     tar_bytes,
-    train_pictures,
-    validation_pictures,
+    train_images,
+    validation_images,
     validation_wnids,
     write_archives,
     write_class_folders,
@@ -39,7 +39,7 @@ def folders(folder, seed=0, fraction=0.25):
 
 def contents(listing, split):
     """(synset, name) -> bytes, as a worker reads them."""
-    with PictureReader(lambda path: LocalFiles(), tuple(listing.containers)) as reader:
+    with ImageReader(lambda path: LocalFiles(), tuple(listing.containers)) as reader:
         return {
             (listing.classes[ref.label].synset if ref.label >= 0 else "", ref.name): reader.read(
                 ref
@@ -48,12 +48,10 @@ def contents(listing, split):
         }
 
 
-TRAIN = {
-    (wnid, name): data for wnid, some in train_pictures().items() for name, data in some.items()
-}
+TRAIN = {(wnid, name): data for wnid, some in train_images().items() for name, data in some.items()}
 VALIDATION = {
     (wnid, name): data
-    for wnid, (name, data) in zip(validation_wnids(), validation_pictures().items(), strict=True)
+    for wnid, (name, data) in zip(validation_wnids(), validation_images().items(), strict=True)
 }
 
 
@@ -71,7 +69,7 @@ def test_ilsvrc2012_layouts(tmp_path, write):
 def test_flat_validation_folder(tmp_path):
     write_archives(tmp_path)
     (tmp_path / "ILSVRC2012_img_val.tar").unlink()
-    write_files(tmp_path / "val", validation_pictures())
+    write_files(tmp_path / "val", validation_images())
     assert contents(ilsvrc(tmp_path), "validation") == VALIDATION
 
 
@@ -86,12 +84,12 @@ def test_extracted_without_a_kit_has_wnids_for_names(tmp_path):
 @pytest.mark.parametrize("name", ["ILSVRC2012_img_test.tar", "ILSVRC2012_img_test_v10102019.tar"])
 def test_the_test_archive_is_unlabelled(tmp_path, name):
     write_archives(tmp_path)
-    pictures = {"test/ILSVRC2012_test_00000001.JPEG": picture(1), "test/b.JPEG": picture(2)}
-    (tmp_path / name).write_bytes(tar_bytes(pictures))
+    images = {"test/ILSVRC2012_test_00000001.JPEG": image(1), "test/b.JPEG": image(2)}
+    (tmp_path / name).write_bytes(tar_bytes(images))
     listing = ilsvrc(tmp_path)
     assert listing.splits["test"].labels.tolist() == [-1, -1]
     assert contents(listing, "test") == {
-        ("", os.path.basename(path)): data for path, data in pictures.items()
+        ("", os.path.basename(path)): data for path, data in images.items()
     }
 
 
@@ -140,12 +138,12 @@ def test_classes_that_the_kit_does_not_know(tmp_path):
         ilsvrc(tmp_path)
 
 
-def test_validation_classes_without_training_pictures(tmp_path):
+def test_validation_classes_without_training_images(tmp_path):
     write_archives(tmp_path)
-    inner = {f"{wnid}.tar": tar_bytes(files) for wnid, files in train_pictures().items()}
+    inner = {f"{wnid}.tar": tar_bytes(files) for wnid, files in train_images().items()}
     del inner["n90000020.tar"]
     (tmp_path / "ILSVRC2012_img_train.tar").write_bytes(tar_bytes(inner))
-    with pytest.raises(DatasetError, match=r"class n90000020, which the training pictures do not"):
+    with pytest.raises(DatasetError, match=r"class n90000020, which the training images do not"):
         ilsvrc(tmp_path)
 
 
@@ -161,7 +159,7 @@ def test_validation_folders_must_agree_with_the_kit(tmp_path):
 @pytest.mark.parametrize("name", ["tench.tar", "n123.tar", "n000000001.tar", "n0000000x.tar"])
 def test_wnids_are_checked(tmp_path, name):
     write_archives(tmp_path)
-    data = tar_bytes({name: tar_bytes({"a.JPEG": picture(1)})})
+    data = tar_bytes({name: tar_bytes({"a.JPEG": image(1)})})
     (tmp_path / "ILSVRC2012_img_train.tar").write_bytes(data)
     with pytest.raises(DatasetError, match="WNID"):
         ilsvrc(tmp_path)
@@ -209,9 +207,9 @@ def test_nothing_held_out(tmp_path):
     assert set(listing.splits) == {"train"}
 
 
-def test_too_few_pictures_to_hold_any_out(tmp_path):
+def test_too_few_images_to_hold_any_out(tmp_path):
     write_class_folders(tmp_path, per_class=1)
-    with pytest.raises(DatasetError, match="at least 2 pictures of class 'class0'"):
+    with pytest.raises(DatasetError, match="at least 2 images of class 'class0'"):
         folders(tmp_path)
 
 
@@ -219,7 +217,7 @@ def test_too_few_pictures_to_hold_any_out(tmp_path):
 def test_split_folders(tmp_path, name):
     write_class_folders(tmp_path / "train")
     write_class_folders(tmp_path / name, per_class=2, classes=2)
-    write_files(tmp_path / "test", {"x.jpg": picture(1)})
+    write_files(tmp_path / "test", {"x.jpg": image(1)})
     listing = folders(tmp_path)
     assert len(listing.splits["train"]) == 18
     assert listing.splits["validation"].labels.tolist() == [0, 0, 1, 1]
@@ -234,7 +232,7 @@ def test_labelled_test_folders(tmp_path):
 
 def test_a_class_called_train(tmp_path):
     write_class_folders(tmp_path, classes=2)
-    write_files(tmp_path / "train", {f"{n}.jpg": picture(n) for n in range(4)})
+    write_files(tmp_path / "train", {f"{n}.jpg": image(n) for n in range(4)})
     listing = folders(tmp_path)
     assert [name.synset for name in listing.classes] == ["class0", "class1", "train"]
 
@@ -262,7 +260,7 @@ def test_an_empty_class_folder(tmp_path):
 
 def test_subfolders_links_and_loose_files(tmp_path):
     write_class_folders(tmp_path, per_class=4)
-    write_files(tmp_path / "class0" / "deeper", {"d.jpg": picture(9)})
+    write_files(tmp_path / "class0" / "deeper", {"d.jpg": image(9)})
     (tmp_path / "class1" / "linked.jpg").symlink_to(tmp_path / "class0" / "0.jpg")
     (tmp_path / "class1" / "nowhere.jpg").symlink_to(tmp_path / "gone.jpg")
     (tmp_path / "class2" / "circle").symlink_to(tmp_path / "class2")
@@ -270,7 +268,7 @@ def test_subfolders_links_and_loose_files(tmp_path):
     (tmp_path / "README.txt").write_text("loose")
     listing = folders(tmp_path, fraction=0)
     found = contents(listing, "train")
-    assert found["class0", "deeper/d.jpg"] == picture(9)
+    assert found["class0", "deeper/d.jpg"] == image(9)
     assert found["class1", "linked.jpg"] == found["class0", "0.jpg"]
     assert len(found) == 14
     rejects = {(r.filename, r.reason) for r in listing.rejects}
@@ -282,6 +280,6 @@ def test_a_change_of_the_input_changes_its_identity(tmp_path):
     write_class_folders(tmp_path)
     before = folders(tmp_path).identity
     assert folders(tmp_path).identity == before
-    (tmp_path / "class1" / "0.jpg").write_bytes(picture(77))
+    (tmp_path / "class1" / "0.jpg").write_bytes(image(77))
     after = folders(tmp_path).identity
     assert {item for item in before if before[item] != after[item]} == {"folder class1"}

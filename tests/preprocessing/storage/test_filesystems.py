@@ -17,9 +17,9 @@ from preprocessing.__main__ import main
 from preprocessing.errors import DatasetError
 from preprocessing.inspection.verify import verify_dataset
 from preprocessing.sources.listing import Container, ImageRef
-from preprocessing.sources.reader import PictureReader
+from preprocessing.sources.reader import ImageReader
 from preprocessing.storage.beam_files import BeamFiles
-from tests.preprocessing.pictures import write_archives, write_class_folders, write_extracted
+from tests.preprocessing.drawn_images import write_archives, write_class_folders, write_extracted
 
 BLOBS: dict[str, tuple[bytes, float]] = {}  # path -> bytes, time of change
 
@@ -152,7 +152,7 @@ class _Ranges(io.RawIOBase):
         return count
 
 
-def test_pictures_of_a_remote_archive_are_fetched_without_their_neighbors(monkeypatch):
+def test_images_of_a_remote_archive_are_fetched_without_their_neighbors(monkeypatch):
     requests = []
     data = bytes(range(256)) * 4096  # 1 MB
     monkeypatch.setattr(
@@ -160,13 +160,13 @@ def test_pictures_of_a_remote_archive_are_fetched_without_their_neighbors(monkey
         lambda path, **_: io.BufferedReader(_Ranges(data, requests), 16 << 20),
     )
     archive = (Container("archive", "blob://store/archive"),)
-    with PictureReader(lambda path: BeamFiles(), archive) as reader:
+    with ImageReader(lambda path: BeamFiles(), archive) as reader:
         for offset, size in ((500_000, 1000), (10, 200_000), (1 << 19, 1)):
-            got = reader.read(ImageRef(0, "picture", offset, size, 0))
+            got = reader.read(ImageRef(0, "image", offset, size, 0))
             assert got == data[offset : offset + size]
         assert sum(requests) == 1000 + 200_000 + 1
         with pytest.raises(DatasetError, match="input changed"):
-            reader.read(ImageRef(0, "picture", len(data) - 10, 11, 0))
+            reader.read(ImageRef(0, "image", len(data) - 10, 11, 0))
 
 
 def local(folder):

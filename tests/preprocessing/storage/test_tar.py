@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from preprocessing.errors import DatasetError
 from preprocessing.storage.tar import list_tar
-from tests.preprocessing.pictures import tar_bytes
+from tests.preprocessing.drawn_images import tar_bytes
 
 CONTENTS = {"a.JPEG": b"x" * 700, "folder/b.JPEG": b"", "n" * 150: b"y" * 512}
 ARCHIVE = tar_bytes(CONTENTS)
@@ -124,7 +124,7 @@ def test_folders_are_passed_over():
     assert list(list_tar(buffer, "archive")) == []
 
 
-def test_the_pictures_themselves_are_not_read():
+def test_the_images_themselves_are_not_read():
     class Counting(io.BytesIO):
         count = 0
 

@@ -1,4 +1,4 @@
-"""Small sources for tests: pictures, and the archives and folders that hold them."""
+"""Small sources for tests: images, and the archives and folders that hold them."""
 
 import io
 import tarfile
@@ -19,8 +19,8 @@ WORDS = {
 INNER_NODE = ("n90000001", 4)
 
 
-def picture(seed: int, size: tuple[int, int] = (24, 20), form: str = "JPEG") -> bytes:
-    """An encoded picture whose pixels are random, but smooth."""
+def image(seed: int, size: tuple[int, int] = (24, 20), form: str = "JPEG") -> bytes:
+    """An encoded image whose pixels are random, but smooth."""
     rng = np.random.default_rng(seed)
     small = rng.integers(0, 256, (4, 4, 3), np.uint8)
     buffer = io.BytesIO()
@@ -39,24 +39,22 @@ def tar_bytes(members: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def train_pictures(per_class: int = 4) -> dict[str, dict[str, bytes]]:
+def train_images(per_class: int = 4) -> dict[str, dict[str, bytes]]:
     """WNID -> file name -> bytes."""
     return {
-        wnid: {
-            f"{wnid}_{number}.JPEG": picture(100 * label + number) for number in range(per_class)
-        }
+        wnid: {f"{wnid}_{number}.JPEG": image(100 * label + number) for number in range(per_class)}
         for label, wnid in enumerate(WNIDS)
     }
 
 
 def validation_wnids(count: int = 6) -> list[str]:
-    """The class of each validation picture, in the order of their numbers."""
+    """The class of each validation image, in the order of their numbers."""
     return [WNIDS[(2 * number) % 3] for number in range(count)]
 
 
-def validation_pictures(count: int = 6) -> dict[str, bytes]:
+def validation_images(count: int = 6) -> dict[str, bytes]:
     """File name -> bytes."""
-    return {f"ILSVRC2012_val_{n:08d}.JPEG": picture(1000 + n) for n in range(1, count + 1)}
+    return {f"ILSVRC2012_val_{n:08d}.JPEG": image(1000 + n) for n in range(1, count + 1)}
 
 
 def meta_mat(ids: dict[str, int] = IDS) -> bytes:
@@ -91,22 +89,22 @@ def devkit_bytes(meta: bytes, truth: bytes) -> bytes:
 def write_archives(folder: Path, per_class: int = 4, validation: int = 6) -> Path:
     """The three official archives."""
     folder.mkdir(parents=True, exist_ok=True)
-    inner = {f"{wnid}.tar": tar_bytes(files) for wnid, files in train_pictures(per_class).items()}
+    inner = {f"{wnid}.tar": tar_bytes(files) for wnid, files in train_images(per_class).items()}
     # Not in sorted order, as nothing promises it.
     shuffled = {name: inner[name] for name in sorted(inner, key=lambda name: name[::-1])}
     (folder / "ILSVRC2012_img_train.tar").write_bytes(tar_bytes(shuffled))
-    (folder / "ILSVRC2012_img_val.tar").write_bytes(tar_bytes(validation_pictures(validation)))
+    (folder / "ILSVRC2012_img_val.tar").write_bytes(tar_bytes(validation_images(validation)))
     truth = ground_truth(validation_wnids(validation))
     (folder / "ILSVRC2012_devkit_t12.tar.gz").write_bytes(devkit_bytes(meta_mat(), truth))
     return folder
 
 
 def write_extracted(folder: Path, per_class: int = 4, validation: int = 6) -> Path:
-    """The same pictures as folders train/WNID and val/WNID, with the kit extracted."""
-    for wnid, files in train_pictures(per_class).items():
+    """The same images as folders train/WNID and val/WNID, with the kit extracted."""
+    for wnid, files in train_images(per_class).items():
         write_files(folder / "train" / wnid, files)
     wnids = validation_wnids(validation)
-    for wnid, (name, data) in zip(wnids, validation_pictures(validation).items(), strict=True):
+    for wnid, (name, data) in zip(wnids, validation_images(validation).items(), strict=True):
         write_files(folder / "val" / wnid, {name: data})
     write_files(
         folder / "ILSVRC2012_devkit_t12" / "data",
@@ -127,8 +125,8 @@ def write_files(folder: Path, files: dict[str, bytes]) -> Path:
 
 
 def write_class_folders(folder: Path, per_class: int = 6, classes: int = 3) -> Path:
-    """INPUT/CLASS/PICTURE."""
+    """INPUT/CLASS/IMAGE."""
     for label in range(classes):
-        pictures = {f"{n}.jpg": picture(50 * label + n) for n in range(per_class)}
-        write_files(folder / f"class{label}", pictures)
+        images = {f"{n}.jpg": image(50 * label + n) for n in range(per_class)}
+        write_files(folder / f"class{label}", images)
     return folder

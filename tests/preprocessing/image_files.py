@@ -1,4 +1,4 @@
-"""Makes picture files for the tests, also such as Pillow itself cannot write."""
+"""Makes image files for the tests, also such as Pillow itself cannot write."""
 
 import io
 import struct
