@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from preprocessing.dataset.atomic import replacing
 from preprocessing.dataset.names import INFO_FILE, shard_name
 from preprocessing.errors import DatasetError
 
@@ -208,13 +209,5 @@ def read_info(directory: str | os.PathLike) -> DatasetInfo:
 
 def write_info(directory: str | os.PathLike, info: DatasetInfo) -> None:
     """Writes dataset_info.json under a temporary name, then renames it."""
-    path = Path(directory) / INFO_FILE
-    temporary = path.with_name(f".{INFO_FILE}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as file:
-            file.write(serialize_info(info))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(Path(directory) / INFO_FILE) as file:
+        file.write(serialize_info(info))

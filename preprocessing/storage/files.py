@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
+from preprocessing.dataset.atomic import replacing
 from preprocessing.errors import DatasetError
 
 
@@ -94,19 +95,9 @@ class LocalFiles:
         """For reads here and there; a read may return less than is asked for."""
         return open(path, "rb", buffering=0)
 
-    @contextlib.contextmanager
-    def create(self, path: str) -> Iterator[BinaryIO]:
+    def create(self, path: str) -> contextlib.AbstractContextManager[BinaryIO]:
         """A file to write, which gets its name at the end, or is removed on an exception."""
-        temporary = _temporary(path)
-        try:
-            with open(temporary, "xb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)
+        return replacing(path)
 
     def move(self, source: str, target: str) -> None:
         os.replace(source, target)
@@ -132,9 +123,3 @@ class LocalFiles:
         """Removes a folder that has nothing in it."""
         with contextlib.suppress(OSError):
             os.rmdir(path)
-
-
-def _temporary(path: str) -> str:
-    """A name beside `path` that no other process uses, left out by ``walk``."""
-    folder, name = os.path.split(path)
-    return os.path.join(folder, f".{name}.{os.getpid()}.{os.urandom(4).hex()}")
