@@ -44,6 +44,7 @@ setup(
         "matplotlib>=3.8",  # figures; 75 MB, imported only where one is drawn
         "pydantic>=2.6",
         "PyYAML>=6.0",
+        "tabulate>=0.9",  # tables on the terminal and in reports
         "tensorboard>=2.15,<2.22",
         "tensorflow>=2.15,<2.22",
     ],

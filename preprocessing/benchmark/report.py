@@ -4,7 +4,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tabulate import tabulate
+
 _LEAST_SECONDS = 0.5  # start-up varies by tenths of a second
+_TOO_SHORT = "too short to tell"
+_ALIGNED = ("left", "right", "right", "right", "left")
 
 
 @dataclass(frozen=True)
@@ -63,14 +67,15 @@ def slope(small: Whole, large: Whole) -> float:
 def report(measurement: Measurement) -> str:
     """The table, and what it means, as text."""
     m, workers = measurement, measurement.workers
-    lines = [f"{'':<34}{'ms/image':>10}{'images/s per core':>20}{f'in all ({workers})':>14}"]
+    columns = ("", "ms/image", "images/s per core", f"in all ({workers})", "")
+    rows = []
 
     def row(name: str, per_core: float, in_all: float | None) -> None:
         if math.isnan(per_core):
-            lines.append(f"{name:<34}{'too short to tell; take more --images':>44}")
+            rows.append((name, "", "", "", f"{_TOO_SHORT}; take more --images"))
             return
-        total = f"{in_all:>14,.0f}" if in_all is not None else ""
-        lines.append(f"{name:<34}{1000 / per_core:>10.3f}{per_core:>20,.0f}{total}".rstrip())
+        total = "" if in_all is None else f"{in_all:,.0f}"
+        rows.append((name, f"{1000 / per_core:.3f}", f"{per_core:,.0f}", total, ""))
 
     for step, rates in m.steps.items():
         row(step, *_mean_and_sum(rates))
@@ -86,16 +91,18 @@ def report(measurement: Measurement) -> str:
         row(f"whole pipeline, {whole.images:,} images", rate / workers, rate)
     naive = slope(*m.naive)
     row(f"naive Beam, {m.naive[1].images:,} images", naive / workers, naive)
-    lines += [
+    lines = [
+        tabulate(rows, columns, "plain", disable_numparse=True, colalign=_ALIGNED),
         "",
-        f"The whole pipeline runs at {m.efficiency(m.loop):.2f} x {workers} x the plain loop of "
-        f"Pillow's decode, resize, crop, encode (images/s: {_before_and_after(m.loop)}),",
-        f"and at {m.efficiency(m.own_loop):.2f} x {workers} x the loop with this package's "
-        f"functions (images/s: {_before_and_after(m.own_loop)}).",
+        f"Rate of the whole pipeline, in units of {workers} x the plain loop of Pillow's decode, "
+        f"resize, crop, encode (images/s: {_before_and_after(m.loop)}): "
+        f"{_number(m.efficiency(m.loop), 2)};",
+        f"in units of {workers} x the loop with this package's functions "
+        f"(images/s: {_before_and_after(m.own_loop)}): {_number(m.efficiency(m.own_loop), 2)};",
+        f"in units of one Beam element per image: {_number(slope(start, full) / naive, 1)}.",
         f"{workers} plain loops at once run at {sum(m.plain_loops) / rate_of(m.loop):.2f} x one "
         f"alone: more than {sum(m.plain_loops) / workers / rate_of(m.loop):.2f} x {workers} this "
         "machine does not give.",
-        f"It is {slope(start, full) / naive:.1f} times as fast as one Beam element per image.",
         "Processor time per image, which other programs disturb less: "
         f"{_processor(start, full):.2f} ms, the plain loop {_processor(NOTHING, *m.loop):.2f} ms, "
         f"the own loop {_processor(NOTHING, *m.own_loop):.2f} ms, "
@@ -104,10 +111,14 @@ def report(measurement: Measurement) -> str:
         "Highest memory of a process: "
         + ", ".join(f"{whole.memory / 1e6:,.0f} MB at {whole.images:,} images" for whole in sizes)
         + f" (naive: {m.naive[1].memory / 1e6:,.0f} MB at {m.naive[1].images:,}).",
-        f"Rate at {full.images:,} images: {slope(start, full) / slope(start, sizes[0]):.2f} of "
-        f"that at {sizes[0].images:,}.",
+        f"Rate at {full.images:,} images, in units of that at {sizes[0].images:,}: "
+        f"{_number(slope(start, full) / slope(start, sizes[0]), 2)}.",
     ]
     return "\n".join(lines)
+
+
+def _number(value: float, decimals: int) -> str:
+    return _TOO_SHORT if math.isnan(value) else f"{value:.{decimals}f}"
 
 
 def _before_and_after(runs: Sequence[Whole]) -> str:

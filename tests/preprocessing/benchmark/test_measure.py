@@ -4,6 +4,7 @@ import dataclasses
 import math
 import operator
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,7 @@ def test_rates_leave_out_the_start_up():
 
 
 def test_table_shows_every_figure():
-    rows = {line[:34].strip(): line[34:].split() for line in report(MADE_UP).split("\n")}
+    rows = {cells[0]: cells[1:] for cells in map(_cells, report(MADE_UP).splitlines())}
     assert rows["read"] == ["0.500", "2,000", "4,000"]
     assert rows["records"] == ["0.083", "12,000", "24,000"]
     # In series: 1 / (sum of 1 / rate), for each process.
@@ -63,25 +64,36 @@ def test_table_shows_every_figure():
     assert rows["own loop, 1 process alone"] == ["4.000", "250"]
     assert rows["plain loop, 2 processes at once"][1:] == ["170", "340"]
     assert rows["own loop, 2 processes at once"][1:] == ["180", "360"]
-    assert rows["whole pipeline, 100 images"][:3] == ["too", "short", "to"]
+    assert rows["whole pipeline, 100 images"] == ["too short to tell; take more --images"]
     assert rows["whole pipeline, 1,004 images"] == ["6.000", "167", "333"]
     assert rows["naive Beam, 254 images"] == ["20.000", "50", "100"]
     text = report(MADE_UP)
-    assert "0.83 x 2 x the plain loop" in text
-    assert "(images/s: 250, 167 before and after it)" in text
-    assert "0.67 x 2 x the loop with this package's functions (images/s: 333, 200 before" in text
-    assert "3.3 times as fast" in text
+    assert "in units of 2 x the plain loop" in text
+    assert "(images/s: 250, 167 before and after it): 0.83;" in text
+    assert "(images/s: 333, 200 before and after it): 0.67;" in text
+    assert "in units of one Beam element per image: 3.3." in text
     assert "4.80 ms, the plain loop 4.00 ms, the own loop 2.50 ms, naive 8.00 ms" in text
     assert "at 1.70 x one alone: more than 0.85 x 2 this machine does not give" in text
     assert "100 MB at 100 images, 200 MB at 1,004 images (naive: 300 MB at 254)" in text
-    assert "Rate at 1,004 images: nan of that at 100." in text
-    longer = dataclasses.replace(MADE_UP, conversions=(*MADE_UP.conversions, Whole(2004, 12, 9, 0)))
-    assert "Rate at 2,004 images: nan of that at 100." in report(longer)
+    assert "Rate at 1,004 images, in units of that at 100: too short to tell." in text
     longer = dataclasses.replace(
-        longer, conversions=longer.conversions[:1] + longer.conversions[2:]
+        MADE_UP, conversions=(*MADE_UP.conversions[::2], Whole(2004, 12, 9, 0))
     )
     # 2000 images in 7 s, 1000 in 3 s.
-    assert "Rate at 2,004 images: 0.86 of that at 1,004." in report(longer)
+    assert "Rate at 2,004 images, in units of that at 1,004: 0.86." in report(longer)
+
+
+def _cells(line: str) -> list[str]:
+    return re.split(r"  +", line.strip())
+
+
+@pytest.mark.parametrize("pipelines", ["conversions", "naive"])
+def test_what_was_too_short_is_said_in_words(pipelines):
+    """A few --images take no longer than the start-up: no figure comes of them, and no nan."""
+    short = [dataclasses.replace(run, seconds=5.0) for run in getattr(MADE_UP, pipelines)]
+    text = report(dataclasses.replace(MADE_UP, **{pipelines: tuple(short)}))
+    assert not re.search(r"\bnan\b", text)
+    assert "in units of one Beam element per image: too short to tell." in text
 
 
 def test_images_are_repeated_under_other_names(images, tmp_path):
