@@ -3,7 +3,8 @@
 Nothing here is fast for its own sake or shared with ``alexnet_tf``. Images are ``[N, H, W, C]``,
 convolution kernels ``[H, W, in, out]``, vectors ``[N, C]``. Each operation ``f(x, ...)`` has its
 gradient ``f_backward(g, x, ...)``, where ``g`` is the gradient of the loss with respect to
-``f``'s output. The normalizations are in ``norms.py``.
+``f``'s output. The normalizations are in ``norms.py``. Complex numbers stay complex, for
+``complex_step.py``.
 """
 
 import numpy as np
@@ -12,10 +13,15 @@ from numpy.lib.stride_tricks import sliding_window_view
 Padding = int | tuple[tuple[int, int], tuple[int, int]]
 
 
+def double(x: np.ndarray) -> np.ndarray:
+    """As float64, or as complex128 where it is complex."""
+    return np.asarray(x, np.complex128 if np.iscomplexobj(x) else np.float64)
+
+
 def _pad(x: np.ndarray, padding: Padding, value: float = 0.0) -> np.ndarray:
     if isinstance(padding, int):
         padding = ((padding, padding), (padding, padding))
-    return np.pad(np.asarray(x, np.float64), ((0, 0), *padding, (0, 0)), constant_values=value)
+    return np.pad(double(x), ((0, 0), *padding, (0, 0)), constant_values=value)
 
 
 def _columns(padded: np.ndarray, height: int, width: int, stride: int) -> np.ndarray:
@@ -35,7 +41,7 @@ def conv2d(
     """
     height, width, _, out = kernel.shape
     columns = _columns(_pad(x, padding), height, width, stride)
-    return columns @ np.asarray(kernel, np.float64).reshape(-1, out) + bias
+    return columns @ double(kernel).reshape(-1, out) + bias
 
 
 def conv2d_backward(
@@ -48,7 +54,7 @@ def conv2d_backward(
     flat = g.reshape(-1, out)
     columns = _columns(padded, height, width, stride).reshape(flat.shape[0], -1)
     dkernel = (columns.T @ flat).reshape(kernel.shape)
-    dcolumns = flat @ np.asarray(kernel, np.float64).reshape(-1, out).T
+    dcolumns = flat @ double(kernel).reshape(-1, out).T
     dcolumns = dcolumns.reshape(*g.shape[:3], height, width, channels)
     dpadded = np.zeros_like(padded)
     for u in range(height):
@@ -105,7 +111,7 @@ def max_pool_backward(g: np.ndarray, x: np.ndarray, size: int = 3, stride: int =
 
 
 def relu(x: np.ndarray) -> np.ndarray:
-    return np.maximum(np.asarray(x, np.float64), 0.0)
+    return np.maximum(double(x), 0.0)
 
 
 def relu_backward(g: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -114,7 +120,7 @@ def relu_backward(g: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 def tanh(x: np.ndarray) -> np.ndarray:
-    return np.tanh(np.asarray(x, np.float64))
+    return np.tanh(double(x))
 
 
 def tanh_backward(g: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -123,14 +129,14 @@ def tanh_backward(g: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 def dense(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:
     """``x @ kernel + bias`` for ``x`` ``[N, in]`` and ``kernel`` ``[in, out]``."""
-    return np.asarray(x, np.float64) @ np.asarray(kernel, np.float64) + bias
+    return double(x) @ double(kernel) + bias
 
 
 def dense_backward(
     g: np.ndarray, x: np.ndarray, kernel: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Gradients with respect to ``x``, ``kernel`` and the bias."""
-    return g @ np.asarray(kernel, np.float64).T, x.T @ g, g.sum(axis=0)
+    return g @ double(kernel).T, x.T @ g, g.sum(axis=0)
 
 
 def dropout_factor(form: str, mask: np.ndarray | None, keep: float = 0.5) -> np.ndarray | float:
@@ -142,9 +148,9 @@ def dropout_factor(form: str, mask: np.ndarray | None, keep: float = 0.5) -> np.
     if form == "none":
         return 1.0
     if form == "2012":
-        return keep if mask is None else np.asarray(mask, np.float64)
+        return keep if mask is None else double(mask)
     if form == "inverted":
-        return 1.0 if mask is None else np.asarray(mask, np.float64) / keep
+        return 1.0 if mask is None else double(mask) / keep
     raise ValueError(f"expected 2012, inverted or none. Received: form={form!r}")
 
 
@@ -157,9 +163,9 @@ def softmax_cross_entropy(
     logits: np.ndarray, labels: np.ndarray, divisor: int | None = None
 ) -> tuple[float, np.ndarray]:
     """``sum_n -log p[n, label n] / divisor`` and its gradient; ``divisor`` is N unless given."""
-    logits = np.asarray(logits, np.float64)
+    logits = double(logits)
     count = len(logits) if divisor is None else divisor
     shifted = logits - logits.max(axis=-1, keepdims=True)
     log_p = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
     hit = np.eye(logits.shape[1])[labels]
-    return float(-(log_p * hit).sum() / count), (np.exp(log_p) - hit) / count
+    return -(log_p * hit).sum() / count, (np.exp(log_p) - hit) / count

@@ -56,7 +56,7 @@ def forward(
       images: ``[N, H, W, 3]``, after mean subtraction. Zeros are padded here.
       masks: dropout masks for training; None runs the network as at test time.
     """
-    towers = [np.asarray(images, np.float64)]
+    towers = [ops.double(images)]
     trace = []
     for layer in net.layers:
         names = net.names(layer)

@@ -9,10 +9,12 @@ clipped at the edges. ``alpha`` is the number that multiplies the sum: the paper
 
 import numpy as np
 
+from tests.reference.layers import double
+
 
 def _window_sum(x: np.ndarray, axis: int, first: int, last: int) -> np.ndarray:
     """``out[i] = x[i + first] + ... + x[i + last]`` along an axis; nothing outside counts."""
-    x = np.moveaxis(np.asarray(x, np.float64), axis, 0)
+    x = np.moveaxis(double(x), axis, 0)
     length = len(x)
     out = np.zeros_like(x)
     for offset in range(first, last + 1):
@@ -58,7 +60,7 @@ def lrn(
     x: np.ndarray, size: int = 5, alpha: float = 1e-4, k: float = 2.0, beta: float = 0.75
 ) -> np.ndarray:
     """Across maps (the last axis), at every place alone (paper, section 3.3)."""
-    return _normalize(np.asarray(x, np.float64), _across_maps(size)[0], k, alpha, beta)
+    return _normalize(double(x), _across_maps(size)[0], k, alpha, beta)
 
 
 def lrn_backward(
@@ -69,7 +71,7 @@ def lrn_backward(
     k: float = 2.0,
     beta: float = 0.75,
 ) -> np.ndarray:
-    x = np.asarray(x, np.float64)
+    x = double(x)
     return _normalize_backward(g, x, *_across_maps(size), k, alpha, beta)
 
 
@@ -77,7 +79,7 @@ def spatial_norm(
     x: np.ndarray, size: int = 5, alpha: float = 4e-5, k: float = 1.0, beta: float = 0.75
 ) -> np.ndarray:
     """Over ``size`` x ``size`` places of the same map, ``x`` ``[N, H, W, C]`` (net 145)."""
-    return _normalize(np.asarray(x, np.float64), _in_space(size)[0], k, alpha, beta)
+    return _normalize(double(x), _in_space(size)[0], k, alpha, beta)
 
 
 def spatial_norm_backward(
@@ -88,5 +90,5 @@ def spatial_norm_backward(
     k: float = 1.0,
     beta: float = 0.75,
 ) -> np.ndarray:
-    x = np.asarray(x, np.float64)
+    x = double(x)
     return _normalize_backward(g, x, *_in_space(size), k, alpha, beta)

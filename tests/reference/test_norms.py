@@ -1,4 +1,4 @@
-"""The reference normalizations: hand-computed values, loops, finite differences."""
+"""The reference normalizations: hand-computed values, loops, complex steps."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.reference import norms
-from tests.reference.finite_differences import gradient
+from tests.reference.complex_step import gradient
 
 
 def test_lrn_by_hand_at_the_edges_of_the_channels():
@@ -30,7 +30,7 @@ def test_lrn_with_beta_one_half_and_no_k_is_a_unit_vector():
 
 @settings(max_examples=25, deadline=None)
 @given(channels=st.integers(1, 9), size=st.integers(1, 8), seed=st.integers(0, 99))
-def test_lrn_against_loops_and_finite_differences(channels, size, seed):
+def test_lrn_against_loops_and_complex_steps(channels, size, seed):
     rng = np.random.default_rng(seed)
     x, g = rng.normal(size=(2, 1, 1, 2, channels))
     y = norms.lrn(x, size, 0.3, 2.0, 0.75)
@@ -42,7 +42,7 @@ def test_lrn_against_loops_and_finite_differences(channels, size, seed):
         np.testing.assert_allclose(y[0, 0, :, i], expected, rtol=1e-13)
     dx = norms.lrn_backward(g, x, size, 0.3, 2.0, 0.75)
     numeric = gradient(lambda v: (norms.lrn(v, size, 0.3, 2.0, 0.75) * g).sum(), x)
-    np.testing.assert_allclose(dx, numeric, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(dx, numeric, rtol=1e-12, atol=1e-13)
 
 
 def test_spatial_norm_by_hand():
@@ -65,7 +65,7 @@ def test_spatial_norm_keeps_maps_apart():
     size=st.integers(1, 6),
     seed=st.integers(0, 9),
 )
-def test_spatial_norm_against_loops_and_finite_differences(height, width, size, seed):
+def test_spatial_norm_against_loops_and_complex_steps(height, width, size, seed):
     rng = np.random.default_rng(seed)
     x, g = rng.normal(size=(2, 1, height, width, 2))
     y = norms.spatial_norm(x, size, 0.3, 1.0, 0.75)
@@ -76,7 +76,7 @@ def test_spatial_norm_against_loops_and_finite_differences(height, width, size, 
         np.testing.assert_allclose(y[0, i, j], x[0, i, j] / (1 + 0.3 * total) ** 0.75, rtol=1e-13)
     dx = norms.spatial_norm_backward(g, x, size, 0.3, 1.0, 0.75)
     numeric = gradient(lambda v: (norms.spatial_norm(v, size, 0.3, 1.0, 0.75) * g).sum(), x)
-    np.testing.assert_allclose(dx, numeric, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(dx, numeric, rtol=1e-12, atol=1e-13)
 
 
 def test_the_two_readings_of_alpha():

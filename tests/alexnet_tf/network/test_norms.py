@@ -14,7 +14,7 @@ from alexnet_tf.network.layers import (
     spatial_response_normalization,
 )
 from tests.reference import norms
-from tests.reference.finite_differences import gradient as numeric_gradient
+from tests.reference.complex_step import gradient as gradient_by_complex_steps
 
 PAPER = {"size": 5, "coefficient": 1e-4, "k": 2.0, "beta": 0.75}
 STRONG = {"size": 5, "coefficient": 0.3, "k": 1.5, "beta": 0.75}  # where the sum matters
@@ -71,11 +71,11 @@ def test_values_and_gradients_in_float64(size, channels):
 
 
 @pytest.mark.parametrize("beta", [0.75, 0.5, 1.0, 0.0])
-def test_gradient_against_finite_differences(beta):
+def test_gradient_against_complex_steps(beta):
     x, g = maps(2, 7, scale=2), maps(2, 7, seed=1)
     _, dx = with_gradient(lambda v: local_response_normalization(v, 5, 0.3, 1.5, beta), x, g)
-    numeric = numeric_gradient(lambda v: float((g * norms.lrn(v, 5, 0.3, 1.5, beta)).sum()), x)
-    np.testing.assert_allclose(dx, numeric, rtol=1e-7, atol=1e-9)
+    expected = gradient_by_complex_steps(lambda v: (g * norms.lrn(v, 5, 0.3, 1.5, beta)).sum(), x)
+    np.testing.assert_allclose(dx, expected, rtol=1e-12, atol=1e-13)
 
 
 @pytest.mark.parametrize("radius", [1, 2, 3])
