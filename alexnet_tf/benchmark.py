@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
@@ -20,10 +20,10 @@ from preprocessing.dataset.info import read_info
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
-    found: Table = arguments.measure(arguments)
-    print(found.text())
+    table: Table = arguments.measure(arguments)
+    print(table.text())
     if arguments.json:
-        found.write_json(arguments.json)
+        table.write_json(arguments.json)
     return 0
 
 
@@ -31,7 +31,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m alexnet_tf.benchmark", description=__doc__)
     verbs = parser.add_subparsers(required=True)
 
-    def verb(name: str, measure, help: str) -> argparse.ArgumentParser:
+    def verb(
+        name: str, measure: Callable[[argparse.Namespace], Table], help: str
+    ) -> argparse.ArgumentParser:
         added = verbs.add_parser(name, help=help)
         added.set_defaults(measure=measure)
         added.add_argument("--json", metavar="FILE", help="write the figures there as well")

@@ -5,44 +5,41 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from alexnet_tf import cli
-from alexnet_tf.data import reader
-from alexnet_tf.data.split import Split
-from alexnet_tf.errors import ConfigError, RunError
+from alexnet_tf.errors import ConfigError
 from alexnet_tf.evaluation import report
 from alexnet_tf.evaluation.ensemble import average, best_weights
-from alexnet_tf.evaluation.predictions import Answers, answers
-from alexnet_tf.evaluation.tally import Tally
+from alexnet_tf.evaluation.error_counts import ErrorCounts
+from alexnet_tf.evaluation.labelled_split import labelled, open_split
+from alexnet_tf.evaluation.predictions import Predictions, predictions
 from alexnet_tf.runs import directory as run_directory
-from alexnet_tf.runs.directory import Run
 from alexnet_tf.runs.restore import restored_model
-from preprocessing.dataset.info import DatasetInfo, read_info
+from preprocessing.dataset.atomic import write_text
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
+    _check(arguments)
     runs = [run_directory.load(path) for path in arguments.run]
-    info = read_info(arguments.data)
-    _check(runs, info, arguments)
-    split = Split(arguments.data, info, arguments.split)
-    size, views = arguments.batch_size, arguments.views
-    stream = answers([restored_model(run) for run in runs], split, views, size, progress=True)
-    stream = _labelled(stream, arguments.split)
+    split = open_split(runs, arguments.data, arguments.split)
+    classes, views = len(split.info.classes), arguments.views
+    networks = [restored_model(run) for run in runs]
+    stream = labelled(predictions(networks, split, views, arguments.batch_size), split.name)
     if arguments.search_weights:
-        weights, part, tally = _searched(stream, len(info.classes))
+        weights, part, counts = _searched(stream, classes)
     else:
         weights, part = arguments.weights or [1.0] * len(runs), "all"
-        tally = Tally(len(info.classes))
+        counts = ErrorCounts(classes)
         for batch in stream:
-            tally.add(batch.labels, average(batch.probabilities, weights))
+            counts.add(batch.labels, average(batch.probabilities, weights))
     names = [str(run.path) for run in runs]
-    subject = report.Subject(names, weights, arguments.split, views, info, part)
-    _write(report.as_json(subject, tally), runs[0].path / "evaluation", len(runs))
+    subject = report.Subject(names, weights, split.name, views, split.info, part)
+    _write(report.as_json(subject, counts), runs[0].path / "evaluation", len(runs))
     return 0
 
 
@@ -65,59 +62,43 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _check(runs: list[Run], info: DatasetInfo, arguments: argparse.Namespace) -> None:
-    weights = arguments.weights
+def _check(arguments: argparse.Namespace) -> None:
+    """Raises ConfigError for arguments that are wrong whatever the runs hold."""
+    weights, runs = arguments.weights, len(arguments.run)
     if weights is not None and (
-        len(weights) != len(runs)
+        len(weights) != runs
         or not all(math.isfinite(w) and w >= 0 for w in weights)
         or not sum(weights) > 0
     ):
         raise ConfigError(
-            f"--weights: expected {len(runs)} numbers of at least 0, one for each --run, received"
+            f"--weights: expected {runs} numbers of at least 0, one for each --run, received"
             f" {weights}"
         )
-    if arguments.search_weights and len(runs) < 2:
-        raise ConfigError(f"--search-weights: expected several --run, received {len(runs)}")
+    if arguments.search_weights and runs < 2:
+        raise ConfigError(f"--search-weights: expected several --run, received {runs}")
     if arguments.batch_size < 1:
         raise ConfigError(f"--batch-size: expected at least 1, received {arguments.batch_size}")
-    for run in runs:
-        if run.info.classes != info.classes:
-            raise RunError(
-                f"expected the classes that {run.path} was trained on, received other ones in"
-                f" {arguments.data}"
-            )
-        reader.check_sizes(info, run.config.network.input_size)
 
 
-def _labelled(stream: Iterable[Answers], split: str) -> Iterator[Answers]:
-    for batch in stream:
-        if (batch.labels < 0).any():
-            raise ConfigError(
-                f"--split: expected labelled images, {split!r} has unlabelled ones; their classes"
-                " are told by python -m alexnet_tf.predict"
-            )
-        yield batch
-
-
-def _searched(stream: Iterable[Answers], classes: int) -> tuple[list[float], str, Tally]:
-    """Weights from the images at even positions, and a tally of those at odd ones.
+def _searched(stream: Iterable[Predictions], classes: int) -> tuple[list[float], str, ErrorCounts]:
+    """Weights from the images at even positions, and the errors at odd ones.
 
     Holds the odd half's probabilities: 100 MB a network for ImageNet's validation split.
     """
-    own, rest, position = [], [], 0
+    true_class, rest, position = [], [], 0
     for batch in stream:
         even = (position + np.arange(len(batch.labels))) % 2 == 0
         position += len(batch.labels)
         labels = batch.labels[even]
-        own.append(batch.probabilities[:, even][:, np.arange(len(labels)), labels])
+        true_class.append(batch.probabilities[:, even][:, np.arange(len(labels)), labels])
         rest.append((batch.labels[~even], batch.probabilities[:, ~even]))
-    weights = best_weights(np.concatenate(own, axis=1))
-    tally = Tally(classes)
+    weights = best_weights(np.concatenate(true_class, axis=1))
+    counts = ErrorCounts(classes)
     for labels, probabilities in rest:
-        tally.add(labels, average(probabilities, weights))
+        counts.add(labels, average(probabilities, weights))
     shown = ", ".join(f"{weight:.3f}" for weight in weights)
     print(f"weights found on the images at even positions: {shown}; errors on the others:")
-    return weights.tolist(), "odd positions", tally
+    return weights.tolist(), "odd positions", counts
 
 
 def _write(content: dict, directory: Path, runs: int) -> None:
@@ -126,14 +107,8 @@ def _write(content: dict, directory: Path, runs: int) -> None:
     kind = "ensemble" if runs > 1 else content["split"]
     path = directory / f"{kind}-{content['views']}-views.json"
     directory.mkdir(exist_ok=True)
-    texts = {
-        path: json.dumps(content, indent=1),
-        path.with_suffix(".md"): report.as_markdown(content),
-    }
-    for name, text in texts.items():
-        temporary = Path(f"{name}.writing")
-        temporary.write_text(text.rstrip() + "\n", encoding="utf-8")
-        temporary.replace(name)
+    write_text(path, json.dumps(content, indent=1) + "\n")
+    write_text(path.with_suffix(".md"), report.as_markdown(content))
     print(f"report: {path}")
 
 

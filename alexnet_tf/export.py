@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
-import os
-import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,13 +13,14 @@ import tensorflow as tf
 
 from alexnet_tf import cli
 from alexnet_tf.data import reader
-from alexnet_tf.data.split import Share, Split
+from alexnet_tf.data.split import Share
 from alexnet_tf.errors import ConfigError, JobError
+from alexnet_tf.evaluation.labelled_split import open_split
 from alexnet_tf.runs import directory as run_directory
 from alexnet_tf.runs.directory import Run
 from alexnet_tf.serving import parity, tflite
 from alexnet_tf.serving.signatures import WEIGHTS, Served
-from preprocessing.dataset.info import read_info
+from preprocessing.dataset.atomic import replacing_directory
 
 TFLITE_FILE = "model.tflite"
 NOTES_FILE = "export.json"
@@ -34,7 +32,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise ConfigError("--tflite: expected --weights float32 or float16, received bfloat16")
     run = run_directory.load(arguments.run)
     batches = _batches(run, arguments.check) if arguments.check else None
-    with replacing(Path(arguments.output), arguments.overwrite) as directory:
+    output = Path(arguments.output)
+    _check_output(output, arguments.overwrite)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with replacing_directory(output) as new:
+        directory = Path(new)
         served = Served(run, arguments.views, arguments.weights)
         tf.saved_model.save(served, str(directory), signatures=served.signatures())
         if arguments.tflite:
@@ -72,29 +74,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-@contextlib.contextmanager
-def replacing(output: Path, overwrite: bool) -> Iterator[Path]:
-    """A new directory to write into, which takes `output`'s name once the block has succeeded.
-
-    Raises ConfigError if `output` exists and may not be replaced.
-    """
+def _check_output(output: Path, overwrite: bool) -> None:
+    """Raises ConfigError if `output` exists and may not be replaced."""
     if output.exists() and not overwrite:
         raise ConfigError(f"--output: expected a new directory, received {output}; or --overwrite")
     if output.exists() and not (output / "saved_model.pb").is_file():
         raise ConfigError(f"--overwrite: expected a SavedModel to replace, received {output}")
-    output.parent.mkdir(parents=True, exist_ok=True)
-    temporary = output.with_name(f".{output.name}.writing-{os.getpid()}")
-    try:
-        yield temporary
-        if output.exists():
-            old = output.with_name(f".{output.name}.old-{os.getpid()}")
-            output.replace(old)
-            temporary.replace(output)
-            shutil.rmtree(old)
-        else:
-            temporary.replace(output)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _tflite(served: Served, half: bool) -> bytes:
@@ -105,11 +90,10 @@ def _tflite(served: Served, half: bool) -> bytes:
 
 
 def _batches(run: Run, data: str) -> tf.data.Dataset:
-    info = read_info(data)
-    if info.classes != run.info.classes or info.image_size != run.info.image_size:
-        raise ConfigError(f"--check: expected the classes and sizes of {run.path}'s dataset")
-    split = Split(data, info, "validation")
-    return reader.evaluation_batches(split, info.image_size, Share(32))
+    split = open_split([run], data, "validation")
+    if split.info.image_size != run.info.image_size:
+        raise ConfigError(f"--check: expected the image size of {run.path}'s dataset")
+    return reader.evaluation_batches(split, split.info.image_size, Share(32))
 
 
 def _check(run: Run, directory: Path, views: int, batches: tf.data.Dataset) -> parity.Parity:

@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from PIL import Image
 
 from alexnet_tf import cli
 from alexnet_tf.data.split import Split
 from alexnet_tf.errors import ConfigError, RunError
-from alexnet_tf.evaluation.gallery import Viewer, nearest
-from alexnet_tf.evaluation.predictions import Network, answers
-from alexnet_tf.evaluation.tally import Tally
-from alexnet_tf.figures.answers import Answered, Neighbors, figure_4
+from alexnet_tf.evaluation.error_counts import ErrorCounts
+from alexnet_tf.evaluation.image_features import FeatureExtractor, nearest_neighbors
+from alexnet_tf.evaluation.labelled_split import count_errors, open_split
+from alexnet_tf.evaluation.predictions import Network
 from alexnet_tf.figures.classes import class_errors, confusion_matrix
 from alexnet_tf.figures.curves import Course, curves
-from alexnet_tf.figures.page import save, style
+from alexnet_tf.figures.figure4 import ClassifiedImage, Neighbors, figure_4
+from alexnet_tf.figures.page import save, save_pixels, style
 from alexnet_tf.figures.tiles import figure_3
 from alexnet_tf.network.weights import first_kernels
 from alexnet_tf.runs import directory as run_directory
 from alexnet_tf.runs.directory import Run
 from alexnet_tf.runs.restore import restored_model
-from preprocessing.dataset.info import read_info
 
 IMAGES, QUERIES, NEAREST, TOP = 8, 5, 6, 5  # of Figure 4, as in the paper
 SEARCHED = 2000  # test images among which one of each class is sought
@@ -39,19 +37,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.gallery < NEAREST:
         raise ConfigError(f"--gallery: expected at least {NEAREST}, received {arguments.gallery}")
     run = run_directory.load(arguments.run)
-    info = read_info(arguments.data)
-    if info.classes != run.info.classes or info.image_size != run.info.image_size:
-        raise RunError(f"expected the classes and image size of {run.path}'s dataset")
-    test = Split(arguments.data, info, arguments.split)
-    train = Split(arguments.data, info, "train")
+    test, train = (open_split([run], arguments.data, name) for name in (arguments.split, "train"))
+    if test.info.image_size != run.info.image_size:
+        raise RunError(f"expected the image size of {run.path}'s dataset")
     network = restored_model(run)
+    counts = count_errors(network, test, arguments.views)
     output = Path(arguments.output)
     output.mkdir(parents=True, exist_ok=True)
+    names = [name.text for name in run.info.classes]
     with style():
-        _save_image(figure_3(first_kernels(network[0]), factor=5), output / "figure3.png")
+        save_pixels(figure_3(first_kernels(network[0]), factor=5), output / "figure3.png")
         save(_figure_4(run, network, test, train, arguments.gallery), output / "figure4.png")
-        for name, figure in _classes(network, test, arguments.views).items():
-            save(figure, output / name)
+        save(_class_errors(counts, names), output / "classes.png")
+        save(confusion_matrix(counts.confusion, names), output / "confusion.png")
         save(curves(course(run), f"{run.config.network.variant}: training"), output / "curves.png")
     for path in sorted(output.glob("*.png")):
         print(path)
@@ -102,12 +100,12 @@ def course(run: Run) -> Course:
 def _figure_4(run: Run, network: Network, test: Split, train: Split, limit: int) -> Figure:
     """The test images are the first of each class, in the dataset's (random) order."""
     names = [name.text for name in run.info.classes]
-    viewer = Viewer(network, run.config.network, test.info.image_size)
-    seen, known = viewer.look(test, SEARCHED, SIDE), viewer.look(train, limit, SIDE)
+    extractor = FeatureExtractor(network, run.config.network, test.info.image_size)
+    seen, known = extractor.extract(test, SEARCHED, SIDE), extractor.extract(train, limit, SIDE)
     _, firsts = np.unique(seen.labels, return_index=True)
     chosen = np.sort(firsts)[:IMAGES]
-    answered = [
-        Answered(
+    classified = [
+        ClassifiedImage(
             seen.images[i],
             names[seen.labels[i]],
             [(names[j], float(seen.probabilities[i, j])) for j in _best(seen.probabilities[i])],
@@ -115,7 +113,7 @@ def _figure_4(run: Run, network: Network, test: Split, train: Split, limit: int)
         for i in chosen
     ]
     queries = np.sort(firsts)[-QUERIES:]  # other ones, where there are enough classes
-    found = nearest(seen.features[queries], known.features, NEAREST)
+    nearest = nearest_neighbors(seen.features[queries], known.features, NEAREST)
     neighbors = [
         Neighbors(
             seen.images[i],
@@ -123,33 +121,19 @@ def _figure_4(run: Run, network: Network, test: Split, train: Split, limit: int)
             list(known.images[rows]),
             (known.labels[rows] == seen.labels[i]).tolist(),
         )
-        for i, rows in zip(queries, found, strict=True)
+        for i, rows in zip(queries, nearest, strict=True)
     ]
-    return figure_4(answered, neighbors)
+    return figure_4(classified, neighbors)
 
 
 def _best(probabilities: np.ndarray) -> np.ndarray:
     return np.argsort(-probabilities, kind="stable")[:TOP]
 
 
-def _classes(network: Network, split: Split, view_count: int) -> dict[str, Figure]:
-    names = [name.text for name in split.info.classes]
-    tally = Tally(len(names))
-    for batch in answers([network], split, view_count, progress=True):
-        tally.add(batch.labels, batch.probabilities[0])
-    rows = tally.per_class()
-    present = [names[row.label] for row in rows]
+def _class_errors(counts: ErrorCounts, names: Sequence[str]) -> Figure:
+    rows = counts.per_class()
     top1, top5 = (np.array([getattr(row, f"top{k}_error") for row in rows]) for k in (1, 5))
-    return {
-        "classes.png": class_errors(present, top1, top5),
-        "confusion.png": confusion_matrix(tally.confusion, names),
-    }
-
-
-def _save_image(pixels: np.ndarray, path: Path) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    Image.fromarray(pixels).save(temporary, "PNG", optimize=True)
-    temporary.replace(path)
+    return class_errors([names[row.label] for row in rows], top1, top5)
 
 
 if __name__ == "__main__":

@@ -26,14 +26,14 @@ def without_norm(spec: NetworkSpec) -> NetworkSpec:
 class TensorFlowLRN(keras.layers.Layer):
     """tf.nn.local_response_normalization with the paper's constants."""
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         return tf.nn.local_response_normalization(x, 2, 2.0, 1e-4, 0.75)
 
 
 def with_tensorflow_norm(model: keras.Model) -> keras.Model:
     """The same network with TensorFlow's own normalization."""
 
-    def clone(layer):
+    def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
         if isinstance(layer, LocalResponseNormalization):
             return TensorFlowLRN(name=layer.name)
         return type(layer).from_config(layer.get_config())
@@ -60,7 +60,7 @@ def grouped(spec: NetworkSpec) -> keras.Model:
     return keras.Model(image, x)
 
 
-def _lrn_by_group(spec: NetworkSpec, x):
+def _lrn_by_group(spec: NetworkSpec, x: tf.Tensor) -> tf.Tensor:
     _, height, width, maps = x.shape
     apart = keras.layers.Reshape((height, width, spec.towers, maps // spec.towers))(x)
     normed = LocalResponseNormalization(**spec.lrn.model_dump(exclude={"spans"}))(apart)

@@ -58,9 +58,11 @@ def table(batch: int, seconds: float) -> Table:
     return Table("LRN, forward and backward", "images/s", rows, facts)
 
 
-def _case(function: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor, fuse: bool):
+def _case(
+    function: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor, fuse: bool
+) -> Callable[[], float]:
     @tf.function(autograph=False)
-    def both(x, g):
+    def forward_and_backward(x: tf.Tensor, g: tf.Tensor) -> tf.Tensor:
         with fused(fuse):
             y = function(x)
             (dx,) = tf.gradients(y, x, g)
@@ -69,7 +71,7 @@ def _case(function: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor, fuse: bool):
     g = tf.ones_like(x)
 
     def case() -> float:
-        both(x, g).numpy()
+        forward_and_backward(x, g).numpy()
         return float(x.shape[0])
 
     return case

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+
+from preprocessing.dataset.atomic import write_text
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,7 @@ class Table:
         return "\n".join(lines)
 
     def write_json(self, path: str) -> None:
-        """Under a temporary name, then renamed."""
+        """Under a temporary name, then renamed. Raises OSError."""
         rows = [{**asdict(row), "ratio": row.ratio} for row in self.rows]
         content = {"title": self.title, "unit": self.unit, "rows": rows, "facts": self.facts}
-        temporary = Path(f"{path}.writing")
-        temporary.write_text(json.dumps(content, indent=1) + "\n")
-        temporary.replace(path)
+        write_text(path, json.dumps(content, indent=1) + "\n")

@@ -34,7 +34,7 @@ def measure(
             while (spent := time.perf_counter() - began) < seconds:
                 items += case()
             rates[name].append(items / spent)
-    return {name: statistics.median(found) for name, found in rates.items()}
+    return {name: statistics.median(turns) for name, turns in rates.items()}
 
 
 def matrix_rate(dtype: tf.DType = tf.float32, size: int = 3072) -> Callable[[], float]:
@@ -42,7 +42,7 @@ def matrix_rate(dtype: tf.DType = tf.float32, size: int = 3072) -> Callable[[], 
     a, b = (tf.cast(tf.random.normal([size, size]), dtype) for _ in range(2))
 
     @tf.function
-    def product(a, b):
+    def product(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
         return tf.reduce_max(tf.matmul(a, b))
 
     def case() -> float:

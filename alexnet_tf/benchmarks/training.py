@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import keras
 import numpy as np
@@ -118,7 +118,7 @@ def feeding(config: Config, split: Split, seconds: float) -> Table:
     return Table("training step fed from records", "images/s", rows, facts)
 
 
-def _from_records(strategy, config: Config, split: Split):
+def _from_records(strategy: tf.distribute.Strategy, config: Config, split: Split) -> Iterator[dict]:
     share, size = Share(config.training.global_batch_size), config.network.input_size
     feed = lambda _: training_batches(split, config.data, size, share, 0)  # noqa: E731
     return iter(strategy.distribute_datasets_from_function(feed))
@@ -129,10 +129,12 @@ def first_device() -> str:
     return devices[0].name
 
 
-def repeated(strategy, size: int, batch: int, classes: int):
+def repeated(
+    strategy: tf.distribute.Strategy, size: int, batch: int, classes: int
+) -> Iterator[dict]:
     """One batch in memory, over and over, as `data.reader` would give it."""
     rng = np.random.default_rng(0)
-    one = {
+    columns = {
         "image": rng.integers(0, 256, (batch, size, size, 3), dtype=np.uint8),
         "label": rng.integers(0, classes, batch, dtype=np.int32),
         "weight": np.ones(batch, np.float32),
@@ -141,19 +143,23 @@ def repeated(strategy, size: int, batch: int, classes: int):
         "flip": rng.random(batch) < 0.5,
         "noise": rng.standard_normal((batch, 3)).astype(np.float32),
     }
-    make = lambda _: tf.data.Dataset.from_tensors(one).repeat().prefetch(2)  # noqa: E731
+    make = lambda _: tf.data.Dataset.from_tensors(columns).repeat().prefetch(2)  # noqa: E731
     return iter(strategy.distribute_datasets_from_function(make))
 
 
 def case_of(
-    strategy, config: Config, model: keras.Model, iterator, jit_compile: str = "elementwise"
+    strategy: tf.distribute.Strategy,
+    config: Config,
+    model: keras.Model,
+    iterator: Iterator[dict],
+    jit_compile: str = "elementwise",
 ) -> Callable[[], float]:
     """A case whose items are the images of one training step."""
     spec, batch = config.network, config.training.global_batch_size
     mean = np.full((spec.input_size, spec.input_size, 3), 128.0, np.float32)
     transform = InputTransform(mean, COLOR, config.data, spec.input_size)
 
-    def forward(images, seed, rows):
+    def forward(images: tf.Tensor, seed: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
         with dropout_seed(seed, rows, batch):
             return model(images, training=True)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import tensorflow as tf
 
 # The columns of `per_example`, and of the sums that the loops accumulate.
@@ -19,9 +21,9 @@ def top_k_error(scores: tf.Tensor, labels: tf.Tensor, k: int) -> tf.Tensor:
 
     Args: scores [b, classes] (logits or probabilities), labels int32 [b].
     """
-    own = tf.gather(scores, labels, axis=1, batch_dims=1)[:, None]
-    above = tf.reduce_sum(tf.cast(scores > own, tf.float32), axis=1)
-    equal = tf.reduce_sum(tf.cast(tf.equal(scores, own), tf.float32), axis=1)
+    true = tf.gather(scores, labels, axis=1, batch_dims=1)[:, None]
+    above = tf.reduce_sum(tf.cast(scores > true, tf.float32), axis=1)
+    equal = tf.reduce_sum(tf.cast(tf.equal(scores, true), tf.float32), axis=1)
     credit = tf.clip_by_value((k - above) / tf.maximum(equal, 1.0), 0.0, 1.0)
     finite = tf.reduce_all(tf.math.is_finite(scores), axis=1)
     return 1.0 - tf.where(finite, credit, 0.0)
@@ -45,7 +47,7 @@ class Result:
     examples: int
 
     @classmethod
-    def from_sums(cls, sums) -> Result:
+    def from_sums(cls, sums: Sequence[float] | np.ndarray) -> Result:
         """From the column sums of `per_example`. Raises ValueError where nothing was counted."""
         loss, top1, top5, count = (float(value) for value in sums)
         if count < 1:

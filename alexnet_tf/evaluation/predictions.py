@@ -1,4 +1,4 @@
-"""What networks answer, image by image: for reports and figures, on one device."""
+"""What networks predict, image by image: for reports and figures, on one device."""
 
 from __future__ import annotations
 
@@ -19,23 +19,17 @@ Network = tuple[keras.Model, InputTransform]
 
 
 @dataclass(frozen=True)
-class Answers:
-    """Some images' labels, int32 [n]; probabilities, float32 [networks, n, classes]."""
+class Predictions:
+    """Of n images: labels, int32 [n]; probabilities, float32 [networks, n, classes]."""
 
     labels: np.ndarray
     probabilities: np.ndarray
 
 
-def answers(
-    networks: Sequence[Network],
-    split: Split,
-    view_count: int = 1,
-    batch_size: int = 64,
-    *,
-    limit: int | None = None,
-    progress: bool = False,
-) -> Iterator[Answers]:
-    """Every image of a split once, in stored order, a batch at a time; at most `limit` of them.
+def predictions(
+    networks: Sequence[Network], split: Split, view_count: int = 1, batch_size: int = 64
+) -> Iterator[Predictions]:
+    """Every image of a split once, in stored order, a batch at a time, with a bar of progress.
 
     Softmax probabilities are averaged over the views (2012: src/worker.cu).
     """
@@ -46,7 +40,7 @@ def answers(
     size = info.image_size if whole else sizes.pop()
 
     @tf.function(reduce_retracing=True)
-    def probabilities(images):
+    def probabilities(images: tf.Tensor) -> tf.Tensor:
         each = [
             mean_probabilities(model, transform, images, views(info.image_size, side, view_count))
             for model, transform in networks
@@ -54,12 +48,10 @@ def answers(
         ]
         return tf.stack(each)
 
-    left = info.num_examples(split.name) if limit is None else limit
-    steps = min(split.batches(share), -(-left // batch_size))
-    batches = reader.evaluation_batches(split, size, share).take(steps)
-    shown = tqdm(batches, total=steps, unit="batch", leave=False, disable=None if progress else 1)
-    for batch in shown:
-        real = (batch["weight"].numpy() > 0) & (np.arange(len(batch["weight"])) < left)
-        left -= int(real.sum())
-        answer = probabilities(batch["image"]).numpy()
-        yield Answers(batch["label"].numpy()[real], answer[:, real])
+    batches = reader.evaluation_batches(split, size, share)
+    total = split.batches(share)
+    for batch in tqdm(batches.take(total), total=total, unit="batch", leave=False, disable=None):
+        real = batch["weight"].numpy() > 0  # the last batch is padded
+        yield Predictions(
+            batch["label"].numpy()[real], probabilities(batch["image"]).numpy()[:, real]
+        )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from alexnet_tf.evaluation.error_counts import BINS, ErrorCounts
 from alexnet_tf.evaluation.interval import wilson
 from alexnet_tf.evaluation.published import PUBLISHED, comparable
-from alexnet_tf.evaluation.tally import BINS, Tally
 from preprocessing.dataset.info import DatasetInfo
 
 WORST = 20  # classes in the Markdown table
@@ -25,9 +25,9 @@ class Subject:
     part: str = "all"  # of the split's images: "all", or "odd positions" after a search
 
 
-def as_json(subject: Subject, tally: Tally) -> dict:
+def as_json(subject: Subject, counts: ErrorCounts) -> dict:
     """Everything, in numbers that JSON can hold; errors are fractions."""
-    result, classes = tally.result, subject.info.classes
+    result, classes = counts.result, subject.info.classes
     rows = [
         {
             "synset": classes[c.label].synset,
@@ -35,7 +35,7 @@ def as_json(subject: Subject, tally: Tally) -> dict:
             **asdict(c),
             "mistaken_for": None if c.mistaken_for is None else classes[c.mistaken_for].synset,
         }
-        for c in tally.per_class()
+        for c in counts.per_class()
     ]
     compared = comparable(subject.info, subject.split) and subject.part == "all"
     return {
@@ -48,10 +48,10 @@ def as_json(subject: Subject, tally: Tally) -> dict:
         **asdict(result),
         "top1_interval": wilson(result.top1_error, result.examples),
         "top5_interval": wilson(result.top5_error, result.examples),
-        "calibration_error": tally.calibration_error,
+        "calibration_error": counts.calibration_error,
         "calibration_bins": [
             {"from": i / BINS, "images": int(n), "right": right, "probability": probability}
-            for i, (n, right, probability) in enumerate(tally.bins.tolist())
+            for i, (n, right, probability) in enumerate(counts.bins.tolist())
         ],
         "classes": rows,
         "published": [asdict(row) for row in PUBLISHED] if compared else None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import keras
 import numpy as np
@@ -37,7 +37,7 @@ class Validation:
     def run(self, stopping: Callable[[], bool] = lambda: False) -> Result | None:
         """One pass over the split; None if `stopping`, asked after every batch, ended it."""
 
-        def make(_context):
+        def make(_context: tf.distribute.InputContext) -> tf.data.Dataset:
             return reader.evaluation_batches(self.split, self.transform.size, self.share)
 
         iterator = iter(self.strategy.distribute_datasets_from_function(make))
@@ -48,13 +48,13 @@ class Validation:
                 return None
         return Result.from_sums(total)
 
-    def _global_step(self, iterator):
+    def _global_step(self, iterator: Iterator[dict]) -> tf.Tensor:
         sums = self.strategy.run(self._replica, args=(iterator.get_next(),))
         return self.strategy.reduce(tf.distribute.ReduceOp.SUM, sums, axis=None)
 
-    def _replica(self, batch):
+    def _replica(self, batch: dict[str, tf.Tensor]) -> tf.Tensor:
         center = views(self.split.info.image_size, self.transform.size, 1)
         mean = mean_probabilities(self.model, self.transform, batch["image"], center)
-        own = tf.gather(mean, batch["label"], axis=1, batch_dims=1)
-        losses = -tf.math.log(tf.maximum(own, 1e-37))
+        true = tf.gather(mean, batch["label"], axis=1, batch_dims=1)
+        losses = -tf.math.log(tf.maximum(true, 1e-37))
         return tf.reduce_sum(per_example(losses, mean, batch), axis=0)

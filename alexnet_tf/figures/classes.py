@@ -15,7 +15,7 @@ SHOWN = 40  # classes; of more, those with the highest error
 def confusion_matrix(confusion: np.ndarray, names: Sequence[str]) -> Figure:
     """Rows: true classes, each adding up to 100 %; columns: the most probable class.
 
-    Args: confusion int [c, c] (see evaluation.tally). Of many classes, the worst are shown.
+    Args: confusion int [c, c] (see evaluation.error_counts). Of many classes, the worst are shown.
     """
     counts = confusion.sum(axis=1)
     wrong = 1 - np.diag(confusion) / np.maximum(counts, 1)

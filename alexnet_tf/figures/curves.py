@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from alexnet_tf.figures.page import BLUE, GREY, ORANGE, RED, page
@@ -28,7 +29,9 @@ def curves(course: Course, title: str) -> Figure:
     loss, error, rate = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 1.2))
     epochs = range(1, len(course.train_loss) + 1)
 
-    def draw(axes, values, color, label, dashes="-"):
+    def draw(
+        axes: Axes, values: Sequence[float | None], color: str, label: str, dashes: str = "-"
+    ) -> None:
         if any(value is not None for value in values):
             seen = [float("nan") if value is None else value for value in values]
             axes.plot(epochs, seen, dashes, color=color, label=label, linewidth=1.8)

@@ -6,13 +6,16 @@ axes, ticks, fonts and layout that we would otherwise write.
 
 from __future__ import annotations
 
-import os
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
+
+from preprocessing.dataset.atomic import replacing
 
 DPI = 110
 INK, GREY, PALE = "#222222", "#777777", "#e6e6e6"
@@ -35,7 +38,7 @@ _STYLE = {
 }
 
 
-def style():
+def style() -> AbstractContextManager:
     """A context in which figures are to be made and drawn."""
     return mpl.rc_context(_STYLE)
 
@@ -54,13 +57,15 @@ def pixels(figure: Figure) -> np.ndarray:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """A PNG, under a temporary name first."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        figure.savefig(temporary, format="png", metadata={"Software": None})
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """A PNG, under a temporary name first. Raises OSError."""
+    with replacing(path) as file:
+        figure.savefig(file, format="png", metadata={"Software": None})
+
+
+def save_pixels(pixels: np.ndarray, path: Path) -> None:
+    """uint8 [h, w, 3] as a PNG, under a temporary name first. Raises OSError."""
+    with replacing(path) as file:
+        Image.fromarray(pixels).save(file, "PNG", optimize=True)
 
 
 def shortened(name: str, length: int) -> str:

@@ -81,7 +81,7 @@ def _npz(path: Path, stack: contextlib.ExitStack) -> dict[str, StoredArray]:
                 raise ValueError(f"expected version 1.0 or 2.0 of .npy, received {version}")
             shape, _, dtype = header(file)
 
-        def read(member=member) -> np.ndarray:
+        def read(member: str = member) -> np.ndarray:
             with archive.open(member) as file:
                 return np.lib.format.read_array(file, allow_pickle=False)
 
@@ -93,13 +93,15 @@ def _h5(path: Path, stack: contextlib.ExitStack) -> dict[str, StoredArray]:
     file = stack.enter_context(h5py.File(path, "r"))
     arrays = {}
 
-    def found(name: str, item) -> None:  # visititems follows no soft or external links
+    def visit(
+        name: str, item: h5py.Group | h5py.Dataset
+    ) -> None:  # visititems follows no soft or external links
         if isinstance(item, h5py.Dataset):
             if item.external or item.is_virtual:
                 raise ValueError(f"expected the data of {name!r} in this file, not in another")
             arrays[name] = StoredArray(item.shape, item.dtype.name, lambda item=item: item[()])
 
-    file.visititems(found)
+    file.visititems(visit)
     return arrays
 
 

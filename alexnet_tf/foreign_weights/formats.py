@@ -80,12 +80,12 @@ def imported(
     Raises ConfigError naming the first array that is missing, unknown, of another shape or not of
     finite numbers; names and shapes are all looked at before anything is read.
     """
-    stored = _own(stored)
+    stored = _without_snapshot_parts(stored)
     shapes = expected_shapes(layout, spec)
     for key, shape in shapes.items():
         if key not in stored:
-            some = ", ".join(sorted(stored)[:8]) or "nothing"
-            raise ConfigError(f"--input: expected {key!r} in {where}, which holds {some} …")
+            names = ", ".join(sorted(stored)[:8]) or "nothing"
+            raise ConfigError(f"--input: expected {key!r} in {where}, which holds {names} …")
         if _without_ones(stored[key].shape, len(shape)) != shape:
             raise ConfigError(
                 f"--input: expected {key!r} of shape {shape} in {where}, received"
@@ -135,7 +135,7 @@ def _kernel(layout: Layout, row: TowerLayer, array: np.ndarray) -> np.ndarray:
     return kernel / np.asarray(layout.scale_rgb, np.float32)[:, None]
 
 
-def _own(stored: Mapping[str, StoredArray]) -> dict[str, StoredArray]:
+def _without_snapshot_parts(stored: Mapping[str, StoredArray]) -> dict[str, StoredArray]:
     """Without what Caffe's HDF5 snapshots add: `data/` before names, and gradients in `diff/`."""
     if not any(name.startswith("data/") for name in stored):
         return dict(stored)

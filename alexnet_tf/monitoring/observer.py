@@ -14,9 +14,9 @@ import tensorflow as tf
 from alexnet_tf.config import files as config_files
 from alexnet_tf.data import reader
 from alexnet_tf.data.split import Share, Split
-from alexnet_tf.evaluation.gallery import Gallery, Viewer
+from alexnet_tf.evaluation.error_counts import ErrorCounts
+from alexnet_tf.evaluation.image_features import FeatureExtractor, ImageFeatures
 from alexnet_tf.evaluation.predictions import Network
-from alexnet_tf.evaluation.tally import Tally
 from alexnet_tf.figures.classes import confusion_matrix
 from alexnet_tf.figures.page import pixels, style
 from alexnet_tf.figures.tiles import figure_3, tile
@@ -47,7 +47,7 @@ class Observer:
             self.validation = Split(data, run.info, "validation")
         self.sampled = False
         self.names = [name.text for name in run.info.classes]
-        self.viewer = Viewer(network, run.config.network, run.info.image_size)
+        self.extractor = FeatureExtractor(network, run.config.network, run.info.image_size)
 
     def begin(self) -> None:
         """The configuration, the graph, and how the first images are varied."""
@@ -74,22 +74,22 @@ class Observer:
         projected = self.settings.projector if last else 0
         limit = max(self.settings.answers, projected)
         if self.validation and limit:
-            seen = self.viewer.look(self.validation, limit, projector.THUMBNAIL)
+            seen = self.extractor.extract(self.validation, limit, projector.THUMBNAIL)
             self._answers(seen, step)
             self._projector(seen, projected)
         self.board.flush()
 
-    def _answers(self, seen: Gallery, step: int) -> None:
+    def _answers(self, seen: ImageFeatures, step: int) -> None:
         if not self.settings.answers:
             return
-        tally, shown = Tally(len(self.names)), slice(self.settings.answers)
-        tally.add(seen.labels[shown], seen.probabilities[shown])
+        counts, shown = ErrorCounts(len(self.names)), slice(self.settings.answers)
+        counts.add(seen.labels[shown], seen.probabilities[shown])
         with style():
-            matrix = pixels(confusion_matrix(tally.confusion, self.names))
+            matrix = pixels(confusion_matrix(counts.confusion, self.names))
         self.board.image("validation", "confusion matrix", matrix, step)
-        self.board.text("validation", "worst classes", _worst(tally, self.names), step)
+        self.board.text("validation", "worst classes", _worst(counts, self.names), step)
 
-    def _projector(self, seen: Gallery, count: int) -> None:
+    def _projector(self, seen: ImageFeatures, count: int) -> None:
         if not count:
             return
         classes, shown = self.run.info.classes, slice(count)
@@ -120,11 +120,11 @@ def _training_sheet(
     return tile(shown, columns=int(np.ceil(np.sqrt(len(shown)))), gap=4)
 
 
-def _worst(tally: Tally, names: list[str]) -> str:
+def _worst(counts: ErrorCounts, names: list[str]) -> str:
     rows = [
         f"| {names[c.label]} | {c.examples} | {c.top1_error:.1%} | {c.top5_error:.1%} |"
         f" {'' if c.mistaken_for is None else f'{names[c.mistaken_for]} ({c.mistaken})'} |"
-        for c in tally.worst_classes(WORST)
+        for c in counts.worst_classes(WORST)
     ]
     head = "| class | images | top-1 error | top-5 error | most often taken for |"
     return "\n".join([head, "| --- | --- | --- | --- | --- |", *rows])

@@ -18,15 +18,15 @@ KERNELS = {
 }
 
 
-def _near(x):
+def _near(x: tf.Tensor) -> tf.Tensor:
     return (1.5 * x - 2.5) * x * x + 1.0
 
 
-def _far(x):
+def _far(x: tf.Tensor) -> tf.Tensor:
     return ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0
 
 
-def _sinc(x):
+def _sinc(x: tf.Tensor) -> tf.Tensor:
     return tf.math.divide_no_nan(tf.sin(math.pi * x), math.pi * x) + tf.cast(x == 0, x.dtype)
 
 

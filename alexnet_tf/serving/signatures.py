@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
@@ -69,7 +70,7 @@ class Served(tf.Module):
         images = tf.TensorSpec([None, size, size, 3], tf.uint8, "pictures")
         encoded = tf.TensorSpec([None], tf.string, "encoded")
 
-        def ranked(top):
+        def ranked(top: int) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
             return lambda encoded: self._ranked(self._decoded(encoded), top)
 
         functions = {
@@ -136,12 +137,12 @@ class _Parts:
 
 def _store(model: keras.Model, dtype: str) -> list[tuple]:
     """(layer, "kernel" or "bias", variable) of all weights; new variables where dtype is half."""
-    found = []
+    stored = []
     for layer in model.layers:
         for kind in ("kernel", "bias") if hasattr(layer, "kernel") else ():
             variable = tf_variable(getattr(layer, kind))
             if dtype != "float32":
                 rounded = tf.cast(variable, dtype)
                 variable = tf.Variable(rounded, trainable=False, name=f"{layer.name}_{kind}")
-            found.append((layer, kind, variable))
-    return found
+            stored.append((layer, kind, variable))
+    return stored

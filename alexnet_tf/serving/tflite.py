@@ -13,7 +13,7 @@ TOLERANCE = 1e-4  # between probabilities; its kernels sum in another order
 
 
 class TFLiteMismatch(Exception):
-    """The converted file answers otherwise; str() says by how much."""
+    """The converted file computes other probabilities; str() says by how much."""
 
 
 def convert(served: Served, half: bool) -> bytes:
@@ -29,7 +29,7 @@ def convert(served: Served, half: bool) -> bytes:
     spec = tf.TensorSpec([1, size, size, 3], tf.uint8, "images")
 
     @tf.function(input_signature=[spec])
-    def probabilities(images):
+    def probabilities(images: tf.Tensor) -> tf.Tensor:
         return served(tf.cast(images, tf.float32))  # TFLite cannot choose between uint8 tensors
 
     function = probabilities.get_concrete_function()
@@ -55,9 +55,9 @@ def interpret(content: bytes, images: np.ndarray) -> np.ndarray:
         interpreter = tf.lite.Interpreter(model_content=content)
     interpreter.allocate_tensors()
     [given], [received] = interpreter.get_input_details(), interpreter.get_output_details()
-    answers = []
+    rows = []
     for image in images:
         interpreter.set_tensor(given["index"], image[None])
         interpreter.invoke()
-        answers.append(interpreter.get_tensor(received["index"])[0])
-    return np.stack(answers)
+        rows.append(interpreter.get_tensor(received["index"])[0])
+    return np.stack(rows)

@@ -1,7 +1,8 @@
-"""Files that appear whole or not at all: written under a temporary name, then renamed."""
+"""Files and directories that appear whole or not at all: made under another name, then renamed."""
 
 import contextlib
 import os
+import shutil
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -32,3 +33,34 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     """`replacing`, of a whole text in UTF-8."""
     with replacing(path) as file:
         file.write(text.encode())
+
+
+@contextlib.contextmanager
+def replacing_directory(path: str | os.PathLike[str]) -> Iterator[str]:
+    """A new directory to fill, which takes the name `path` once the block has succeeded.
+
+    What had that name before, if anything, is put aside first, put back if the renaming fails, and
+    removed last. An exception in the block removes the new directory and leaves `path` alone. Both
+    other names begin with a dot and lie beside `path`, where a process that is killed leaves them.
+
+    Raises OSError: it cannot be made, filled or renamed.
+    """
+    folder, name = os.path.split(os.path.abspath(path))
+    unique = f".{name}.{os.getpid()}.{os.urandom(4).hex()}"
+    new, old = (os.path.join(folder, f"{unique}.{kind}") for kind in ("new", "old"))
+    os.mkdir(new)
+    try:
+        yield new
+        replaced = os.path.lexists(path)
+        if replaced:
+            os.replace(path, old)
+        try:
+            os.replace(new, path)
+        except BaseException:
+            if replaced:
+                os.replace(old, path)
+            raise
+        if replaced:
+            shutil.rmtree(old)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)

@@ -12,7 +12,7 @@ from alexnet_tf import evaluate, load_run, visualize
 from alexnet_tf.data import reader
 from alexnet_tf.data.split import Share, Split
 from alexnet_tf.errors import ConfigError, RunError
-from alexnet_tf.evaluation.gallery import Viewer, nearest
+from alexnet_tf.evaluation.image_features import FeatureExtractor, nearest_neighbors
 from alexnet_tf.figures.tiles import figure_3
 from alexnet_tf.network.weights import first_kernels
 from alexnet_tf.runs import directory as run_directory
@@ -73,12 +73,12 @@ def test_the_projector_holds_the_trained_features(made):
     assert [row[1] for row in rows[1:]] == [info.classes[i].synset for i in batch["label"]]
 
 
-def test_a_gallery_is_the_same_in_any_batches(made):
+def test_image_features_are_the_same_in_any_batches(made):
     trained = load_run(made.run)
     split = Split(made.data, read_info(made.data), "train")
-    viewer = Viewer((trained.model, trained.transform), trained.config.network, 72)
-    some, few = viewer.look(split, 11, 24, batch_size=4), viewer.look(split, 11, 24)
-    assert len(some) == 11
+    extractor = FeatureExtractor((trained.model, trained.transform), trained.config.network, 72)
+    some, few = extractor.extract(split, 11, 24, batch_size=4), extractor.extract(split, 11, 24)
+    assert len(some.labels) == 11
     np.testing.assert_array_equal(some.images, few.images)
     np.testing.assert_array_equal(some.labels, few.labels)
     np.testing.assert_allclose(some.features, few.features, rtol=1e-4, atol=1e-5)
@@ -88,7 +88,9 @@ def test_neighbors_against_all_distances():
     rng = np.random.default_rng(0)
     queries, others = rng.normal(size=(3, 8)), rng.normal(size=(30, 8))
     distances = np.linalg.norm(queries[:, None] - others, axis=2)
-    np.testing.assert_array_equal(nearest(queries, others, 4), distances.argsort(axis=1)[:, :4])
+    np.testing.assert_array_equal(
+        nearest_neighbors(queries, others, 4), distances.argsort(axis=1)[:, :4]
+    )
 
 
 def test_report_and_its_page(made):

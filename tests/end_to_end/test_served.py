@@ -14,8 +14,7 @@ import tensorflow as tf
 from PIL import Image
 
 from alexnet_tf import export, load_run, predict
-from alexnet_tf.cli import JobFailed
-from alexnet_tf.errors import ConfigError
+from alexnet_tf.errors import ConfigError, JobError
 from alexnet_tf.runs import directory as run_directory
 from alexnet_tf.serving.signatures import Served
 from alexnet_tf.serving.tflite import interpret
@@ -199,7 +198,7 @@ def test_every_unreadable_file_gets_one_clear_line(directory, tmp_path, capsys, 
     (tmp_path / "text.png").write_text("no image")
     (tmp_path / "empty.jpg").write_bytes(b"")
     (tmp_path / "cut.jpg").write_bytes(files[0][:500])
-    with pytest.raises(JobFailed, match="4 of 4"):
+    with pytest.raises(JobError, match="4 of 4"):
         predict.main(["--model", str(directory), str(tmp_path), str(tmp_path / "none.jpg")])
     lines = capsys.readouterr().err.splitlines()
     lines = [line for line in lines if str(tmp_path) in line]

@@ -12,9 +12,8 @@ import tensorflow as tf
 from PIL import Image
 
 from alexnet_tf import evaluate, export, predict, train
-from alexnet_tf.cli import JobFailed
 from alexnet_tf.data.views import mean_probabilities, views
-from alexnet_tf.errors import ConfigError, RunError
+from alexnet_tf.errors import ConfigError, JobError, RunError
 from alexnet_tf.runs import directory as run_directory
 from alexnet_tf.runs.restore import restored_model
 from preprocessing.__main__ import main as preprocessing
@@ -164,7 +163,7 @@ def test_predict_prints_a_table_and_counts_what_it_cannot_read(model, files, tmp
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == str(good)
     assert len(lines) == 6
-    with pytest.raises(JobFailed, match="2 of 3"):
+    with pytest.raises(JobError, match="2 of 3"):
         predict.main(["--model", str(model), str(bad), str(tmp_path / "none.jpg"), str(good)])
     shown = capsys.readouterr()
     assert str(good) in shown.out

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from alexnet_tf.evaluation import report
-from alexnet_tf.evaluation.tally import Tally
+from alexnet_tf.evaluation.error_counts import ErrorCounts
 from preprocessing.dataset.info import ClassName, ColorStatistics, DatasetInfo, Shard
 
 
@@ -23,8 +23,8 @@ def info(classes: int = 3, examples: int = 4, source: str = "folder") -> Dataset
     )
 
 
-def tally(classes: int = 3) -> Tally:
-    counted = Tally(classes)
+def counts(classes: int = 3) -> ErrorCounts:
+    counted = ErrorCounts(classes)
     probabilities = np.full((4, classes), 0.1 / (classes - 1), np.float32)
     probabilities[:, 0] = 0.9
     counted.add(np.array([0, 0, 0, 1]), probabilities)
@@ -33,7 +33,7 @@ def tally(classes: int = 3) -> Tally:
 
 def test_report_survives_json_and_says_what_was_counted():
     subject = report.Subject(["run"], [1.0], "validation", 10, info())
-    content = json.loads(json.dumps(report.as_json(subject, tally())))
+    content = json.loads(json.dumps(report.as_json(subject, counts())))
     assert content["examples"] == 4
     assert content["top1_error"] == 0.25
     low, high = content["top1_interval"]
@@ -47,7 +47,7 @@ def test_report_survives_json_and_says_what_was_counted():
 
 def test_markdown_tables_keep_their_columns():
     subject = report.Subject(["run"], [1.0], "validation", 10, info())
-    page = report.as_markdown(report.as_json(subject, tally()))
+    page = report.as_markdown(report.as_json(subject, counts()))
     rows = [row for row in page.splitlines() if "name" in row]
     assert len(rows) == 2
     assert all(row.replace("\\|", "").count("|") == 6 for row in rows)
@@ -69,7 +69,7 @@ def test_published_errors_stand_only_beside_imagenets_validation(
 ):
     data = info(classes, examples, source)
     subject = report.Subject(["run"], [1.0], "validation", 10, data, part)
-    content = report.as_json(subject, tally(classes))
+    content = report.as_json(subject, counts(classes))
     page = report.as_markdown(content)
     assert (content["published"] is not None) == shown
     assert ("net 145" in page) == shown

@@ -4,9 +4,9 @@ import numpy as np
 from matplotlib.colors import to_hex
 from PIL import Image
 
-from alexnet_tf.figures.answers import Answered, Neighbors, figure_4
 from alexnet_tf.figures.classes import SHOWN, class_errors, confusion_matrix
 from alexnet_tf.figures.curves import Course, curves
+from alexnet_tf.figures.figure4 import ClassifiedImage, Neighbors, figure_4
 from alexnet_tf.figures.page import BLUE, RED, pixels, save, shortened, style
 
 
@@ -54,7 +54,7 @@ def test_class_errors_are_sorted_by_top_5_error():
 
 def test_figure_4_marks_the_true_class_and_strangers():
     image = np.zeros((8, 8, 3), np.uint8)
-    answered = [Answered(image, "cat, feline", [("dog", 0.7), ("cat, feline", 0.2)])]
+    answered = [ClassifiedImage(image, "cat, feline", [("dog", 0.7), ("cat, feline", 0.2)])]
     neighbors = [Neighbors(image, "cat", [image, image], [True, False])]
     figure = figure_4(answered, neighbors)
     left, right = figure.subfigs

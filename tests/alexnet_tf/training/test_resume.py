@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 
 from alexnet_tf import train
-from alexnet_tf.cli import JobFailed
-from alexnet_tf.errors import ConfigError, RunError
+from alexnet_tf.errors import ConfigError, JobError, RunError
 from alexnet_tf.runs import directory as run_directory
 from tests.alexnet_tf.training.processes import (
     SECONDS,
@@ -147,7 +146,7 @@ def arguments(tmp_path) -> list[str]:
 def test_a_loss_that_is_not_finite_stops_the_run(arguments, tmp_path, every):
     # The rate explodes after the first epoch of 7 steps, which ends with a checkpoint.
     explosion = "schedule.rate=[[0, 0.01], [1, 3.0e38]]"
-    with pytest.raises(JobFailed) as failure:
+    with pytest.raises(JobError) as failure:
         train.main([*arguments, explosion, f"training.checkpoint_every_steps={every}"])
     expected = r"\S+ ?\w+ is not finite at step (\d+); last good checkpoint: (\S+)\."
     step, last = re.match(expected, str(failure.value)).groups()

@@ -1,8 +1,11 @@
 """Files that appear whole or not at all."""
 
+import os
+from pathlib import Path
+
 import pytest
 
-from preprocessing.dataset.atomic import replacing, write_text
+from preprocessing.dataset.atomic import replacing, replacing_directory, write_text
 
 
 def test_a_file_appears_at_the_end_alone(tmp_path):
@@ -37,3 +40,57 @@ def test_a_rename_that_fails_leaves_no_temporary_file(tmp_path):
     with pytest.raises(OSError, match="directory"):
         write_text(tmp_path / "folder", "text")
     assert [p.name for p in tmp_path.iterdir()] == ["folder"]
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {str(p.relative_to(folder)): p.read_text() for p in folder.rglob("*") if p.is_file()}
+
+
+def fill(directory: str, text: str) -> None:
+    (Path(directory) / "inside").mkdir()
+    (Path(directory) / "inside" / "file").write_text(text)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_directory_appears_at_the_end_whole(tmp_path, there):
+    path = tmp_path / "folder"
+    if there:
+        path.mkdir()
+        (path / "other").write_text("old")
+    with replacing_directory(path) as new:
+        fill(new, "new")
+        assert not (path / "inside").exists()
+    assert contents(tmp_path) == {"folder/inside/file": "new"}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_a_directory_half_made_leaves_what_was_there(tmp_path, there, error):
+    path = tmp_path / "folder"
+    if there:
+        path.mkdir()
+        (path / "other").write_text("old")
+    with pytest.raises(error), replacing_directory(path) as new:  # noqa: PT012
+        fill(new, "half")
+        raise error
+    assert contents(tmp_path) == ({"folder/other": "old"} if there else {})
+    assert [p.name for p in tmp_path.iterdir()] == ["folder"] * there
+
+
+def test_a_rename_that_fails_puts_the_old_directory_back(tmp_path, monkeypatch):
+    path = tmp_path / "folder"
+    path.mkdir()
+    (path / "other").write_text("old")
+    rename = os.replace
+
+    def fails(source, target):
+        if str(source).endswith(".new"):
+            raise OSError("no")
+        rename(source, target)
+
+    with pytest.raises(OSError, match="no"), replacing_directory(path) as new:  # noqa: PT012
+        fill(new, "new")
+        monkeypatch.setattr(os, "replace", fails)
+    assert contents(tmp_path) == {"folder/other": "old"}
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,4 +1,4 @@
-"""The paper's Figure 4: what the network answers, and which images it finds alike."""
+"""The paper's Figure 4: what the network predicts, and which images it finds alike."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
 
 from alexnet_tf.figures.page import BLUE, INK, RED, page, shortened
 
@@ -14,7 +15,7 @@ BARS = 5
 
 
 @dataclass(frozen=True)
-class Answered:
+class ClassifiedImage:
     """An image, uint8 [h, w, 3], its class, and its most probable classes with probabilities."""
 
     image: np.ndarray
@@ -35,35 +36,35 @@ class Neighbors:
     alike: Sequence[bool]
 
 
-def figure_4(answered: Sequence[Answered], neighbors: Sequence[Neighbors]) -> Figure:
+def figure_4(classified: Sequence[ClassifiedImage], neighbors: Sequence[Neighbors]) -> Figure:
     """Left: images with their five most probable classes, the true one red. Right: neighbors."""
-    rows = -(-len(answered) // 4)
+    rows = -(-len(classified) // 4)
     nearest = len(neighbors[0].nearest)
     height = max(2.62 * rows, 1.06 * len(neighbors)) + 0.3
     figure = page(6.4 + 1.02 * (nearest + 1), height)
     figure.get_layout_engine().set(h_pad=0.02, hspace=0.0)
     left, right = figure.subfigures(1, 2, width_ratios=(6.4, 1.02 * (nearest + 1)), wspace=0.03)
-    _answers(left, answered, rows)
+    _predictions(left, classified, rows)
     _neighbors(right, neighbors)
     return figure
 
 
-def _answers(figure, answered: Sequence[Answered], rows: int) -> None:
+def _predictions(figure: SubFigure, classified: Sequence[ClassifiedImage], rows: int) -> None:
     figure.suptitle("The five most probable classes (red: the true one)", fontsize=10)
     grid = figure.subplots(2 * rows, 4, height_ratios=(1.6, 0.9) * rows, squeeze=False)
     for axes in grid.flat:
         axes.axis("off")
-    for index, one in enumerate(answered):
+    for index, image in enumerate(classified):
         row, column = divmod(index, 4)
         above, below = grid[2 * row, column], grid[2 * row + 1, column]
-        above.imshow(one.image)
-        above.set_title(shortened(one.true, 22), fontsize=9, pad=3)
-        _bars(below, one)
+        above.imshow(image.image)
+        above.set_title(shortened(image.true, 22), fontsize=9, pad=3)
+        _bars(below, image)
 
 
-def _bars(axes, one: Answered) -> None:
-    best = list(one.best)[:BARS]
-    colors = [RED if name == one.true else BLUE for name, _ in best]
+def _bars(axes: Axes, classified: ClassifiedImage) -> None:
+    best = list(classified.best)[:BARS]
+    colors = [RED if name == classified.true else BLUE for name, _ in best]
     places = range(len(best))
     axes.barh(places, [p for _, p in best], color=colors, alpha=0.55, height=0.82)
     for place, (name, _) in zip(places, best, strict=True):
@@ -71,16 +72,16 @@ def _bars(axes, one: Answered) -> None:
     axes.set(xlim=(0, 1), ylim=(BARS - 0.4, -0.6))
 
 
-def _neighbors(figure, neighbors: Sequence[Neighbors]) -> None:
+def _neighbors(figure: SubFigure, neighbors: Sequence[Neighbors]) -> None:
     figure.suptitle("The nearest training images (framed: of another class)", fontsize=10)
     grid = figure.subplots(len(neighbors), len(neighbors[0].nearest) + 1, squeeze=False)
-    for row, one in zip(grid, neighbors, strict=True):
-        row[0].set_ylabel(shortened(one.true, 14), fontsize=8)
-        for axes, image in zip(row, (one.query, *one.nearest), strict=True):
+    for row, shown in zip(grid, neighbors, strict=True):
+        row[0].set_ylabel(shortened(shown.true, 14), fontsize=8)
+        for axes, image in zip(row, (shown.query, *shown.nearest), strict=True):
             axes.imshow(image)
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
-        for axes, alike in zip(row[1:], one.alike, strict=True):
+        for axes, alike in zip(row[1:], shown.alike, strict=True):
             if not alike:
                 axes.spines[:].set(visible=True, color=RED, linewidth=2)
     grid[0][0].set_title("query", fontsize=8, pad=3)

@@ -18,11 +18,11 @@ from alexnet_tf.network.spec import NetworkSpec
 
 
 @dataclass(frozen=True)
-class Gallery:
+class ImageFeatures:
     """n images in stored order, seen in the center view.
 
     images: uint8 [n, side, side, 3], scaled down.  labels: int32 [n].
-    probabilities: float32 [n, classes].  features: float32 [n, units] (see `features`).
+    probabilities: float32 [n, classes].  features: float32 [n, units] (see `features_model`).
     """
 
     images: np.ndarray
@@ -30,12 +30,9 @@ class Gallery:
     probabilities: np.ndarray
     features: np.ndarray
 
-    def __len__(self) -> int:
-        return len(self.labels)
 
-
-class Viewer:
-    """Looks at images with a network; its function is traced once, for any number of looks."""
+class FeatureExtractor:
+    """A network's features and probabilities; traced once, for any number of calls."""
 
     def __init__(self, network: Network, spec: NetworkSpec, image_size: int):
         model, transform = network
@@ -43,27 +40,35 @@ class Viewer:
         [center] = views(image_size, transform.size, 1)
 
         @tf.function(reduce_retracing=True)
-        def see(images):
+        def forward(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             features, logits = both(view_input(transform, images, center), training=False)
             return tf.cast(features, tf.float32), tf.nn.softmax(logits)
 
-        self._see = see
+        self._forward = forward
 
-    def look(self, split: Split, limit: int, side: int, batch_size: int = 64) -> Gallery:
-        """The first `limit` images of a split (a random sample: conversion permutes them)."""
+    def extract(self, split: Split, limit: int, side: int, batch_size: int = 64) -> ImageFeatures:
+        """The first `limit` images of a split (a random sample: conversion permutes them).
+
+        Args: side, that of the images returned, in pixels; at most their own.
+        """
         size, batch_size = split.info.image_size, min(batch_size, limit)
         batches = reader.evaluation_batches(split, size, Share(batch_size))
-        parts = []
+        columns = []
         for batch in batches.take(-(-limit // batch_size)):
             real = batch["weight"].numpy() > 0
-            features, probabilities = (part.numpy()[real] for part in self._see(batch["image"]))
+            features, probabilities = (part.numpy()[real] for part in self._forward(batch["image"]))
             images = thumbnails(batch["image"].numpy()[real], min(side, size))
-            parts.append((images, batch["label"].numpy()[real], probabilities, features))
-        return Gallery(*(np.concatenate(column)[:limit] for column in zip(*parts, strict=True)))
+            columns.append((images, batch["label"].numpy()[real], probabilities, features))
+        return ImageFeatures(
+            *(np.concatenate(column)[:limit] for column in zip(*columns, strict=True))
+        )
 
 
-def nearest(features: np.ndarray, others: np.ndarray, count: int) -> np.ndarray:
-    """int [n, count]: the rows of `others` at the smallest Euclidean distance, nearest first."""
+def nearest_neighbors(features: np.ndarray, others: np.ndarray, count: int) -> np.ndarray:
+    """int [n, count]: the rows of `others` at the smallest Euclidean distance, nearest first.
+
+    Args: features float32 [n, units]; others float32 [m, units].
+    """
     squares = (others.astype(np.float64) ** 2).sum(axis=1)
     distances = squares - 2 * features.astype(np.float64) @ others.astype(np.float64).T
     return np.argsort(distances, axis=1, kind="stable")[:, :count]  # up to |feature|², a constant

@@ -1,4 +1,4 @@
-"""Sums over a network's answers from which a report is made, batch by batch."""
+"""Counts of a network's errors, from which a report is made, batch by batch."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class ClassErrors:
     mistaken: int
 
 
-class Tally:
-    """Counts images of `classes` classes, each once."""
+class ErrorCounts:
+    """Errors, log-loss, confusion and calibration over images of `classes` classes."""
 
     def __init__(self, classes: int):
         self.loss = 0.0
@@ -64,7 +64,7 @@ class Tally:
 
     def per_class(self) -> list[ClassErrors]:
         """The classes that have images, by label."""
-        found = []
+        rows = []
         for label in np.flatnonzero(self.images):
             count = int(self.images[label])
             others = self.confusion[label].copy()
@@ -72,8 +72,8 @@ class Tally:
             most, mistaken = int(others.argmax()), int(others.max())
             top1, top5 = (float(e) for e in self.errors[:, label] / count)
             taken = most if mistaken else None
-            found.append(ClassErrors(int(label), count, top1, top5, taken, mistaken))
-        return found
+            rows.append(ClassErrors(int(label), count, top1, top5, taken, mistaken))
+        return rows
 
     def worst_classes(self, count: int) -> list[ClassErrors]:
         """By top-1 error, then top-5 error, the highest first."""
