@@ -85,7 +85,8 @@ def load(directory: str, top: int) -> Callable[[bytes], list[dict]]:
     shown = model.signatures["classify"].structured_outputs["classes"].shape[1]
     signature = model.signatures["classify" if top <= shown else "rank"]
 
-    def classify(data: bytes, model: tf.Module = model) -> list[dict]:  # the signature holds it only weakly
+    # The signature holds its model only weakly: `model` keeps it.
+    def classify(data: bytes, model: tf.Module = model) -> list[dict]:
         answer = signature(encoded=tf.constant([data]))
         keys = ("classes", "synsets", "names", "probabilities")
         rows = zip(*(answer[key].numpy()[0, :top].tolist() for key in keys), strict=True)
