@@ -9,6 +9,7 @@ from PIL import Image
 
 from preprocessing.dataset.example import Record, encode_example
 from preprocessing.dataset.info import ClassName, ColorStatistics, DatasetInfo, Shard, write_info
+from preprocessing.dataset.mean_image import encode_mean_image
 from preprocessing.dataset.names import MEAN_FILE, shard_name
 from preprocessing.dataset.tfrecord import frame
 
@@ -66,7 +67,7 @@ def write(
             rows.append(Shard(name, len(mine), len(data), checksum))
         splits[split] = tuple(rows)
     mean = np.mean(np.asarray(pixels, np.float64), axis=0)
-    np.save(directory / MEAN_FILE, mean.astype(np.float32))
+    (directory / MEAN_FILE).write_bytes(encode_mean_image(mean))
     info = DatasetInfo(
         source="folder",
         image_size=size,

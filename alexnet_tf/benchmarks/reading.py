@@ -16,7 +16,7 @@ from alexnet_tf.benchmarks.table import Row, Table
 from alexnet_tf.benchmarks.timing import measure
 from alexnet_tf.config.schema import DataConfig
 from alexnet_tf.data.cache import cached
-from alexnet_tf.data.crops import FEATURES, crop_of
+from alexnet_tf.data.crops import ENCODED, PARSED, crop_of
 from alexnet_tf.data.reader import training_batches
 from alexnet_tf.data.split import Share, Split
 from alexnet_tf.errors import ConfigError
@@ -97,8 +97,8 @@ def _drain(dataset: tf.data.Dataset, count: int) -> Callable[[], float]:
 def _bare(split: Split, size: int, batch: int) -> Callable[[], float]:
     """Only the decoder on images in memory, at random offsets, on all cores."""
     records = tf.data.TFRecordDataset(split.paths).take(SAMPLE)
-    parsed = records.map(lambda record: tf.io.parse_single_example(record, FEATURES))
-    encoded = tf.stack([element["image/encoded"] for element in parsed])
+    parsed = records.map(lambda record: tf.io.parse_single_example(record, PARSED))
+    encoded = tf.stack([element[ENCODED] for element in parsed])
     margin = split.info.image_size - size
     offsets = np.random.default_rng(0).integers(0, margin + 1, (len(encoded), 2), dtype=np.int32)
     dataset = tf.data.Dataset.from_tensor_slices((encoded, offsets)).repeat()

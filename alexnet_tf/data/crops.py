@@ -8,16 +8,18 @@ from dataclasses import dataclass
 import tensorflow as tf
 from PIL import Image
 
+from preprocessing.dataset.example import FEATURES, Record, encode_example
 from preprocessing.dataset.info import DatasetInfo
 
-FEATURES = {
-    "image/encoded": tf.io.FixedLenFeature([], tf.string),
-    "image/format": tf.io.FixedLenFeature([], tf.string, ""),
-    "image/class/label": tf.io.FixedLenFeature([], tf.int64),
+ENCODED, FORMAT, LABEL = FEATURES["encoded"], FEATURES["format"], FEATURES["label"]
+PARSED = {  # what is read of a record
+    ENCODED: tf.io.FixedLenFeature([], tf.string),
+    FORMAT: tf.io.FixedLenFeature([], tf.string, ""),
+    LABEL: tf.io.FixedLenFeature([], tf.int64),
 }
 # libjpeg's accurate transform is also Pillow's; TensorFlow's default is off by up to 21 levels.
 EXACT = "INTEGER_ACCURATE"
-BLANK = b"blank"  # the format of a record that is none of the dataset's
+BLANK = "blank"  # the format of a record that is none of the dataset's
 
 
 def blank(info: DatasetInfo) -> bytes:
@@ -26,11 +28,8 @@ def blank(info: DatasetInfo) -> bytes:
     jpeg = io.BytesIO()
     black.save(jpeg, "JPEG")
     encoded = {"raw": black.tobytes(), "jpeg": jpeg.getvalue()}[info.encoding]
-    example = tf.train.Example()
-    for name, value in (("image/encoded", encoded), ("image/format", BLANK)):
-        example.features.feature[name].bytes_list.value.append(value)
-    example.features.feature["image/class/label"].int64_list.value.append(0)
-    return example.SerializeToString()
+    side = info.image_size
+    return encode_example(Record(encoded, BLANK, side, side, 0, synset="", text="", filename=""))
 
 
 def decode_crops(records: tf.Tensor, info: DatasetInfo, offsets: tf.Tensor, size: int) -> tuple:
@@ -39,10 +38,10 @@ def decode_crops(records: tf.Tensor, info: DatasetInfo, offsets: tf.Tensor, size
     Args: records, string [n], n known: the bytes of a `tf.train.Example` each; offsets, int32
         [n, 2]: (y, x) of each crop's corner. A blank record has weight 0.
     """
-    parsed = tf.io.parse_example(records, FEATURES)
-    crops = _crops_of(tf.unstack(parsed["image/encoded"]), info, offsets, size)
-    weights = tf.cast(tf.not_equal(parsed["image/format"], BLANK), tf.float32)
-    return crops, tf.cast(parsed["image/class/label"], tf.int32), weights
+    parsed = tf.io.parse_example(records, PARSED)
+    crops = _crops_of(tf.unstack(parsed[ENCODED]), info, offsets, size)
+    weights = tf.cast(tf.not_equal(parsed[FORMAT], BLANK), tf.float32)
+    return crops, tf.cast(parsed[LABEL], tf.int32), weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,11 +59,11 @@ class Memory:
     @staticmethod
     def part(record: tf.Tensor, info: DatasetInfo, pixels: bool) -> tuple[tf.Tensor, tf.Tensor]:
         """What is kept of one record."""
-        parsed = tf.io.parse_single_example(record, FEATURES)
-        image = parsed["image/encoded"]
+        parsed = tf.io.parse_single_example(record, PARSED)
+        image = parsed[ENCODED]
         if pixels:
             image = rows_of(image, info)
-        return image, tf.cast(parsed["image/class/label"], tf.int32)
+        return image, tf.cast(parsed[LABEL], tf.int32)
 
     def crops(self, numbers: tf.Tensor, info: DatasetInfo, offsets: tf.Tensor, size: int) -> tuple:
         """As `decode_crops`, of the records of these numbers, int64 [n]."""

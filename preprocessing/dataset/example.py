@@ -56,7 +56,15 @@ def _declare_example() -> type:
     def message(name: str) -> descriptor_pb2.DescriptorProto:
         return file.message_type.add(name=name)
 
-    def add(parent, name, number, kind, repeated=False, type_name=None, **more) -> None:
+    def add(
+        parent: descriptor_pb2.DescriptorProto,
+        name: str,
+        number: int,
+        kind: int,
+        repeated: bool = False,
+        type_name: str | None = None,
+        **more: Any,
+    ) -> None:
         label = kinds.LABEL_REPEATED if repeated else kinds.LABEL_OPTIONAL
         parent.field.add(
             name=name, number=number, type=kind, label=label, type_name=type_name, **more

@@ -6,7 +6,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -183,7 +183,7 @@ def _checked_shard(split: str, index: int, count: int, values: dict[str, Any]) -
     return shard
 
 
-def _triple(values: list, convert=float) -> tuple:
+def _triple(values: list, convert: Callable = float) -> tuple:
     result = tuple(convert(value) for value in values)
     if len(result) != 3 or any(isinstance(v, float) and not math.isfinite(v) for v in result):
         raise ValueError(f"expected three finite numbers, received {values}")

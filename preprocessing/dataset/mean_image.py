@@ -1,5 +1,6 @@
-"""The training split's mean image."""
+"""The training split's mean image: mean_image.npy, written and read."""
 
+import io
 import os
 from pathlib import Path
 
@@ -8,6 +9,13 @@ import numpy as np
 from preprocessing.dataset.info import read_info
 from preprocessing.dataset.names import MEAN_FILE
 from preprocessing.errors import DatasetError
+
+
+def encode_mean_image(mean: np.ndarray) -> bytes:
+    """mean_image.npy's bytes, of a float [N, N, 3] in RGB, 0..255."""
+    buffer = io.BytesIO()
+    np.save(buffer, mean.astype(np.float32), allow_pickle=False)
+    return buffer.getvalue()
 
 
 def read_mean_image(directory: str | os.PathLike) -> np.ndarray:

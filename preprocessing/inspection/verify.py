@@ -55,7 +55,7 @@ def verify_dataset(
     """
     info = load_info(directory, files_for)
     shards = [shard for shards in info.splits.values() for shard in shards]
-    problems = _strangers(directory, info, files_for)
+    problems = _unlisted_shards(directory, info, files_for)
     done = Tally()
     with ProgressDisplay(sum(shard.examples for shard in shards), 0, done):
         if workers == 0:
@@ -74,14 +74,14 @@ def verify_dataset(
 
 def _collected(checks: Iterator[tuple[Shard, list[str]]], done: Tally) -> list[str]:
     problems = []
-    for shard, found in checks:
-        problems += found
+    for shard, shard_problems in checks:
+        problems += shard_problems
         done.add(shard.examples)
     return problems
 
 
-def _strangers(directory: str, info: DatasetInfo, files_for: FilesFor) -> list[str]:
-    """Shards that lie there and belong to no split."""
+def _unlisted_shards(directory: str, info: DatasetInfo, files_for: FilesFor) -> list[str]:
+    """A line for each shard in the directory that no split lists."""
     known = {shard.name for shards in info.splits.values() for shard in shards}
     problems = []
     for name in files_for(directory).names(directory):

@@ -16,6 +16,7 @@ import numpy as np
 import PIL.Image
 
 from preprocessing.dataset.info import DatasetInfo, Shard, serialize_info
+from preprocessing.dataset.mean_image import encode_mean_image
 from preprocessing.dataset.names import (
     INFO_FILE,
     MEAN_FILE,
@@ -134,7 +135,7 @@ def publish(workspace: Workspace, outcome: Outcome) -> None:
     for name in sorted(names & waiting):
         files.move(workspace.shard(name), files.join(output, name))
     for name, data in (
-        (MEAN_FILE, _npy(outcome.mean_image)),
+        (MEAN_FILE, encode_mean_image(outcome.mean_image)),
         (MEAN_IMAGE, _png(outcome.mean_image)),
         (REJECTS_FILE, None),
     ):
@@ -154,12 +155,6 @@ def _is_shard_name(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _npy(mean: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, mean, allow_pickle=False)
-    return buffer.getvalue()
 
 
 def _png(mean: np.ndarray) -> bytes:

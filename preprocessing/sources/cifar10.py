@@ -56,7 +56,7 @@ def list_cifar10(
 def _unpack(files: Files, archive: str, target_files: Files, target: str) -> None:
     """Writes the batches and the class names to the folder `target`."""
     target_files.make_folder(target)
-    found = set()
+    unpacked = set()
     try:
         with files.open(archive) as file, tarfile.open(fileobj=file, mode="r|gz") as members:
             for member in members:
@@ -65,14 +65,14 @@ def _unpack(files: Files, archive: str, target_files: Files, target: str) -> Non
                     continue
                 if member.size > _MAX_BATCH_BYTES:
                     raise tarfile.ReadError(f"{name} of {member.size} bytes")
-                found.add(name)
+                unpacked.add(name)
                 with target_files.create(target_files.join(target, name)) as output:
                     source = members.extractfile(member)
                     while data := source.read(1 << 20):
                         output.write(data)
     except (tarfile.TarError, zlib.error, EOFError) as error:
         raise DatasetError(f"expected {ARCHIVE} in {archive}: {error}; fetch it again") from error
-    missing = {*BATCHES, NAMES} - found
+    missing = {*BATCHES, NAMES} - unpacked
     if missing:
         raise DatasetError(
             f"expected {ARCHIVE}: {archive} has no {min(missing)}; the python version of the data "

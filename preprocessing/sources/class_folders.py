@@ -56,7 +56,7 @@ def _add_class_folders(lister: Lister, split: str, path: str, labels: dict[str, 
     files = lister.files
     names = classes = lister.class_folders(path) if split != "train" else list(labels)
     if split == "test" and not classes:
-        lister.add_folder(split, path, lambda name: UNLABELLED)
+        lister.add_folder(split, path, lambda _: UNLABELLED)
         return
     for name in names:
         if name not in labels:

@@ -12,6 +12,7 @@ import tarfile
 import zlib
 from collections import Counter
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from preprocessing.errors import DatasetError
 from preprocessing.storage.files import Files
@@ -126,9 +127,9 @@ def _check_unpacked_size(meta: bytes) -> None:
         position += 8 + size
 
 
-def _unpack(file, where: str) -> tuple[bytes, bytes]:
+def _unpack(file: BinaryIO, where: str) -> tuple[bytes, bytes]:
     """meta.mat and the ground-truth file from the packed kit."""
-    found: dict[str, bytes] = {}
+    contents: dict[str, bytes] = {}
     try:
         with tarfile.open(fileobj=file, mode="r|gz") as archive:
             for member in archive:
@@ -138,15 +139,15 @@ def _unpack(file, where: str) -> tuple[bytes, bytes]:
                 if name in (META, GROUND_TRUTH) and member.isreg():
                     if member.size > _MAX_FILE_BYTES:
                         raise tarfile.ReadError(f"{name} of {member.size} bytes")
-                    found[name] = archive.extractfile(member).read()
+                    contents[name] = archive.extractfile(member).read()
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
         raise DatasetError(f"expected the development kit in {where}: {error}") from error
     for name in (META, GROUND_TRUTH):
-        if name not in found:
+        if name not in contents:
             raise DatasetError(
                 f"expected data/{name} in {where}, found none: it is truncated, or another kit"
             )
-    return found[META], found[GROUND_TRUTH]
+    return contents[META], contents[GROUND_TRUTH]
 
 
 def _read(files: Files, path: str) -> bytes:

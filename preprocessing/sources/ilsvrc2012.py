@@ -39,7 +39,7 @@ def list_ilsvrc2012(files: Files, folder: str, report: Report) -> Listing:
     _add_ilsvrc_validation(lister, validation, kit, labels)
     test = _archive_or_folder(files, folder, TEST_ARCHIVES, "test", required=False)
     if test:
-        _add_flat(lister, "test", test, lambda name: UNLABELLED)
+        _add_flat(lister, "test", test, lambda _: UNLABELLED)
     return lister.listing
 
 
@@ -54,9 +54,9 @@ def _archive_or_folder(
         return files.join(folder, name)
     if not required:
         return None
-    found = ", ".join(files.names(folder)[:5]) or "nothing"
+    names = ", ".join(files.names(folder)[:5]) or "nothing"
     raise DatasetError(
-        f"expected {' or '.join(archives)} or a folder {name}/ in {folder!r}, found {found}"
+        f"expected {' or '.join(archives)} or a folder {name}/ in {folder!r}, found {names}"
     )
 
 
@@ -67,7 +67,7 @@ def _add_ilsvrc_train(lister: Lister, path: str, kit: Devkit | None) -> dict[str
         wnids = lister.class_folders(path)
         labels = _set_ilsvrc_classes(lister, wnids, path, kit)
         for wnid, label in labels.items():
-            lister.add_folder("train", files.join(path, wnid), lambda name, label=label: label)
+            lister.add_folder("train", files.join(path, wnid), lambda _, label=label: label)
         return labels
     lister.identify(TRAIN_ARCHIVE, path)
     with files.open(path) as file:
@@ -78,7 +78,15 @@ def _add_ilsvrc_train(lister: Lister, path: str, kit: Devkit | None) -> dict[str
         for wnid, (name, member) in zip(wnids, inner.items(), strict=True):
             before = len(lister.listing.splits.get("train", ()))
             start, end = member.offset, member.offset + member.size
-            lister.add_tar("train", file, container, f"{path}:{name}", labels[wnid], start, end)
+            lister.add_tar(
+                "train",
+                file,
+                container,
+                f"{path}:{name}",
+                lambda _, label=labels[wnid]: label,
+                start,
+                end,
+            )
             if len(lister.listing.splits.get("train", ())) == before:
                 raise DatasetError(f"expected images in {path}:{name}, found none")
     return labels
@@ -126,8 +134,8 @@ def _add_ilsvrc_validation(
         raise DatasetError(
             f"expected {DEVKIT_ARCHIVE} in {lister.folder!r}: the labels of {path} are in it"
         )
-    _add_flat(lister, "validation", path, lambda name: _truth(name, path, kit, labels))
-    numbers = sorted(_number(ref.name) for ref in lister.listing.splits["validation"])
+    _add_flat(lister, "validation", path, lambda name: _validation_label(name, path, kit, labels))
+    numbers = sorted(_validation_number(ref.name) for ref in lister.listing.splits["validation"])
     if numbers != list(range(1, len(kit.validation) + 1)):
         raise DatasetError(
             f"the development kit does not fit {path}: {GROUND_TRUTH} has {len(kit.validation)} "
@@ -143,19 +151,19 @@ def _add_flat(lister: Lister, split: str, path: str, label_of: Callable[[str], i
     lister.identify(path.rpartition("/")[2], path)
     with lister.files.open(path) as file:
         container = lister.listing.add_container("archive", path)
-        lister.add_tar(split, file, container, path, UNLABELLED, label_of=label_of)
+        lister.add_tar(split, file, container, path, label_of)
     if split not in lister.listing.splits:
         raise DatasetError(f"expected images in {path}, found none")
 
 
-def _number(name: str) -> int:
+def _validation_number(name: str) -> int:
     match = _VALIDATION_NAME.fullmatch(name)
     return int(match[1]) if match else 0
 
 
-def _truth(name: str, where: str, kit: Devkit, labels: dict[str, int]) -> int:
+def _validation_label(name: str, where: str, kit: Devkit, labels: dict[str, int]) -> int:
     """The label of a validation image, from the number in its name."""
-    number = _number(name)
+    number = _validation_number(name)
     if not 1 <= number <= len(kit.validation):
         raise DatasetError(
             f"the development kit does not fit {where}: expected ILSVRC2012_val_00000001.JPEG to "
@@ -174,9 +182,9 @@ def _check_against_kit(lister: Lister, path: str, kit: Devkit, labels: dict[str,
     """Validation folders must agree with the ground truth where names are the official ones."""
     for ref in lister.listing.splits["validation"]:
         name = ref.name.rpartition("/")[2]
-        if _number(name) and _truth(name, path, kit, labels) != ref.label:
+        if _validation_number(name) and _validation_label(name, path, kit, labels) != ref.label:
             wnid = lister.listing.classes[ref.label].synset
             raise DatasetError(
                 f"the development kit does not fit {path}: {name} is in folder {wnid}, but its "
-                f"class is {kit.validation[_number(name) - 1]}"
+                f"class is {kit.validation[_validation_number(name) - 1]}"
             )

@@ -5,6 +5,7 @@ Nothing is extracted or decoded. The sources are ilsvrc2012.py and class_folders
 
 import hashlib
 from collections.abc import Callable
+from typing import BinaryIO
 
 from preprocessing.errors import DatasetError
 from preprocessing.sources.listing import ImageRef, Listing, RejectEntry
@@ -40,16 +41,31 @@ class Lister:
         entry = self.files.entry(path)
         self.listing.identity[item] = f"{entry.size} bytes, changed {entry.changed}"
 
-    def add_tar(self, split, file, container, path, label, start=0, end=None, label_of=None):
-        """Adds the images of a tar archive (or of one inside another)."""
+    def add_tar(
+        self,
+        split: str,
+        file: BinaryIO,
+        container: int,
+        path: str,
+        label_of: Callable[[str], int],
+        start: int = 0,
+        end: int | None = None,
+    ) -> None:
+        """Adds the images of the tar archive at start:end of an opened file.
+
+        Args:
+            file: opened for reading; container: its number in the listing.
+            path: how to call the archive in rejects and errors.
+            label_of: an image's label, from its name.
+        """
         for member in list_tar(file, path, start, end):
             name = member.name.rpartition("/")[2]
             if member.problem:
                 detail = f"{member.name!r} is no regular file of a plain name"
                 self.reject(split, name, path, member.problem, detail)
                 continue
-            number = label_of(name) if label_of else label
-            self.add(split, ImageRef(container, name, member.offset, member.size, number))
+            label = label_of(name)
+            self.add(split, ImageRef(container, name, member.offset, member.size, label))
 
     def add_folder(self, split: str, path: str, label_of: Callable[[str], int]) -> None:
         """Adds the images below a folder; what it holds is identified by a digest."""

@@ -84,7 +84,7 @@ def test_any_prefix_is_rejected_or_whole(format):
     format=st.sampled_from(sorted(FILES)),
     changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=8),
 )
-def test_damaged_bytes_give_a_image_or_a_reject(format, changes):
+def test_damaged_bytes_give_an_image_or_a_reject(format, changes):
     data = bytearray(FILES[format])
     for place, value in changes:
         data[int(place * len(data))] = value

@@ -55,8 +55,8 @@ def verify(folder):
 def rewrite(folder, change):
     """Rewrites the first shard with changed records and honest checksums."""
     with open(folder / FIRST, "rb") as file:
-        some = [decode_example(data) for data in read_records(file)]
-    replace(folder, b"".join(frame(encode_example(record)) for record in change(some)))
+        records = [decode_example(data) for data in read_records(file)]
+    replace(folder, b"".join(frame(encode_example(record)) for record in change(records)))
 
 
 def replace(folder, data, examples=None):
@@ -102,12 +102,12 @@ def test_a_shard_that_belongs_to_nothing(copy):
 
 
 def test_a_wrong_count(copy):
-    rewrite(copy, lambda some: some[:-1])
+    rewrite(copy, lambda records: records[:-1])
     assert verify(copy) == [f"{FIRST}: 5 readable records, expected 6"]
 
 
 def _first(**values):
-    return lambda some: [dataclasses.replace(some[0], **values), *some[1:]]
+    return lambda records: [dataclasses.replace(records[0], **values), *records[1:]]
 
 
 @pytest.mark.parametrize(
