@@ -22,9 +22,9 @@ from alexnet_tf.runs import directory as run_directory
 from alexnet_tf.runs.checkpoints import Checkpoints
 from alexnet_tf.runs.directory import Run
 from alexnet_tf.training import strategy as strategies
-from alexnet_tf.training.library_optimizer import create
 from alexnet_tf.training.loop import Progress
 from alexnet_tf.training.loss_scale import LossScale
+from alexnet_tf.training.optimizers.optimizer import Optimizer
 from preprocessing.dataset.info import read_info
 
 
@@ -100,7 +100,7 @@ def _save(run: Run, weights: dict) -> None:
     for weight in named:
         weight.variable.assign(weights[weight.name])
     with strategy.scope():  # some optimizers begin with the weights' values
-        optimizer = create(run.config.optimizer, named)
+        optimizer = Optimizer(run.config.optimizer, named)
     groups = {
         "weights": {weight.name: weight.variable for weight in named},
         **optimizer.state,

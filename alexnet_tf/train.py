@@ -23,8 +23,8 @@ from alexnet_tf.monitoring.tensorboard import Board
 from alexnet_tf.runs import directory as run_directory
 from alexnet_tf.runs.setup import Assembly, reason_of
 from alexnet_tf.training import strategy as strategies
-from alexnet_tf.training.library_optimizer import averaged, check
 from alexnet_tf.training.loop import Hooks, Loop, NonFinite, Progress, Stopped, Window
+from alexnet_tf.training.optimizers.optimizer import averaged, check
 from alexnet_tf.training.schedule import Schedule
 
 PROBED = 64  # images on which diagnostics are measured

@@ -22,7 +22,7 @@ from alexnet_tf.network.layers import dropout_seed
 from alexnet_tf.network.model import build
 from alexnet_tf.network.spec import NetworkSpec
 from alexnet_tf.network.weights import weights_of
-from alexnet_tf.training.library_optimizer import create
+from alexnet_tf.training.optimizers.optimizer import Optimizer
 from alexnet_tf.training.step import Arguments, TrainingStep
 from preprocessing.dataset.info import ColorStatistics
 
@@ -167,7 +167,7 @@ def case_of(
         weights = weights_of(model)
         step = TrainingStep(
             strategy,
-            create(config.optimizer, weights),
+            Optimizer(config.optimizer, weights),
             transform.training,
             forward,
             jit_compile=jit_compile,

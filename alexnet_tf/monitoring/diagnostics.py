@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection
 import keras
 import tensorflow as tf
 
-from alexnet_tf.training.optimizer import Momentum
+from alexnet_tf.training.optimizers.optimizer import Optimizer
 
 FLAT = 0.99  # of ln(classes): a mean loss of this or more has learned next to nothing
 
@@ -31,7 +31,7 @@ class Diagnostics:
         self,
         strategy: tf.distribute.Strategy,
         model: keras.Model,
-        optimizer: Momentum,
+        optimizer: Optimizer,
         images: tf.Tensor,
     ):
         self.strategy, self.optimizer, self.images = strategy, optimizer, images

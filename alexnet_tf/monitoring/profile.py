@@ -6,7 +6,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from alexnet_tf.training.optimizer import Momentum
+from alexnet_tf.training.optimizers.optimizer import Optimizer
 from alexnet_tf.training.step import TrainingStep
 
 AFTER = 10  # steps of this process, the first of which trace and compile
@@ -23,7 +23,7 @@ class ProfiledStep:
         self._calls = 0
 
     @property
-    def optimizer(self) -> Momentum:
+    def optimizer(self) -> Optimizer:
         return self._step.optimizer
 
     def take_waiting(self) -> float:

@@ -23,9 +23,9 @@ from alexnet_tf.network.weights import weights_of
 from alexnet_tf.runs.checkpoints import Checkpoints
 from alexnet_tf.runs.directory import Run
 from alexnet_tf.training import strategy as strategies
-from alexnet_tf.training.library_optimizer import create
 from alexnet_tf.training.loop import NonFinite, Progress
 from alexnet_tf.training.loss_scale import LossScale
+from alexnet_tf.training.optimizers.optimizer import Optimizer
 from alexnet_tf.training.step import TrainingStep, check_parts
 from alexnet_tf.training.workers import Workers
 
@@ -65,7 +65,7 @@ class Assembly:
                 precision=training.precision,
                 placement=self.placement,
             )
-            self.optimizer = create(self.config.optimizer, weights_of(self.model))
+            self.optimizer = Optimizer(self.config.optimizer, weights_of(self.model))
             self.loss_scale = LossScale() if training.precision == "mixed_float16" else None
         self.checkpoints = Checkpoints(run.checkpoints, training.keep_checkpoints)
         self.validation = self._validation(data)

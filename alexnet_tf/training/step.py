@@ -13,7 +13,7 @@ from alexnet_tf.evaluation.metrics import COLUMNS, per_example
 from alexnet_tf.fusion import fused
 from alexnet_tf.network.weights import Weight
 from alexnet_tf.training.loss_scale import LossScale, all_finite
-from alexnet_tf.training.optimizer import Momentum
+from alexnet_tf.training.optimizers.optimizer import Optimizer
 from alexnet_tf.training.products import fast_gradients
 
 NetworkInput = Callable[[dict, tf.Tensor], tf.Tensor]  # (batch, noise coefficient) → images
@@ -51,7 +51,7 @@ class TrainingStep:
     def __init__(
         self,
         strategy: tf.distribute.Strategy,
-        optimizer: Momentum,
+        optimizer: Optimizer,
         network_input: NetworkInput,
         forward: Forward,
         accumulation_steps: int = 1,

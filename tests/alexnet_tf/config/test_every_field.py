@@ -30,7 +30,7 @@ from alexnet_tf.training.schedule import Schedule
 from preprocessing.dataset.mean_image import read_mean_image
 from tests import tiny_datasets
 from tests.alexnet_tf.training.lanes import supported
-from tests.alexnet_tf.training.test_optimizer import Rig
+from tests.alexnet_tf.training.optimizers.test_momentum_rule import Rig
 
 ROOT = Path(__file__).parents[3]
 BASE = ("network.variant=original", "network.width=0.05", "network.input_size=64")

@@ -7,7 +7,7 @@ import pytest
 
 from alexnet_tf.compat import KERAS_3
 from alexnet_tf.config.schema import LambConfig, OptimizerConfig
-from alexnet_tf.training.keras_rules import SINCE
+from alexnet_tf.training.optimizers.keras_rules import SINCE
 
 HAS_ADDONS = not KERAS_3 and importlib.util.find_spec("tensorflow_addons") is not None
 VERSION = tuple(int(part) for part in keras.__version__.split(".")[:2])

@@ -9,8 +9,8 @@ import tensorflow as tf
 from alexnet_tf.config.schema import MomentumConfig, OptimizerConfig
 from alexnet_tf.network.layers import dropout_seed
 from alexnet_tf.network.weights import weights_of
-from alexnet_tf.training.library_optimizer import create
 from alexnet_tf.training.loss_scale import LossScale
+from alexnet_tf.training.optimizers.optimizer import Optimizer
 from alexnet_tf.training.step import Arguments, TrainingStep
 
 
@@ -45,7 +45,7 @@ class Trainer:
     ):
         """Call it under the strategy's scope."""
         self.strategy = strategy
-        self.optimizer = create(config or MomentumConfig(), weights_of(model))
+        self.optimizer = Optimizer(config or MomentumConfig(), weights_of(model))
         size: list[int] = []
         self.batch_size = size
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from alexnet_tf.config.schema import MomentumConfig, OptimizerConfig
 from alexnet_tf.network.weights import Weight
-from alexnet_tf.training.library_optimizer import create
-from alexnet_tf.training.optimizer import momentum_velocity
+from alexnet_tf.training.optimizers.momentum_rule import momentum_velocity
+from alexnet_tf.training.optimizers.optimizer import Optimizer
 from tests.alexnet_tf.training.one_device import strategy
 from tests.reference import update as reference
 
@@ -29,7 +29,7 @@ class Rig:
                 layer, _, tower = layer.partition("_")
                 variable = tf.Variable(np.asarray(value, np.float32))
                 weights.append(Weight(layer, tower, kind, variable))
-            self.optimizer = create(config, weights)
+            self.optimizer = Optimizer(config, weights)
         self._apply = {}
 
     def step(self, gradients: dict[str, np.ndarray], rates: dict[str, float], finite=None):

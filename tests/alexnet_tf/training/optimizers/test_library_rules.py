@@ -25,10 +25,10 @@ from alexnet_tf.network.weights import weights_of
 from alexnet_tf.runs import directory as run_directory
 from alexnet_tf.runs.checkpoints import Checkpoints
 from alexnet_tf.runs.restore import restored_model
-from alexnet_tf.training.library_optimizer import averaged
+from alexnet_tf.training.optimizers.optimizer import averaged
 from tests.alexnet_tf.training.lanes import addons_only, keras_3_only, needs, needs_lamb
+from tests.alexnet_tf.training.optimizers.test_momentum_rule import SHAPES, Rig
 from tests.alexnet_tf.training.processes import variables, write_inputs
-from tests.alexnet_tf.training.test_optimizer import SHAPES, Rig
 from tests.reference import library_updates as reference
 
 KERNEL = "fc8/kernel"
@@ -132,7 +132,8 @@ def test_lookahead_by_hand():
 
 @needs(MovingAverageConfig())
 def test_a_moving_average_by_hand():
-    """Weights as in test_optimizer: 0.75, 0.2875, −0.1501875; the average halves the way to each.
+    """Weights as in test_momentum_rule: 0.75, 0.2875, −0.1501875; the average halves the
+    way to each.
 
     A frozen weight's average is the weight.
     """

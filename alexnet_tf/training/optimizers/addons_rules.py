@@ -37,7 +37,7 @@ def check(config: OptimizerConfig) -> None:
 
 
 def rule(config: OptimizerConfig, variable: tf.Variable, decay: float):
-    """See `library_optimizer`."""
+    """See `optimizer`."""
     rate, rate_decay = _Given(), _Given()
     optimizer = _optimizer(config, rate, rate_decay, decay)
     inner = getattr(optimizer, "_optimizer", None)  # of Lookahead and MovingAverage

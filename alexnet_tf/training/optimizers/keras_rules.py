@@ -37,7 +37,7 @@ def check(config: OptimizerConfig) -> None:
 
 
 def rule(config: OptimizerConfig, variable: tf.Variable, decay: float):
-    """See `library_optimizer`."""
+    """See `optimizer`."""
     optimizer, names = _optimizer(config)
     optimizer.build([variable])
     steps, *slots = (tf_variable(own) for own in optimizer.variables)
