@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             counts.add(batch.labels, average(batch.probabilities, weights))
     names = [str(run.path) for run in runs]
     subject = report.Subject(names, weights, split.name, views, split.info, part)
-    _write(report.as_json(subject, counts), runs[0].path / "evaluation", len(runs))
+    _write(subject, counts, runs[0].path / "evaluation")
     return 0
 
 
@@ -101,14 +101,15 @@ def _searched(stream: Iterable[Predictions], classes: int) -> tuple[list[float],
     return weights.tolist(), "odd positions", counts
 
 
-def _write(content: dict, directory: Path, runs: int) -> None:
+def _write(subject: report.Subject, counts: ErrorCounts, directory: Path) -> None:
     """Prints the line, and writes the report as JSON and Markdown, each under a temporary name."""
+    content = report.as_json(subject, counts)
     print(report.line(content))
-    kind = "ensemble" if runs > 1 else content["split"]
-    path = directory / f"{kind}-{content['views']}-views.json"
+    kind = "ensemble" if len(subject.runs) > 1 else subject.split
+    path = directory / f"{kind}-{subject.views}-views.json"
     directory.mkdir(exist_ok=True)
     write_text(path, json.dumps(content, indent=1) + "\n")
-    write_text(path.with_suffix(".md"), report.as_markdown(content))
+    write_text(path.with_suffix(".md"), report.as_markdown(subject, counts))
     print(f"report: {path}")
 
 

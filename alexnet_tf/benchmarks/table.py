@@ -6,7 +6,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
+from tabulate import tabulate
+
 from preprocessing.dataset.atomic import write_text
+
+_ALIGNED = ("left", "right", "right", "right", "left")
 
 
 @dataclass(frozen=True)
@@ -32,18 +36,21 @@ class Table:
 
     def text(self) -> str:
         """Aligned columns: what, figure, limit, ratio, note."""
-        width = max(len(row.what) for row in self.rows)
-        lines = [
-            self.title,
-            f"  {'':{width}}  {self.unit:>14}  {'limit':>10}  {'ratio':>5}",
+        columns = ("", self.unit, "limit", "ratio", "")
+        cells = [
+            (
+                row.what,
+                f"{row.figure:,.1f}",
+                f"{row.limit:,.1f}" if row.limit else "",
+                f"{row.ratio:.2f}" if row.limit else "",
+                row.note,
+            )
+            for row in self.rows
         ]
-        for row in self.rows:
-            limit = f"{row.limit:10,.1f}" if row.limit else " " * 10
-            ratio = f"{row.ratio:5.2f}" if row.limit else " " * 5
-            figure = f"{row.figure:14,.1f}"
-            lines.append(f"  {row.what:{width}}  {figure}  {limit}  {ratio}  {row.note}".rstrip())
-        lines += [f"  {name}: {value}" for name, value in self.facts.items()]
-        return "\n".join(lines)
+        table = tabulate(cells, columns, "plain", disable_numparse=True, colalign=_ALIGNED)
+        facts = [f"{name}: {value}" for name, value in self.facts.items()]
+        lines = [self.title, *(f"  {line}" for line in (*table.splitlines(), *facts))]
+        return "\n".join(line.rstrip() for line in lines)
 
     def write_json(self, path: str) -> None:
         """Under a temporary name, then renamed. Raises OSError."""

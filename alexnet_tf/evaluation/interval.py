@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-from scipy.stats import binomtest
-
 ROUNDING = 1e-6  # images by which error · examples may miss a whole number
 
 
@@ -31,5 +29,7 @@ def wilson(error: float, examples: int) -> tuple[float, float]:
 
 
 def _of_whole(errors: int, examples: int) -> tuple[float, float]:
+    from scipy.stats import binomtest  # takes a second, and only a report needs it
+
     interval = binomtest(errors, examples).proportion_ci(0.95, method="wilson")
     return max(0.0, float(interval.low)), min(1.0, float(interval.high))

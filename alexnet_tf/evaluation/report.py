@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from alexnet_tf.evaluation.error_counts import BINS, ErrorCounts
+from tabulate import tabulate
+
+from alexnet_tf.evaluation.error_counts import BINS, ClassErrors, ErrorCounts
 from alexnet_tf.evaluation.interval import wilson
 from alexnet_tf.evaluation.published import PUBLISHED, comparable
 from preprocessing.dataset.info import DatasetInfo
@@ -50,7 +52,13 @@ def as_json(subject: Subject, counts: ErrorCounts) -> dict:
         "top5_interval": wilson(result.top5_error, result.examples),
         "calibration_error": counts.calibration_error,
         "calibration_bins": [
-            {"from": i / BINS, "images": int(n), "right": right, "probability": probability}
+            {
+                "from": i / BINS,
+                "to": (i + 1) / BINS,
+                "images": int(n),
+                "sum_of_right": right,
+                "sum_of_highest_probabilities": probability,
+            }
             for i, (n, right, probability) in enumerate(counts.bins.tolist())
         ],
         "classes": rows,
@@ -68,8 +76,11 @@ def line(report: dict) -> str:
     )
 
 
-def as_markdown(report: dict) -> str:
-    """`report` (of as_json) as a page."""
+def as_markdown(subject: Subject, counts: ErrorCounts) -> str:
+    """The report as a page."""
+    report = as_json(subject, counts)
+    names = [name.text for name in subject.info.classes]
+    worst = counts.worst_classes(WORST)
     parts = [
         "# Evaluation",
         f"{report['examples']:,} images of the {report['split']} split ({report['images']}),"
@@ -94,7 +105,7 @@ def as_markdown(report: dict) -> str:
     ]
     if report["published"]:
         parts += ["## Beside the published errors", _beside(report)]
-    parts += [f"## The {min(WORST, len(report['classes']))} worst classes", _classes(report)]
+    parts += [f"## The {len(worst)} worst classes", class_table(worst, names)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -104,7 +115,7 @@ def _with_interval(report: dict, which: str) -> str:
 
 
 def _beside(report: dict) -> str:
-    own = {**report, "what": "this evaluation", "source": "", "views": report["views"]}
+    this = {**report, "what": "this evaluation", "source": ""}
     return _table(
         ("network", "source", "views", "top-1 error", "top-5 error", "log-loss"),
         [
@@ -116,32 +127,28 @@ def _beside(report: dict) -> str:
                 f"{row['top5_error']:.2%}",
                 "" if row["loss"] is None else f"{row['loss']:.4f}",
             )
-            for row in [own, *report["published"]]
+            for row in [this, *report["published"]]
         ],
     )
 
 
-def _classes(report: dict) -> str:
-    names = {row["synset"]: row["name"] for row in report["classes"]}
-    worst = sorted(report["classes"], key=lambda c: (-c["top1_error"], -c["top5_error"]))[:WORST]
+def class_table(rows: Sequence[ClassErrors], names: Sequence[str]) -> str:
+    """A Markdown table of some classes' errors; `names` by label."""
     return _table(
         ("class", "images", "top-1 error", "top-5 error", "most often taken for"),
         [
             (
-                row["name"],
-                row["examples"],
-                f"{row['top1_error']:.1%}",
-                f"{row['top5_error']:.1%}",
-                f"{names.get(row['mistaken_for'], row['mistaken_for'])} ({row['mistaken']})"
-                if row["mistaken"]
-                else "",
+                names[row.label],
+                row.examples,
+                f"{row.top1_error:.1%}",
+                f"{row.top5_error:.1%}",
+                "" if row.mistaken_for is None else f"{names[row.mistaken_for]} ({row.mistaken})",
             )
-            for row in worst
+            for row in rows
         ],
     )
 
 
-def _table(head: Sequence, rows: Sequence[Sequence]) -> str:
-    cells = [head, ["---"] * len(head), *rows]
-    escaped = ([str(cell).replace("|", "\\|") for cell in row] for row in cells)
-    return "\n".join(f"| {' | '.join(row)} |" for row in escaped)
+def _table(head: Sequence[str], rows: Sequence[Sequence]) -> str:
+    escaped = [[str(cell).replace("|", "\\|") for cell in row] for row in rows]
+    return tabulate(escaped, head, "pipe", disable_numparse=True)

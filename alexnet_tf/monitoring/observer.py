@@ -17,6 +17,7 @@ from alexnet_tf.data.split import Share, Split
 from alexnet_tf.evaluation.error_counts import ErrorCounts
 from alexnet_tf.evaluation.image_features import FeatureExtractor, ImageFeatures
 from alexnet_tf.evaluation.predictions import Network
+from alexnet_tf.evaluation.report import class_table
 from alexnet_tf.figures.classes import confusion_matrix
 from alexnet_tf.figures.page import pixels, style
 from alexnet_tf.figures.tiles import figure_3, tile
@@ -87,7 +88,8 @@ class Observer:
         with style():
             matrix = pixels(confusion_matrix(counts.confusion, self.names))
         self.board.image("validation", "confusion matrix", matrix, step)
-        self.board.text("validation", "worst classes", _worst(counts, self.names), step)
+        table = class_table(counts.worst_classes(WORST), self.names)
+        self.board.text("validation", "worst classes", table, step)
 
     def _projector(self, seen: ImageFeatures, count: int) -> None:
         if not count:
@@ -118,16 +120,6 @@ def _training_sheet(
     real = batch["weight"].numpy() > 0
     shown = np.clip(np.round((seen + mean).numpy()[real]), 0, 255).astype(np.uint8)
     return tile(shown, columns=int(np.ceil(np.sqrt(len(shown)))), gap=4)
-
-
-def _worst(counts: ErrorCounts, names: list[str]) -> str:
-    rows = [
-        f"| {names[c.label]} | {c.examples} | {c.top1_error:.1%} | {c.top5_error:.1%} |"
-        f" {'' if c.mistaken_for is None else f'{names[c.mistaken_for]} ({c.mistaken})'} |"
-        for c in counts.worst_classes(WORST)
-    ]
-    head = "| class | images | top-1 error | top-5 error | most often taken for |"
-    return "\n".join([head, "| --- | --- | --- | --- | --- |", *rows])
 
 
 def _forward(model: keras.Model):
