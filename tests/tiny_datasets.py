@@ -8,10 +8,17 @@ import numpy as np
 from PIL import Image
 
 from preprocessing.dataset.example import Record, encode_example
-from preprocessing.dataset.info import ClassName, ColorStatistics, DatasetInfo, Shard, write_info
-from preprocessing.dataset.mean_image import encode_mean_image
-from preprocessing.dataset.names import MEAN_FILE, shard_name
+from preprocessing.dataset.info import (
+    ClassName,
+    ColorStatistics,
+    DatasetInfo,
+    Shard,
+    StoredFile,
+    write_info,
+)
+from preprocessing.dataset.names import shard_name
 from preprocessing.dataset.tfrecord import frame
+from preprocessing.job.other_files import other_files
 
 
 def colored_squares(label: int, classes: int, size: int, rng: np.random.Generator) -> np.ndarray:
@@ -67,7 +74,9 @@ def write(
             rows.append(Shard(name, len(mine), len(data), checksum))
         splits[split] = tuple(rows)
     mean = np.mean(np.asarray(pixels, np.float64), axis=0)
-    (directory / MEAN_FILE).write_bytes(encode_mean_image(mean))
+    files = other_files(mean, [])
+    for name, data in files.items():
+        (directory / name).write_bytes(data)
     info = DatasetInfo(
         source="folder",
         image_size=size,
@@ -78,6 +87,7 @@ def write(
         classes=names,
         splits=splits,
         color=_color(np.asarray(pixels, np.float64).reshape(-1, 3)),
+        files={name: StoredFile.of(data) for name, data in files.items()},
     )
     write_info(directory, info)
     return info

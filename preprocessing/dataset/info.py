@@ -3,57 +3,47 @@
 import dataclasses
 import hashlib
 import json
-import math
 import os
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from preprocessing.dataset.atomic import replacing
-from preprocessing.dataset.names import INFO_FILE, shard_name
+from preprocessing.dataset.names import INFO_FILE
+from preprocessing.dataset.parts import (
+    ClassName,
+    ColorStatistics,
+    Shard,
+    StoredFile,
+    color_from_json,
+    files_from_json,
+    shards_from_json,
+)
 from preprocessing.errors import DatasetError
 
-FORMAT_VERSION = 1
+# Version 2 added `files` and the checksum of the content. Version 1 differs in nothing else, and
+# converting ImageNet again takes hours: it is read, and checked as far as it says what to expect.
+FORMAT_VERSION = 2
+READABLE_VERSIONS = (1, 2)
+# Part of the fingerprint: raised when the same images would be read otherwise. Not for version 2,
+# so that a run which began on a dataset of version 1 goes on with the same one converted again.
+RECORDS_VERSION = 1
 ENCODINGS = ("jpeg", "raw")
 
 _MAX_INFO_BYTES = 256 << 20
 _MAX_IMAGE_SIZE = 65_536
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-
-
-@dataclass(frozen=True)
-class ClassName:
-    """A class: its identifier (WNID, or the folder's name) and its readable name."""
-
-    synset: str
-    text: str
-
-
-@dataclass(frozen=True)
-class Shard:
-    """A shard: file name, number of examples, bytes, and the SHA-256 of the file in hex."""
-
-    name: str
-    examples: int
-    bytes: int
-    checksum: str
-
-
-@dataclass(frozen=True)
-class ColorStatistics:
-    """Color statistics of the training split's pixels after preprocessing, in grey levels 0..255.
-
-    Attributes:
-        mean_rgb: channel means.
-        stddevs: square roots of the eigenvalues of the RGB covariance, ascending.
-        eigenvectors: ``eigenvectors[c][j]`` is channel c (R, G, B) of eigenvector j, of fixed sign.
-    """
-
-    mean_rgb: tuple[float, float, float]
-    stddevs: tuple[float, float, float]
-    eigenvectors: tuple[tuple[float, float, float], ...]
+_KINDS = {
+    "source": str,
+    "resize_filter": str,
+    "jpeg_quality": (int, type(None)),
+    "seed": int,
+    "classes": list,
+    "splits": dict,
+    "rejects": dict,
+    "tool_versions": dict,
+    "options": dict,
+}
 
 
 @dataclass(frozen=True)
@@ -61,7 +51,7 @@ class DatasetInfo:
     """What dataset_info.json says.
 
     Attributes:
-        format_version: version of the format, FORMAT_VERSION.
+        format_version: version of the format, one of READABLE_VERSIONS.
         source: "ilsvrc2012", "folder" or "cifar10".
         image_size: side of the square images, in pixels.
         encoding: "jpeg" or "raw"; jpeg_quality is None for "raw".
@@ -73,6 +63,7 @@ class DatasetInfo:
         rejects: number of images that could not be converted, by reason.
         tool_versions: of the libraries that determine the bytes.
         options: further options of the conversion that determine the bytes.
+        files: what lies beside the shards, by name; nothing in format version 1.
     """
 
     source: str
@@ -87,6 +78,7 @@ class DatasetInfo:
     rejects: Mapping[str, int] = field(default_factory=dict)
     tool_versions: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, StoredFile] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
 
     def num_examples(self, split: str) -> int:
@@ -101,7 +93,7 @@ class DatasetInfo:
     def fingerprint(self) -> str:
         """SHA-256 (hex) of all that determines what a reader sees: records, order, statistics."""
         content = {
-            "format_version": self.format_version,
+            "format_version": RECORDS_VERSION,
             "image_size": self.image_size,
             "encoding": self.encoding,
             "classes": [(name.synset, name.text) for name in self.classes],
@@ -121,7 +113,18 @@ class DatasetInfo:
 
 def serialize_info(info: DatasetInfo) -> bytes:
     """dataset_info.json's bytes."""
-    return (json.dumps(dataclasses.asdict(info), indent=1, ensure_ascii=False) + "\n").encode()
+    content = dataclasses.asdict(info)
+    if info.format_version == 1:
+        del content["files"]
+    else:
+        content["checksum"] = _content_checksum(content)
+    return (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _content_checksum(content: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) of all but the field "checksum", however the JSON is spaced and ordered."""
+    rest = {name: value for name, value in content.items() if name != "checksum"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def parse_info(data: bytes, where: str) -> DatasetInfo:
@@ -135,9 +138,10 @@ def parse_info(data: bytes, where: str) -> DatasetInfo:
     except (ValueError, RecursionError) as error:
         raise DatasetError(f"expected JSON in {where}, received: {error}") from error
     version = content.get("format_version") if isinstance(content, dict) else None
-    if version != FORMAT_VERSION:
+    if type(version) is not int or version not in READABLE_VERSIONS:
+        readable = " or ".join(map(str, READABLE_VERSIONS))
         raise DatasetError(
-            f"expected a dataset of format version {FORMAT_VERSION}, received version "
+            f"expected a dataset of format version {readable}, received version "
             f"{version!r} in {where}; convert it again with this program"
         )
     try:
@@ -148,46 +152,28 @@ def parse_info(data: bytes, where: str) -> DatasetInfo:
 
 
 def _info_from_json(content: dict[str, Any]) -> DatasetInfo:
-    color = content["color"]
-    values = dict(content)
+    values = {name: value for name, value in content.items() if name != "checksum"}
+    for name, kind in _KINDS.items():
+        if not isinstance(content[name], kind):
+            raise ValueError(f"expected {name} of another kind, received {content[name]!r}")
     values["classes"] = tuple(
         ClassName(str(name["synset"]), str(name["text"])) for name in content["classes"]
     )
-    values["splits"] = {
-        split: tuple(_checked_shard(split, i, len(shards), shard) for i, shard in enumerate(shards))
-        for split, shards in content["splits"].items()
-    }
-    values["color"] = ColorStatistics(
-        mean_rgb=_triple(color["mean_rgb"]),
-        stddevs=_triple(color["stddevs"]),
-        eigenvectors=_triple(color["eigenvectors"], _triple),
-    )
+    values["splits"] = shards_from_json(content["splits"])
+    values["color"] = color_from_json(content["color"])
+    if content["format_version"] > 1:
+        values["files"] = files_from_json(content["files"])
+    elif {"files", "checksum"} & set(content):
+        raise ValueError("expected neither files nor a checksum in format version 1")
     info = DatasetInfo(**values)
     if info.encoding not in ENCODINGS:
         raise ValueError(f"expected an encoding of {ENCODINGS}, received {info.encoding!r}")
     if type(info.image_size) is not int or not 1 <= info.image_size <= _MAX_IMAGE_SIZE:
         raise ValueError(f"expected an image size in pixels, received {info.image_size!r}")
+    # Last, so that an ill-formed field is named.
+    if info.format_version > 1 and content["checksum"] != _content_checksum(content):
+        raise ValueError("its checksum is not that of its content; it was changed")
     return info
-
-
-def _checked_shard(split: str, index: int, count: int, values: dict[str, Any]) -> Shard:
-    """A shard whose name is the only one it may have: names become paths."""
-    shard = Shard(**values)
-    if shard.name != shard_name(split, index, count):
-        raise ValueError(f"expected shard {shard_name(split, index, count)}, got {shard.name!r}")
-    sizes = (shard.examples, shard.bytes)
-    if any(type(size) is not int or size < 0 for size in sizes):
-        raise ValueError(f"expected counts of {shard.name}, received {sizes}")
-    if not _SHA256.fullmatch(shard.checksum):
-        raise ValueError(f"expected a SHA-256 of {shard.name}, received {shard.checksum!r}")
-    return shard
-
-
-def _triple(values: list, convert: Callable = float) -> tuple:
-    result = tuple(convert(value) for value in values)
-    if len(result) != 3 or any(isinstance(v, float) and not math.isfinite(v) for v in result):
-        raise ValueError(f"expected three finite numbers, received {values}")
-    return result
 
 
 def read_info(directory: str | os.PathLike) -> DatasetInfo:

@@ -6,6 +6,7 @@ INFO_FILE = "dataset_info.json"
 MEAN_FILE = "mean_image.npy"
 MEAN_IMAGE = "mean_image.png"
 REJECTS_FILE = "rejects.jsonl"
+OTHER_FILES = (MEAN_FILE, MEAN_IMAGE, REJECTS_FILE)  # beside the shards
 SPLITS = ("train", "validation", "test")
 
 _SHARD_NAME = re.compile(r"(train|validation|test)-(\d{5,})-of-(\d{5,})", re.ASCII)

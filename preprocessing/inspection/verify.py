@@ -10,7 +10,9 @@ import PIL.Image
 
 from preprocessing.dataset.example import UNLABELLED, Record, decode_example
 from preprocessing.dataset.info import DatasetInfo, Shard, parse_info
-from preprocessing.dataset.names import INFO_FILE, parse_shard_name
+from preprocessing.dataset.integrity import unlisted_shards
+from preprocessing.dataset.mean_image import parse_mean_image
+from preprocessing.dataset.names import INFO_FILE, MEAN_FILE, parse_shard_name
 from preprocessing.dataset.tfrecord import RecordError, read_records
 from preprocessing.errors import DatasetError
 from preprocessing.job.progress import ProgressDisplay, Tally
@@ -43,7 +45,7 @@ def load_info(directory: str, files_for: FilesFor = local_files) -> DatasetInfo:
 def verify_dataset(
     directory: str, files_for: FilesFor = local_files, workers: int | None = None
 ) -> list[str]:
-    """Checks every shard and every record; returns one line for each problem found.
+    """Checks every file and every record; returns one line for each problem found.
 
     Args:
         directory: of the dataset.
@@ -55,7 +57,9 @@ def verify_dataset(
     """
     info = load_info(directory, files_for)
     shards = [shard for shards in info.splits.values() for shard in shards]
-    problems = _unlisted_shards(directory, info, files_for)
+    files = files_for(directory)
+    problems = unlisted_shards(info, files.names(directory))
+    problems += check_other_files(directory, info, files)
     done = Tally()
     with ProgressDisplay(sum(shard.examples for shard in shards), 0, done):
         if workers == 0:
@@ -80,17 +84,25 @@ def _collected(checks: Iterator[tuple[Shard, list[str]]], done: Tally) -> list[s
     return problems
 
 
-def _unlisted_shards(directory: str, info: DatasetInfo, files_for: FilesFor) -> list[str]:
-    """A line for each shard in the directory that no split lists."""
-    known = {shard.name for shards in info.splits.values() for shard in shards}
+def check_other_files(directory: str, info: DatasetInfo, files: Files) -> list[str]:
+    """The problems of what lies beside the shards, each a line that begins with the file's name."""
     problems = []
-    for name in files_for(directory).names(directory):
-        try:
-            parse_shard_name(name)
-        except ValueError:
+    for name in info.files or (MEAN_FILE,):  # format version 1 promises the mean image alone
+        path = files.join(directory, name)
+        if not files.is_file(path):
+            problems.append(f"{name}: the file is missing")
             continue
-        if name not in known:
-            problems.append(f"{name}: not listed in {INFO_FILE}")
+        size, stored = files.entry(path).size, info.files.get(name)
+        if stored and size != stored.bytes:
+            problems.append(f"{name}: {size} bytes, expected {stored.bytes}")
+        elif stored and file_checksum(files, path) != stored.checksum:
+            problems.append(f"{name}: the file's checksum is not that of {INFO_FILE}")
+        elif name == MEAN_FILE:
+            try:
+                with files.open(path) as file:
+                    parse_mean_image(file.read(), info)
+            except ValueError as error:
+                problems.append(f"{name}: {error}")
     return problems
 
 

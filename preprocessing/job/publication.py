@@ -5,27 +5,19 @@ shards are moved out and dataset_info.json is written, last. A dataset that is t
 complete until the new one is.
 """
 
-import dataclasses
-import io
-import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import PIL.Image
-
-from preprocessing.dataset.info import DatasetInfo, Shard, serialize_info
-from preprocessing.dataset.mean_image import encode_mean_image
+from preprocessing.dataset.info import DatasetInfo, Shard, StoredFile, serialize_info
 from preprocessing.dataset.names import (
     INFO_FILE,
-    MEAN_FILE,
-    MEAN_IMAGE,
     REJECTS_FILE,
     parse_shard_name,
 )
 from preprocessing.errors import JobError
 from preprocessing.images.statistics import PixelStatistics
+from preprocessing.job.other_files import other_files, reject_lines
 from preprocessing.job.plan import ShardTask
 from preprocessing.job.request import Conversion, tool_versions
 from preprocessing.job.shards import ShardResult, Workspace, read_result
@@ -37,7 +29,7 @@ class Outcome:
     """What a finished conversion has made."""
 
     info: DatasetInfo
-    mean_image: np.ndarray
+    files: Mapping[str, bytes]  # beside the shards and dataset_info.json, by name
     rejects: tuple[RejectEntry, ...]
 
 
@@ -66,6 +58,7 @@ def assemble(
     if statistics.count == 0:
         raise JobError("expected training images, all of them were rejected")
     images = conversion.images
+    files = other_files(statistics.mean_image(), rejects)
     info = DatasetInfo(
         source=conversion.source,
         image_size=images.size,
@@ -83,8 +76,9 @@ def assemble(
             "max_pixels": images.max_pixels,
             "validation_fraction": conversion.validation_fraction,
         },
+        files={name: StoredFile.of(data) for name, data in files.items()},
     )
-    return Outcome(info, statistics.mean_image().astype(np.float32), tuple(rejects))
+    return Outcome(info, files, tuple(rejects))
 
 
 def _result(workspace: Workspace, task: ShardTask) -> ShardResult:
@@ -99,8 +93,7 @@ def _result(workspace: Workspace, task: ShardTask) -> ShardResult:
 
 def _write_rejects(workspace: Workspace, rejects: Iterable[RejectEntry]) -> None:
     with workspace.files.create(workspace.path(REJECTS_FILE)) as file:
-        for entry in rejects:
-            file.write((json.dumps(dataclasses.asdict(entry)) + "\n").encode())
+        file.write(reject_lines(rejects))
 
 
 def _check_rejects(
@@ -134,14 +127,7 @@ def publish(workspace: Workspace, outcome: Outcome) -> None:
     waiting = set(files.names(workspace.path("shards")))
     for name in sorted(names & waiting):
         files.move(workspace.shard(name), files.join(output, name))
-    for name, data in (
-        (MEAN_FILE, encode_mean_image(outcome.mean_image)),
-        (MEAN_IMAGE, _png(outcome.mean_image)),
-        (REJECTS_FILE, None),
-    ):
-        if data is None:
-            files.move(workspace.path(name), files.join(output, name))
-            continue
+    for name, data in outcome.files.items():
         with files.create(files.join(output, name)) as file:
             file.write(data)
     with files.create(files.join(output, INFO_FILE)) as file:
@@ -155,9 +141,3 @@ def _is_shard_name(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _png(mean: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    PIL.Image.fromarray(np.rint(mean).astype(np.uint8)).save(buffer, "PNG")
-    return buffer.getvalue()

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,10 +12,11 @@ from preprocessing.dataset.info import (
     ColorStatistics,
     DatasetInfo,
     Shard,
+    StoredFile,
     read_info,
+    serialize_info,
     write_info,
 )
-from preprocessing.dataset.mean_image import read_mean_image
 from preprocessing.dataset.names import SPLITS, parse_shard_name, shard_name
 from preprocessing.errors import DatasetError
 
@@ -39,7 +39,14 @@ INFO = DatasetInfo(
     rejects={"empty": 1},
     tool_versions={"pillow": "12"},
     options={"apply_exif": False},
+    files={
+        "mean_image.npy": StoredFile(320, "3" * 64),
+        "mean_image.png": StoredFile(100, "4" * 64),
+        "rejects.jsonl": StoredFile(0, "5" * 64),
+    },
 )
+# As a program of format version 1 wrote it: it said nothing of the other files, or of itself.
+OLD = dataclasses.replace(INFO, files={}, format_version=1)
 
 
 def test_shard_name():
@@ -93,6 +100,7 @@ def test_counts_and_paths():
     ("change", "differs"),
     [
         ({"rejects": {}}, False),
+        ({"format_version": 1, "files": {}}, False),  # runs begun on version 1 go on with version 2
         ({"tool_versions": {"pillow": "13"}}, False),
         ({"image_size": 5}, True),
         ({"encoding": "raw"}, True),
@@ -113,7 +121,7 @@ def test_no_dataset(tmp_path):
 
 def test_another_format_version_names_both(tmp_path):
     write_info(tmp_path, dataclasses.replace(INFO, format_version=7))
-    with pytest.raises(DatasetError, match=r"version 1, received version 7"):
+    with pytest.raises(DatasetError, match=r"version 1 or 2, received version 7"):
         read_info(tmp_path)
 
 
@@ -135,6 +143,16 @@ def _damaged(change):
             "expected shard train",
         ),
         (_damaged(lambda c: c["splits"].update(evil=[{}])), "damaged"),
+        (_damaged(lambda c: c["splits"].update(test=[])), "expected shards of the split test"),
+        (_damaged(lambda c: c.update(splits={})), "expected the split train"),
+        (_damaged(lambda c: c["splits"].pop("train")), "expected the split train"),
+        (_damaged(lambda c: c["splits"].update(train=3)), "damaged"),
+        (_damaged(lambda c: c["files"].pop("mean_image.npy")), "expected the files"),
+        (_damaged(lambda c: c["files"].update({"../x": {}})), "expected the files"),
+        (_damaged(lambda c: c["files"]["rejects.jsonl"].update(bytes=-1)), "expected counts"),
+        (_damaged(lambda c: c.update(rejects=["x"])), "rejects of another kind"),
+        (_damaged(lambda c: c.update(format_version=True)), "received version True"),
+        (_damaged(lambda c: None), "'checksum' is missing"),
         (_damaged(lambda c: c["splits"]["train"].reverse()), "expected shard train-00000"),
         (_damaged(lambda c: c["splits"]["train"][0].update(examples="9")), "expected counts"),
         (_damaged(lambda c: c["splits"]["train"][0].update(checksum="")), "expected a SHA-256"),
@@ -151,35 +169,54 @@ def test_damaged_info_is_one_clear_line(tmp_path, text, message):
     assert "\n" not in str(caught.value)
 
 
-def _write_mean(folder, mean):
-    write_info(folder, INFO)
-    np.save(folder / "mean_image.npy", mean)
+def _paths(value, path=()):
+    """The path of every number, text and truth value in parsed JSON."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value)
+    for name, item in pairs:
+        if isinstance(item, dict | list):
+            yield from _paths(item, (*path, name))
+        else:
+            yield (*path, name)
 
 
-def test_mean_image(tmp_path):
-    mean = np.linspace(0, 255, 48, dtype=np.float32).reshape(4, 4, 3)
-    _write_mean(tmp_path, mean)
-    np.testing.assert_array_equal(read_mean_image(tmp_path), mean)
+CONTENT = json.loads(serialize_info(INFO))
 
 
-@pytest.mark.parametrize(
-    "mean",
-    [
-        np.zeros((5, 4, 3), np.float32),
-        np.zeros((4, 4, 3), np.float64),
-        np.full((4, 4, 3), np.nan, np.float32),
-        np.full((4, 4, 3), 256, np.float32),
-        np.array({"a": 1}, object),
-    ],
-)
-def test_other_mean_images_are_refused(tmp_path, mean):
-    write_info(tmp_path, INFO)
-    np.save(tmp_path / "mean_image.npy", mean, allow_pickle=True)
-    with pytest.raises(DatasetError, match="mean_image"):
-        read_mean_image(tmp_path)
+@pytest.mark.parametrize("path", list(_paths(CONTENT)), ids=lambda path: ".".join(map(str, path)))
+def test_any_other_value_is_noticed(tmp_path, path):
+    """Whatever stands in the file: another value of the same kind does not go unseen."""
+    content = json.loads(serialize_info(INFO))
+    parent = content
+    for name in path[:-1]:
+        parent = parent[name]
+    value = parent[path[-1]]
+    if isinstance(value, str):
+        parent[path[-1]] = ("0" if value[:1] != "0" else "1") + value[1:]
+    else:
+        parent[path[-1]] = not value if isinstance(value, bool) else value + 1
+    (tmp_path / "dataset_info.json").write_text(json.dumps(content))
+    with pytest.raises(DatasetError, match=r"damaged|version 1 or 2"):
+        read_info(tmp_path)
 
 
-def test_a_missing_mean_image_is_refused(tmp_path):
-    write_info(tmp_path, INFO)
-    with pytest.raises(DatasetError, match="cannot read the mean image"):
-        read_mean_image(tmp_path)
+def test_the_layout_of_the_json_does_not_matter(tmp_path):
+    content = json.loads(serialize_info(INFO))
+    text = json.dumps(dict(reversed(content.items())), separators=(",", ":"))
+    (tmp_path / "dataset_info.json").write_text(text)
+    assert read_info(tmp_path) == INFO
+
+
+def test_format_version_1_is_read(tmp_path):
+    write_info(tmp_path, OLD)
+    content = json.loads((tmp_path / "dataset_info.json").read_text())
+    assert not {"files", "checksum"} & set(content)
+    assert read_info(tmp_path) == OLD
+    assert OLD.fingerprint == INFO.fingerprint
+
+
+@pytest.mark.parametrize("field", ["files", "checksum"])
+def test_version_1_is_no_way_around_the_checksum(tmp_path, field):
+    content = {**json.loads(serialize_info(OLD)), field: CONTENT[field]}
+    (tmp_path / "dataset_info.json").write_text(json.dumps(content))
+    with pytest.raises(DatasetError, match="neither files nor a checksum in format version 1"):
+        read_info(tmp_path)

@@ -11,7 +11,9 @@ from PIL import Image
 
 from preprocessing.__main__ import main
 from preprocessing.dataset.example import Record, decode_example, encode_example
-from preprocessing.dataset.info import Shard, read_info, write_info
+from preprocessing.dataset.info import Shard, StoredFile, read_info, write_info
+from preprocessing.dataset.mean_image import encode_mean_image
+from preprocessing.dataset.names import MEAN_FILE, MEAN_IMAGE, REJECTS_FILE
 from preprocessing.dataset.tfrecord import frame, read_records
 from preprocessing.errors import DatasetError
 from preprocessing.images.convert import ImageOptions
@@ -99,6 +101,67 @@ def test_a_missing_shard(copy):
 def test_a_shard_that_belongs_to_nothing(copy):
     shutil.copy(copy / FIRST, copy / "train-00000-of-00007")
     assert verify(copy) == ["train-00000-of-00007: not listed in dataset_info.json"]
+
+
+def flipped(path):
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+
+
+def zeroed(path):
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+def shortened(path):
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def removed(path):
+    path.unlink()
+
+
+@pytest.mark.parametrize("name", [MEAN_FILE, MEAN_IMAGE, REJECTS_FILE])
+@pytest.mark.parametrize("damage", [flipped, zeroed, shortened, removed])
+def test_the_files_beside_the_shards(copy, name, damage):
+    reject = copy / REJECTS_FILE
+    reject.write_bytes(b"{}\n")  # none of the images was rejected
+    info = read_info(copy)
+    files = {**info.files, REJECTS_FILE: StoredFile.of(reject.read_bytes())}
+    write_info(copy, dataclasses.replace(info, files=files))
+    assert verify(copy) == []
+    damage(copy / name)
+    (problem,) = verify(copy)
+    assert re.match(f"{name}: (the file|[0-9]+ bytes, expected)", problem)
+
+
+def test_a_mean_image_of_other_images_although_its_checksum_is_right(copy):
+    mean = encode_mean_image(np.full((16, 16, 3), 300.0))
+    (copy / MEAN_FILE).write_bytes(mean)
+    info = read_info(copy)
+    files = {**info.files, MEAN_FILE: StoredFile.of(mean)}
+    write_info(copy, dataclasses.replace(info, files=files))
+    assert verify(copy) == [f"{MEAN_FILE}: expected values of 0..255, received others"]
+
+
+def test_swapped_shards(copy):
+    second = copy / "train-00001-of-00002"
+    (copy / FIRST).rename(copy / "aside")
+    second.rename(copy / FIRST)
+    (copy / "aside").rename(second)
+    problems = verify(copy)
+    assert {problem.split(":")[0] for problem in problems} == {FIRST, second.name}
+
+
+def test_a_dataset_of_format_version_1(copy):
+    write_info(copy, dataclasses.replace(read_info(copy), files={}, format_version=1))
+    assert verify(copy) == []
+    zeros = encode_mean_image(np.zeros((16, 16, 3)))
+    (copy / MEAN_FILE).write_bytes(zeros)
+    (problem,) = verify(copy)
+    assert problem.startswith(f"{MEAN_FILE}: expected the mean RGB")
+    (copy / MEAN_FILE).unlink()
+    assert verify(copy) == [f"{MEAN_FILE}: the file is missing"]
 
 
 def test_a_wrong_count(copy):
