@@ -38,7 +38,9 @@ setup(
     if FOR_WORKER
     else [
         *WORKER_REQUIREMENTS,
-        "apache-beam>=2.60",
+        # Up to the newest version that was tested: local runs use parts of it that are no public
+        # interface (job/runners.py, job/local_workers.py).
+        "apache-beam>=2.60,<2.78",
         "h5py>=3.8",  # comes with Keras; import_weights reads Caffe's snapshots with it
         "keras>=2.15,<4",
         "matplotlib>=3.8",  # figures; 75 MB, imported only where one is drawn
@@ -60,8 +62,9 @@ setup(
         "safetensors": ["safetensors>=0.4"],  # only for import_weights of such files
         "profile": ["tensorboard-plugin-profile>=2.15"],  # the Profile tab of TensorBoard
         "cuda": ["tensorflow[and-cuda]>=2.15,<2.22"],
-        "gcp": ["apache-beam[gcp]>=2.60"],  # gs:// and Dataflow
-        "aws": ["apache-beam[aws]>=2.60"],  # s3://
+        "gcp": ["apache-beam[gcp]>=2.60,<2.78"],  # gs:// and Dataflow
+        "aws": ["apache-beam[aws]>=2.60,<2.78"],  # s3://
+        "hadoop": ["apache-beam[hadoop]>=2.60,<2.78"],  # hdfs://
         # TensorFlow Addons ended with 0.23.0, which imports only with TensorFlow 2.15 / Keras 2.15.
         "addons": [
             "tensorflow==2.15.1 ; python_version < '3.12'",

@@ -25,11 +25,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 from PIL import Image
 
-from preprocessing.benchmark.report import Measurement, Whole, rate_of
+from preprocessing.benchmark.report import Measurement, TimedRun, rate_of
 from preprocessing.dataset.example import Record, encode_example
 from preprocessing.dataset.tfrecord import frame
 from preprocessing.errors import DatasetError
@@ -148,7 +149,7 @@ def _in_processes(work: Callable, shares: Sequence[list[str]], options: ImageOpt
         return list(pool.map(work, shares, itertools.repeat(options)))
 
 
-def _wait_for_all(barrier) -> None:
+def _wait_for_all(barrier: Barrier) -> None:
     barrier.wait()
 
 
@@ -157,7 +158,7 @@ def _read(path: str) -> bytes:
         return file.read()
 
 
-def _plain_loop(paths: list[str], options: ImageOptions) -> Whole:
+def _plain_loop(paths: list[str], options: ImageOptions) -> TimedRun:
     """What one writes first: Pillow, the short side to the size, the middle of it, JPEG."""
     filters = Image.Resampling
     method = filters.BOX if options.filter == "area" else filters[options.filter.upper()]
@@ -177,17 +178,17 @@ def _plain_loop(paths: list[str], options: ImageOptions) -> Whole:
     return _loop(convert, paths)
 
 
-def _own_loop(paths: list[str], options: ImageOptions) -> Whole:
+def _own_loop(paths: list[str], options: ImageOptions) -> TimedRun:
     """The same with this package's functions."""
     return _loop(lambda path: encode(decode_and_resize(_read(path), options), options), paths)
 
 
-def _loop(convert: Callable[[str], object], paths: list[str]) -> Whole:
+def _loop(convert: Callable[[str], object], paths: list[str]) -> TimedRun:
     began, processor_began = time.perf_counter(), time.process_time()
     for path in paths:
         convert(path)
     seconds, processor = time.perf_counter() - began, time.process_time() - processor_began
-    return Whole(len(paths), seconds, processor, 0)
+    return TimedRun(len(paths), seconds, processor, 0)
 
 
 def _time_steps(paths: list[str], options: ImageOptions) -> dict[str, float]:
@@ -221,17 +222,17 @@ def _record(encoded: bytes, path: str, options: ImageOptions) -> Record:
     return Record(encoded, options.encoding, size, size, 0, synset, synset, name)
 
 
-def _as_program(scratch: str, images: int, work: Callable, *arguments) -> Whole:
+def _as_program(scratch: str, images: int, work: Callable, *arguments) -> TimedRun:
     """Runs work(*arguments) in a new process; measures it from its start to its end."""
     log = os.path.join(scratch, "log")  # Beam's workers print a lot
     began = time.perf_counter()
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, context) as pool:
-        processor, memory = pool.submit(_use, log, work, arguments).result()
-    return Whole(images, time.perf_counter() - began, processor, memory)
+        processor, memory = pool.submit(_run_measured, log, work, arguments).result()
+    return TimedRun(images, time.perf_counter() - began, processor, memory)
 
 
-def _use(log: str, work: Callable, arguments: tuple) -> tuple[float, int]:
+def _run_measured(log: str, work: Callable, arguments: tuple) -> tuple[float, int]:
     """Does the work; returns (processor time, highest memory of a process in bytes), both of this
     process and of all that it started."""
     with open(log, "ab") as file:
@@ -239,8 +240,8 @@ def _use(log: str, work: Callable, arguments: tuple) -> tuple[float, int]:
             os.dup2(file.fileno(), standard.fileno())
     work(*arguments)
     used = [resource.getrusage(kind) for kind in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    processor = sum(use.ru_utime + use.ru_stime for use in used)
-    own, children = (use.ru_maxrss for use in used)
+    processor = sum(usage.ru_utime + usage.ru_stime for usage in used)
+    own, children = (usage.ru_maxrss for usage in used)
     if sys.platform == "darwin":
         return processor, max(own, children)
     # In Linux, a process's ru_maxrss begins with the memory of the one that started it.

@@ -12,7 +12,7 @@ _ALIGNED = ("left", "right", "right", "right", "left")
 
 
 @dataclass(frozen=True)
-class Whole:
+class TimedRun:
     """A program: images, seconds of wall time and of processor time of all its processes, and
     the highest memory of one of them in bytes."""
 
@@ -22,7 +22,8 @@ class Whole:
     memory: int
 
 
-NOTHING = Whole(0, 0.0, 0.0, 0)
+# Where start-up is not to be told apart.
+NO_START_UP = TimedRun(0, 0.0, 0.0, 0)
 
 
 @dataclass(frozen=True)
@@ -40,25 +41,25 @@ class Measurement:
     """
 
     workers: int
-    loop: tuple[Whole, Whole]
-    own_loop: tuple[Whole, Whole]
+    loop: tuple[TimedRun, TimedRun]
+    own_loop: tuple[TimedRun, TimedRun]
     plain_loops: Sequence[float]
     own_loops: Sequence[float]
     steps: dict[str, Sequence[float]]
-    conversions: Sequence[Whole]
-    naive: tuple[Whole, Whole]
+    conversions: Sequence[TimedRun]
+    naive: tuple[TimedRun, TimedRun]
 
-    def efficiency(self, loop: Sequence[Whole]) -> float:
+    def efficiency(self, loop: Sequence[TimedRun]) -> float:
         """Rate of the whole pipeline in units of workers x the rate of a loop in one process."""
         return slope(self.conversions[0], self.conversions[-1]) / (self.workers * rate_of(loop))
 
 
-def rate_of(runs: Sequence[Whole]) -> float:
+def rate_of(runs: Sequence[TimedRun]) -> float:
     """images/s of several runs together, start-up included."""
     return sum(run.images for run in runs) / sum(run.seconds for run in runs)
 
 
-def slope(small: Whole, large: Whole) -> float:
+def slope(small: TimedRun, large: TimedRun) -> float:
     """images/s without start-up; not a number if the runs are too short to tell."""
     seconds = large.seconds - small.seconds
     return (large.images - small.images) / seconds if seconds >= _LEAST_SECONDS else math.nan
@@ -86,9 +87,9 @@ def report(measurement: Measurement) -> str:
     row(f"own loop, {workers} processes at once", *_mean_and_sum(m.own_loops))
     start, *sizes = m.conversions
     full = sizes[-1]
-    for whole in sizes:
-        rate = slope(start, whole)
-        row(f"whole pipeline, {whole.images:,} images", rate / workers, rate)
+    for timed in sizes:
+        rate = slope(start, timed)
+        row(f"whole pipeline, {timed.images:,} images", rate / workers, rate)
     naive = slope(*m.naive)
     row(f"naive Beam, {m.naive[1].images:,} images", naive / workers, naive)
     lines = [
@@ -104,12 +105,13 @@ def report(measurement: Measurement) -> str:
         f"alone: more than {sum(m.plain_loops) / workers / rate_of(m.loop):.2f} x {workers} this "
         "machine does not give.",
         "Processor time per image, which other programs disturb less: "
-        f"{_processor(start, full):.2f} ms, the plain loop {_processor(NOTHING, *m.loop):.2f} ms, "
-        f"the own loop {_processor(NOTHING, *m.own_loop):.2f} ms, "
+        f"{_processor(start, full):.2f} ms, "
+        f"the plain loop {_processor(NO_START_UP, *m.loop):.2f} ms, "
+        f"the own loop {_processor(NO_START_UP, *m.own_loop):.2f} ms, "
         f"naive {_processor(*m.naive):.2f} ms.",
         f"Start-up, not in the rates: {start.seconds:.1f} s (naive: {m.naive[0].seconds:.1f} s).",
         "Highest memory of a process: "
-        + ", ".join(f"{whole.memory / 1e6:,.0f} MB at {whole.images:,} images" for whole in sizes)
+        + ", ".join(f"{timed.memory / 1e6:,.0f} MB at {timed.images:,} images" for timed in sizes)
         + f" (naive: {m.naive[1].memory / 1e6:,.0f} MB at {m.naive[1].images:,}).",
         f"Rate at {full.images:,} images, in units of that at {sizes[0].images:,}: "
         f"{_number(slope(start, full) / slope(start, sizes[0]), 2)}.",
@@ -121,11 +123,11 @@ def _number(value: float, decimals: int) -> str:
     return _TOO_SHORT if math.isnan(value) else f"{value:.{decimals}f}"
 
 
-def _before_and_after(runs: Sequence[Whole]) -> str:
+def _before_and_after(runs: Sequence[TimedRun]) -> str:
     return ", ".join(f"{rate_of([run]):,.0f}" for run in runs) + " before and after it"
 
 
-def _processor(start: Whole, *runs: Whole) -> float:
+def _processor(start: TimedRun, *runs: TimedRun) -> float:
     """Processor time in ms/image, without start-up."""
     seconds = sum(run.processor_seconds - start.processor_seconds for run in runs)
     return 1000 * seconds / sum(run.images - start.images for run in runs)

@@ -15,21 +15,17 @@ from preprocessing.dataset.mean_image import parse_mean_image
 from preprocessing.dataset.names import INFO_FILE, MEAN_FILE, parse_shard_name
 from preprocessing.dataset.tfrecord import RecordError, read_records
 from preprocessing.errors import DatasetError
-from preprocessing.job.progress import ProgressDisplay, Tally
 from preprocessing.job.shards import file_checksum
-from preprocessing.storage.files import Files, LocalFiles
+from preprocessing.monitoring.progress import ImageCount, ProgressDisplay
+from preprocessing.storage import choose
+from preprocessing.storage.files import Files
 
 FilesFor = Callable[[str], Files]
 
 _MOST_PROBLEMS_PER_SHARD = 5
 
 
-def local_files(path: str) -> Files:
-    """The filesystem of a local path."""
-    return LocalFiles()
-
-
-def load_info(directory: str, files_for: FilesFor = local_files) -> DatasetInfo:
+def load_info(directory: str, files_for: FilesFor = choose.files_for) -> DatasetInfo:
     """dataset.read_info on any filesystem. Raises DatasetError as it does."""
     files = files_for(directory)
     path = files.join(directory, INFO_FILE)
@@ -43,7 +39,7 @@ def load_info(directory: str, files_for: FilesFor = local_files) -> DatasetInfo:
 
 
 def verify_dataset(
-    directory: str, files_for: FilesFor = local_files, workers: int | None = None
+    directory: str, files_for: FilesFor = choose.files_for, workers: int | None = None
 ) -> list[str]:
     """Checks every file and every record; returns one line for each problem found.
 
@@ -60,7 +56,7 @@ def verify_dataset(
     files = files_for(directory)
     problems = unlisted_shards(info, files.names(directory))
     problems += check_other_files(directory, info, files)
-    done = Tally()
+    done = ImageCount()
     with ProgressDisplay(sum(shard.examples for shard in shards), 0, done):
         if workers == 0:
             checks = (check_shard(directory, info, shard, files_for) for shard in shards)
@@ -76,7 +72,7 @@ def verify_dataset(
     return problems
 
 
-def _collected(checks: Iterator[tuple[Shard, list[str]]], done: Tally) -> list[str]:
+def _collected(checks: Iterator[tuple[Shard, list[str]]], done: ImageCount) -> list[str]:
     problems = []
     for shard, shard_problems in checks:
         problems += shard_problems
@@ -107,7 +103,7 @@ def check_other_files(directory: str, info: DatasetInfo, files: Files) -> list[s
 
 
 def check_shard(
-    directory: str, info: DatasetInfo, shard: Shard, files_for: FilesFor = local_files
+    directory: str, info: DatasetInfo, shard: Shard, files_for: FilesFor = choose.files_for
 ) -> list[str]:
     """The problems of one shard, each a line that begins with its name."""
     files = files_for(directory)

@@ -1,115 +1,31 @@
-"""The Beam job: list the source, plan the shards, make them, publish the dataset; top to bottom.
+"""A conversion from top to bottom: list the source, plan the shards, make them, publish them."""
 
-An element is a shard's task, a few numbers; images are read, converted and written where the
-element arrives and never travel. Workers need this package and few others (BUILD.md, "Clusters");
-they import neither TensorFlow nor alexnet_tf.
-"""
-
-import json
 import os
-import re
 import sys
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import apache_beam as beam
-from apache_beam.io.filesystem import BeamIOError
-from apache_beam.metrics import Metrics, MetricsFilter
 from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.runners.runner import PipelineState
 
 from preprocessing.dataset.info import DatasetInfo
-from preprocessing.dataset.names import parse_shard_name
-from preprocessing.errors import DatasetError, JobError, ShardFailure
-from preprocessing.job.local_workers import DRIVER, locked, watched_workers, worker_environment
-from preprocessing.job.plan import ShardTask, write_plan
-from preprocessing.job.progress import ProgressDisplay
-from preprocessing.job.publication import assemble, publish
-from preprocessing.job.request import (
-    Conversion,
-    check_output,
-    job_identity,
-    prepare_workspace,
-    tool_versions,
-)
-from preprocessing.job.runners import runner_and_options
-from preprocessing.job.shards import Job, Workspace, make_shard
-from preprocessing.sources.cifar10 import list_cifar10
-from preprocessing.sources.class_folders import list_folder
-from preprocessing.sources.ilsvrc2012 import list_ilsvrc2012
+from preprocessing.errors import DatasetError
+from preprocessing.job.beam_job import run_pipeline
+from preprocessing.job.lock import locked
+from preprocessing.job.plan import Plan, ShardTask, make_plan, write_plan
+from preprocessing.job.progress import JobProgress, ListingProgress
+from preprocessing.job.publication import assemble, count_work, publish, read_results
+from preprocessing.job.request import Conversion, job_identity
+from preprocessing.job.workspace import Job, JobFolder, Workspace, check_output, prepare
+from preprocessing.monitoring.progress import ProgressDisplay
+from preprocessing.sources.list_source import list_source
 from preprocessing.sources.listing import Listing
-from preprocessing.storage.beam_files import BeamFiles, files_for
-from preprocessing.storage.files import LocalFiles
-
-_NAMESPACE = "preprocessing"
-_FAILURE = re.compile(r"shard-failure<(.*?)>shard-failure", re.DOTALL)
-
-
-class MakeShard(beam.DoFn):
-    """Makes one shard: ShardTask -> (split, number of records)."""
-
-    def __init__(self, output: str):
-        self._output = output
-
-    def setup(self):
-        """Reads, once a worker, what all shards have in common."""
-        self._workspace = Workspace(files_for(self._output), self._output)
-        with self._workspace.files.open(self._workspace.job) as file:
-            content = json.loads(file.read())
-        self._job = Job.from_json(content["job"])
-        for tool in ("pillow", "libjpeg"):
-            if tool_versions()[tool] != content["versions"][tool]:
-                raise ShardFailure.because(
-                    f"this worker has {tool} {tool_versions()[tool]}, the job was started with "
-                    f"{content['versions'][tool]}: their bytes may differ"
-                )
-
-    def process(self, task: ShardTask):
-        tick = _ProgressFile(self._workspace, task.name)
-        try:
-            result = make_shard(self._workspace, files_for, self._job, task, tick)
-        except (OSError, BeamIOError, DatasetError) as error:
-            raise ShardFailure.because(f"{task.name}: {error}") from error
-        counts = Counter(entry.reason for entry in result.rejects)
-        if result.kept:
-            Metrics.counter(_NAMESPACE, "shards kept").inc()
-        else:
-            Metrics.counter(_NAMESPACE, "shards made").inc()
-            Metrics.counter(_NAMESPACE, "images").inc(result.shard.examples)
-            Metrics.counter(_NAMESPACE, "bytes read").inc(result.source_bytes)
-            Metrics.counter(_NAMESPACE, "bytes written").inc(result.shard.bytes)
-            for reason, count in counts.items():
-                Metrics.counter(_NAMESPACE, f"rejects: {reason}").inc(count)
-        yield parse_shard_name(task.name)[0], result.shard.examples
-
-
-class _ProgressFile:
-    """Tells the display how far a shard is: a small file, at most once a second."""
-
-    def __init__(self, workspace: Workspace, name: str):
-        self._path = workspace.progress(name) if workspace.files.is_local else None
-        self._next = time.monotonic() + 1
-        self._driver = int(os.environ.get(DRIVER, "0"))
-
-    def __call__(self, done: int) -> None:
-        if time.monotonic() < self._next:
-            return
-        self._next = time.monotonic() + 1
-        if self._driver:
-            try:
-                os.kill(self._driver, 0)
-            except ProcessLookupError as error:
-                raise ShardFailure.because("the job that started this worker has ended") from error
-        if self._path:
-            with open(self._path, "w", encoding="ascii") as file:
-                file.write(str(done))
+from preprocessing.storage.choose import files_for
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a conversion did: the dataset, and Beam's counters of this run."""
+    """What a conversion did: the dataset, and what this run has counted."""
 
     info: DatasetInfo
     counters: Mapping[str, int]
@@ -138,49 +54,6 @@ class Summary:
         return "\n".join(lines)
 
 
-def _list_and_plan(conversion: Conversion, workspace: Workspace) -> tuple[Listing, list[ShardTask]]:
-    """Lists the source and writes the plan; a mistake leaves no trace in a new directory."""
-    files = workspace.files
-    is_new = not files.is_file(workspace.job)
-    try:
-        listing = list_source(conversion, workspace)
-        return listing, write_plan(
-            files, workspace.plan, listing, conversion.shards, conversion.seed
-        )
-    except DatasetError:
-        if is_new:
-            files.delete_folder(workspace.folder)
-            files.delete_if_empty(workspace.output)
-        raise
-
-
-def list_source(conversion: Conversion, workspace: Workspace) -> Listing:
-    """Lists the source's images; nothing is decoded."""
-    remote = "://" in conversion.input
-    files = BeamFiles(remember=True) if remote else LocalFiles()
-    folder = conversion.input.rstrip("/") or "/"
-    report = _ListingReport()
-    if conversion.source == "cifar10":
-        return list_cifar10(files, folder, workspace, report)
-    if not files.is_folder(folder):
-        raise DatasetError(f"expected a folder as --input, found none at {folder!r}")
-    if conversion.source == "ilsvrc2012":
-        return list_ilsvrc2012(files, folder, report)
-    return list_folder(files, folder, report, conversion.seed, conversion.validation_fraction)
-
-
-class _ListingReport:
-    """A line every ten seconds while a large source is listed."""
-
-    def __init__(self):
-        self._next = time.monotonic() + 10
-
-    def __call__(self, count: int) -> None:
-        if time.monotonic() >= self._next:
-            self._next = time.monotonic() + 10
-            print(f"listed {count:,} images", file=sys.stderr, flush=True)
-
-
 def convert(conversion: Conversion, options: PipelineOptions) -> Summary:
     """Converts a source to a dataset; the same call goes on where an interrupted one stopped.
 
@@ -189,77 +62,57 @@ def convert(conversion: Conversion, options: PipelineOptions) -> Summary:
         JobError: the job failed; what is finished is kept for the next run.
     """
     began = time.monotonic()
+    run = os.urandom(8).hex()
     workspace = Workspace(files_for(conversion.output), conversion.output)
     check_output(workspace, conversion.input, conversion.overwrite)
     with locked(workspace):
-        listing, tasks = _list_and_plan(conversion, workspace)
+        listing, plan = _list_and_plan(conversion, workspace)
         job = Job(conversion.images, listing.classes, tuple(listing.containers))
-        identity = job_identity(conversion, listing, tasks)
-        if prepare_workspace(workspace, job, identity, conversion.overwrite):
+        identity = job_identity(conversion, listing, plan)
+        folder, interrupted = prepare(workspace, job, identity, conversion.overwrite)
+        if interrupted:
             print("going on with an interrupted conversion", file=sys.stderr)
+        write_plan(workspace.files, folder.plan, plan)
+        tasks, rejects, ignored = plan.tasks, (*listing.rejects, *plan.rejects), listing.ignored
+        del listing, plan  # they may take a gigabyte
         listed = time.monotonic()
-        counters = _make_shards(workspace, tasks, options)
-        outcome = assemble(workspace, conversion, listing, tasks)
-        publish(workspace, outcome)
+        _make_shards(folder, tasks, run, options)
+        results = read_results(folder, tasks)
+        dataset = assemble(folder, conversion, job.classes, rejects, results)
+        publish(folder, dataset)
     seconds = time.monotonic() - began
-    return Summary(outcome.info, counters, seconds, listed - began, listing.ignored)
+    return Summary(
+        dataset.info, count_work(results.values(), run), seconds, listed - began, ignored
+    )
+
+
+def _list_and_plan(conversion: Conversion, workspace: Workspace) -> tuple[Listing, Plan]:
+    """What there is and what shall be done; a mistake leaves no trace in a new directory."""
+    try:
+        listing = list_source(
+            conversion.source,
+            conversion.input,
+            conversion.seed,
+            conversion.validation_fraction,
+            workspace.files,
+            workspace.folder,
+            ListingProgress(),
+        )
+        return listing, make_plan(listing, conversion.shards, conversion.seed)
+    except DatasetError:
+        if not workspace.jobs():
+            workspace.tidy_up()
+        raise
 
 
 def _make_shards(
-    workspace: Workspace, tasks: Sequence[ShardTask], options: PipelineOptions
-) -> dict[str, int]:
-    """Runs the Beam job and returns its counters."""
-    finished = set(workspace.files.names(workspace.path("results")))
+    folder: JobFolder, tasks: Sequence[ShardTask], run: str, options: PipelineOptions
+) -> None:
+    """Runs the Beam job, showing how far it is."""
+    finished = set(folder.files.names(folder.path("results")))
     kept = [task for task in tasks if f"{task.name}.json" in finished]
     # Local runners deal elements out in turn: keep those that are still to do evenly spread.
-    waiting = [task for task in tasks if task not in set(kept)]
-    with ProgressDisplay(
-        sum(task.images for task in tasks),
-        sum(task.images for task in kept),
-        _Progress(workspace, waiting),
-    ):
-        try:
-            with worker_environment(), watched_workers(workspace):
-                pipeline = beam.Pipeline(*runner_and_options(options, workspace))
-                _ = (
-                    pipeline
-                    | "Plan" >> beam.Create(waiting + kept, reshuffle=False)  # ShardTask
-                    | "Spread" >> beam.Reshuffle()  # ShardTask, where there is a free worker
-                    | "Make" >> beam.ParDo(MakeShard(workspace.output))  # (split, records)
-                )
-                result = pipeline.run()
-                state = result.wait_until_finish()
-        except Exception as error:  # runners wrap a worker's exception in their own kinds
-            failure = _FAILURE.search(str(error))
-            if failure is None:
-                raise
-            raise JobError(f"{failure[1]}; finished shards are kept for the next run") from error
-    if state not in (None, PipelineState.DONE):
-        raise JobError(f"the runner ended in state {state}; run the same command again")
-    counters = result.metrics().query(MetricsFilter().with_namespace(_NAMESPACE))["counters"]
-    return {counter.key.metric.name: counter.result for counter in counters}
-
-
-class _Progress:
-    """Counts the images done by this run."""
-
-    def __init__(self, workspace: Workspace, waiting: Sequence[ShardTask]):
-        self._workspace = workspace
-        self._waiting = {f"{task.name}.json": task.images for task in waiting}
-        self._done = 0
-        self._next = 0.0
-
-    def __call__(self) -> int:
-        files = self._workspace.files
-        if time.monotonic() < self._next:
-            return self._done
-        self._next = time.monotonic() + (1 if files.is_local else 20)
-        finished = set(files.names(self._workspace.path("results"))) & set(self._waiting)
-        done = sum(self._waiting[name] for name in finished)
-        if files.is_local:
-            for name in files.names(self._workspace.path("progress")):
-                if f"{name}.json" not in finished:
-                    with files.open(self._workspace.progress(name)) as file:
-                        done += int(file.read() or 0)
-        self._done = done
-        return done
+    waiting = [task for task in tasks if f"{task.name}.json" not in finished]
+    total, done = (sum(task.images for task in some) for some in (tasks, kept))
+    with ProgressDisplay(total, done, JobProgress(folder, waiting)):
+        run_pipeline(folder, waiting + kept, run, options)

@@ -1,19 +1,20 @@
 """Local worker processes: what they inherit, and what happens when one of them or the job dies."""
 
 import contextlib
-import fcntl
 import os
 import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
 import grpc
 
-from preprocessing.errors import DatasetError, JobError
-from preprocessing.job.shards import Workspace
+from preprocessing.errors import JobError
+from preprocessing.job.processes import is_child, start_time
+from preprocessing.job.workspace import JobFolder
 
-DRIVER = "PREPROCESSING_DRIVER_PID"  # environment variable: the process that started the workers
+DRIVER = "PREPROCESSING_DRIVER"  # environment variable: id and start of who started the workers
 WORKER_PACKAGE = "ALEXNET_TF_WORKER"  # environment variable: setup.py leaves out the training part
 PIDS = "workers.pid"  # file of the working folder: a line for each worker
 
@@ -34,7 +35,7 @@ def worker_environment() -> Iterator[None]:
     paths = [str(checkout), *filter(None, [os.environ.get("PYTHONPATH")])]
     values = {
         "PYTHONPATH": os.pathsep.join(paths),
-        DRIVER: str(os.getpid()),
+        DRIVER: f"{os.getpid()} {start_time(os.getpid())}",
         "OPENBLAS_NUM_THREADS": "1",  # there is a process for each core already
         **{name: os.environ.get(name, value) for name, value in _KEEP_MEMORY.items()},
         WORKER_PACKAGE: "1",
@@ -51,8 +52,14 @@ def worker_environment() -> Iterator[None]:
                 os.environ[name] = value
 
 
+def driver_runs() -> bool:
+    """On a worker: whether the process that started it runs still; True where none is named."""
+    pid, _, started = os.environ.get(DRIVER, "").partition(" ")
+    return not pid or start_time(int(pid)) == started
+
+
 @contextlib.contextmanager
-def watched_workers(workspace: Workspace) -> Iterator[None]:
+def watched_workers(folder: JobFolder) -> Iterator[None]:
     """Ends the job when a local worker process dies, or at Ctrl-C; Beam alone would wait for ever.
 
     Either way the other workers are stopped first, for Beam's own tidying waits for them too.
@@ -69,9 +76,9 @@ def watched_workers(workspace: Workspace) -> Iterator[None]:
             died.append(str(arguments.exc_value))
             os.kill(os.getpid(), signal.SIGINT)  # wakes the main thread from Beam's waiting
 
-    def stop(signal_number: int, frame) -> None:
+    def stop(signal_number: int, frame: FrameType | None) -> None:
         stopping.set()
-        for pid in _worker_pids(workspace):
+        for pid in _worker_pids(folder):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         raise KeyboardInterrupt
@@ -95,27 +102,13 @@ def watched_workers(workspace: Workspace) -> Iterator[None]:
             signal.signal(signal.SIGINT, handler)
 
 
-def _worker_pids(workspace: Workspace) -> list[int]:
-    """Of the local worker processes that this run has started."""
+def _worker_pids(folder: JobFolder) -> list[int]:
+    """Of the local worker processes that this run has started and that run still.
+
+    The file may be an older run's, whose ids others bear by now; but a child's id is its own.
+    """
     try:
-        with open(workspace.path(PIDS), encoding="ascii") as file:
-            return [int(line) for line in file]
+        with open(folder.path(PIDS), encoding="ascii") as file:
+            return [int(line) for line in file if line.strip().isdigit() and is_child(int(line))]
     except FileNotFoundError:
         return []
-
-
-@contextlib.contextmanager
-def locked(workspace: Workspace) -> Iterator[None]:
-    """Keeps two local conversions from writing to one directory."""
-    workspace.files.make_folder(workspace.folder)
-    if not workspace.files.is_local:
-        yield
-        return
-    with open(workspace.path("lock"), "wb") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise DatasetError(
-                f"another conversion is writing to {workspace.output!r}; wait for it, or stop it"
-            ) from error
-        yield

@@ -1,87 +1,71 @@
-"""Shows how far long work is: a bar on a terminal, a plain line now and then in a log."""
+"""How far a conversion is: workers leave it in small files, the job reads them."""
 
 import sys
-import threading
 import time
-from collections.abc import Callable
-from typing import TextIO
+from collections.abc import Sequence
 
-from tqdm import tqdm
+from preprocessing.errors import ShardFailure
+from preprocessing.job.local_workers import driver_runs
+from preprocessing.job.plan import ShardTask
+from preprocessing.job.workspace import JobFolder
+
+_LISTING_SECONDS = 10.0  # between lines
+_REMOTE_SECONDS = 20.0  # between looks at a folder far away
 
 
-class Tally:
-    """A count that the one who works adds to and a ProgressDisplay reads."""
+class ListingProgress:
+    """A line every ten seconds while a large source is listed."""
 
     def __init__(self):
-        self._done = 0
+        self._next = time.monotonic() + _LISTING_SECONDS
 
-    def add(self, count: int) -> None:
-        self._done += count
+    def __call__(self, count: int) -> None:
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + _LISTING_SECONDS
+            print(f"listed {count:,} images", file=sys.stderr, flush=True)
 
-    def __call__(self) -> int:
-        return self._done
 
+class ShardProgress:
+    """Tells the job how far a shard is: a small file, at most once a second.
 
-class ProgressDisplay:
-    """Polls a count in a thread of its own, from ``with`` to its end.
-
-    Args:
-        total: number of images of the whole job.
-        kept: how many of them an earlier run has done; they do not count in the rate.
-        count: returns the number of images that this run has done.
-        file: where to write; sys.stderr if None.
-        interval: seconds between lines in a log.
+    Where the job runs on this machine, its end ends the shard too.
     """
 
-    def __init__(
-        self,
-        total: int,
-        kept: int,
-        count: Callable[[], int],
-        file: TextIO | None = None,
-        interval: float = 10.0,
-    ):
-        self._total = total
-        self._kept = kept
-        self._count = count
-        self._file = sys.stderr if file is None else file
-        self._interval = interval
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._started = 0.0
+    def __init__(self, folder: JobFolder, name: str):
+        self._path = folder.progress(name) if folder.files.is_local else None
+        self._next = time.monotonic() + 1
 
-    def __enter__(self) -> "ProgressDisplay":
-        self._started = time.monotonic()
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exception) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        if not self._file.isatty():
-            while not self._stop.wait(self._interval):
-                line = describe(
-                    self._count(), self._kept, self._total, time.monotonic() - self._started
-                )
-                print(line, file=self._file, flush=True)
+    def __call__(self, done: int) -> None:
+        if time.monotonic() < self._next:
             return
-        with tqdm(
-            total=self._total, initial=self._kept, unit=" images", file=self._file, smoothing=0.05
-        ) as bar:
-            while not self._stop.wait(0.5):
-                bar.update(min(self._kept + self._count(), self._total) - bar.n)
-            bar.update(min(self._kept + self._count(), self._total) - bar.n)
+        self._next = time.monotonic() + 1
+        if not driver_runs():
+            raise ShardFailure("the job that started this worker has ended")
+        if self._path:
+            with open(self._path, "w", encoding="ascii") as file:
+                file.write(str(done))
 
 
-def describe(done: int, kept: int, total: int, seconds: float) -> str:
-    """One line of a log: done, rate, time left."""
-    finished = min(kept + done, total)
-    line = f"{finished:,} of {total:,} images"
-    if done <= 0 or seconds <= 0:
-        return line
-    rate = done / seconds
-    left = round((total - finished) / rate)
-    hours, minutes, rest = left // 3600, left % 3600 // 60, left % 60
-    return f"{line}, {rate:,.0f} images/s, {hours}:{minutes:02}:{rest:02} left"
+class JobProgress:
+    """Counts the images that this run has done."""
+
+    def __init__(self, folder: JobFolder, waiting: Sequence[ShardTask]):
+        self._folder = folder
+        self._waiting = {f"{task.name}.json": task.images for task in waiting}
+        self._done = 0
+        self._next = 0.0
+
+    def __call__(self) -> int:
+        files = self._folder.files
+        if time.monotonic() < self._next:
+            return self._done
+        self._next = time.monotonic() + (1 if files.is_local else _REMOTE_SECONDS)
+        finished = self._waiting.keys() & set(files.names(self._folder.path("results")))
+        done = sum(self._waiting[name] for name in finished)
+        if files.is_local:
+            for name in files.names(self._folder.path("progress")):
+                if f"{name}.json" not in finished:
+                    with files.open(self._folder.progress(name)) as file:
+                        done += int(file.read() or 0)
+        self._done = done
+        return done

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from preprocessing.dataset.info import DatasetInfo, Shard, StoredFile, serialize_info
+from preprocessing.dataset.info import ClassName, DatasetInfo, Shard, StoredFile, serialize_info
 from preprocessing.dataset.names import (
     INFO_FILE,
     REJECTS_FILE,
@@ -19,42 +19,73 @@ from preprocessing.errors import JobError
 from preprocessing.images.statistics import PixelStatistics
 from preprocessing.job.other_files import other_files, reject_lines
 from preprocessing.job.plan import ShardTask
-from preprocessing.job.request import Conversion, tool_versions
-from preprocessing.job.shards import ShardResult, Workspace, read_result
-from preprocessing.sources.listing import Listing, RejectEntry
+from preprocessing.job.request import Conversion, image_values, tool_versions
+from preprocessing.job.shards import ShardResult, read_result
+from preprocessing.job.workspace import JobFolder, Workspace
+from preprocessing.sources.listing import RejectEntry
+
+# Fields of ImageOptions that have a field of their own in dataset_info.json.
+_NAMED = ("size", "encoding", "quality", "filter")
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a finished conversion has made."""
+class AssembledDataset:
+    """What a finished conversion has made: everything about the dataset but its shards."""
 
     info: DatasetInfo
     files: Mapping[str, bytes]  # beside the shards and dataset_info.json, by name
-    rejects: tuple[RejectEntry, ...]
+
+
+def read_results(folder: JobFolder, tasks: Iterable[ShardTask]) -> dict[ShardTask, ShardResult]:
+    """What came of each shard, in their order. Raises JobError if one does not fit the plan."""
+    return {task: _result(folder, task) for task in tasks}
+
+
+def count_work(results: Iterable[ShardResult], run: str) -> dict[str, int]:
+    """What a run has done, by the results that bear its name; others were kept."""
+    counts: Counter[str] = Counter()
+    for result in results:
+        if result.run != run:
+            counts["shards kept"] += 1
+            continue
+        counts["shards made"] += 1
+        counts["images"] += result.shard.examples
+        counts["bytes read"] += result.source_bytes
+        counts["bytes written"] += result.shard.bytes
+        counts.update(f"rejects: {entry.reason}" for entry in result.rejects)
+    return {name: count for name, count in counts.items() if count}
 
 
 def assemble(
-    workspace: Workspace, conversion: Conversion, listing: Listing, tasks: Iterable[ShardTask]
-) -> Outcome:
-    """Gathers the results of all shards.
+    folder: JobFolder,
+    conversion: Conversion,
+    classes: Sequence[ClassName],
+    rejects: Iterable[RejectEntry],
+    results: Mapping[ShardTask, ShardResult],
+) -> AssembledDataset:
+    """Puts the results of all shards together.
+
+    Args:
+        folder: of the job.
+        conversion: what was asked for.
+        classes: by label.
+        rejects: those that were found before any image was read.
+        results: of every shard.
 
     Raises:
-        JobError: too many rejects, or a shard's result does not fit the plan.
+        JobError: too many rejects, or nothing else.
     """
     statistics = PixelStatistics(conversion.images.size)
     splits: dict[str, list[Shard]] = {}
-    rejects = list(listing.rejects)
-    total = len(rejects)
-    for task in tasks:
-        result = _result(workspace, task)
-        total += task.images
-        rejects += result.rejects
-        splits.setdefault(parse_shard_name(task.name)[0], []).append(result.shard)
+    rejects = [*rejects, *(entry for result in results.values() for entry in result.rejects)]
+    for task, result in results.items():
+        splits.setdefault(task.split, []).append(result.shard)
         if result.statistics:
-            with workspace.files.open(workspace.statistics(task.name)) as file:
+            with folder.files.open(folder.statistics(task.name)) as file:
                 statistics.merge(PixelStatistics.from_bytes(file.read()))
-    _write_rejects(workspace, rejects)
-    _check_rejects(workspace, conversion, rejects, total)
+    _write_rejects(folder, rejects)
+    total = len(rejects) + sum(result.shard.examples for result in results.values())
+    _check_rejects(folder, conversion, rejects, total)
     if statistics.count == 0:
         raise JobError("expected training images, all of them were rejected")
     images = conversion.images
@@ -66,23 +97,22 @@ def assemble(
         jpeg_quality=images.quality if images.encoding == "jpeg" else None,
         resize_filter=images.filter,
         seed=conversion.seed,
-        classes=listing.classes,
+        classes=tuple(classes),
         splits={split: tuple(shards) for split, shards in splits.items()},
         color=statistics.color(),
         rejects=dict(sorted(Counter(entry.reason for entry in rejects).items())),
         tool_versions=tool_versions(),
         options={
-            "apply_exif": images.apply_exif,
-            "max_pixels": images.max_pixels,
+            **{name: value for name, value in image_values(images).items() if name not in _NAMED},
             "validation_fraction": conversion.validation_fraction,
         },
         files={name: StoredFile.of(data) for name, data in files.items()},
     )
-    return Outcome(info, files, tuple(rejects))
+    return AssembledDataset(info, files)
 
 
-def _result(workspace: Workspace, task: ShardTask) -> ShardResult:
-    result = read_result(workspace, task.name)
+def _result(folder: JobFolder, task: ShardTask) -> ShardResult:
+    result = read_result(folder, task.name)
     if result is None or result.shard.examples + len(result.rejects) != task.images:
         raise JobError(
             f"expected {task.images} records and rejects of {task.name}, found "
@@ -91,13 +121,13 @@ def _result(workspace: Workspace, task: ShardTask) -> ShardResult:
     return result
 
 
-def _write_rejects(workspace: Workspace, rejects: Iterable[RejectEntry]) -> None:
-    with workspace.files.create(workspace.path(REJECTS_FILE)) as file:
+def _write_rejects(folder: JobFolder, rejects: Iterable[RejectEntry]) -> None:
+    with folder.files.create(folder.path(REJECTS_FILE)) as file:
         file.write(reject_lines(rejects))
 
 
 def _check_rejects(
-    workspace: Workspace, conversion: Conversion, rejects: Sequence[RejectEntry], images: int
+    folder: JobFolder, conversion: Conversion, rejects: Sequence[RejectEntry], images: int
 ) -> None:
     if len(rejects) <= conversion.max_rejects * images:
         return
@@ -105,34 +135,33 @@ def _check_rejects(
     reasons = ", ".join(f"{reason} {count}" for reason, count in counts)
     raise JobError(
         f"{len(rejects)} of {images} images were rejected ({reasons}), more than --max-rejects "
-        f"{conversion.max_rejects:g} allows; they are listed in {workspace.path(REJECTS_FILE)}. "
+        f"{conversion.max_rejects:g} allows; they are listed in {folder.path(REJECTS_FILE)}. "
         "Mend them, or run the same command with a larger --max-rejects: finished shards are kept"
     )
 
 
-def publish(workspace: Workspace, outcome: Outcome) -> None:
+def publish(folder: JobFolder, dataset: AssembledDataset) -> None:
     """Moves the finished dataset to its place; its dataset_info.json comes last.
 
     A run that is killed here is finished by the same command: shards are found in either place.
     """
-    files, output = workspace.files, workspace.output
-    info = serialize_info(outcome.info)
-    with files.create(workspace.path(INFO_FILE)) as file:
+    files, output = folder.files, folder.output
+    info = serialize_info(dataset.info)
+    with files.create(folder.info) as file:
         file.write(info)
     files.delete(files.join(output, INFO_FILE))  # from here on an older dataset is incomplete
-    names = {shard.name for shards in outcome.info.splits.values() for shard in shards}
+    names = {shard.name for shards in dataset.info.splits.values() for shard in shards}
     for name in files.names(output):
         if _is_shard_name(name) and name not in names:
             files.delete(files.join(output, name))
-    waiting = set(files.names(workspace.path("shards")))
-    for name in sorted(names & waiting):
-        files.move(workspace.shard(name), files.join(output, name))
-    for name, data in outcome.files.items():
+    waiting = sorted(names.intersection(files.names(folder.path("shards"))))
+    files.move_all([(folder.shard(name), files.join(output, name)) for name in waiting])
+    for name, data in dataset.files.items():
         with files.create(files.join(output, name)) as file:
             file.write(data)
     with files.create(files.join(output, INFO_FILE)) as file:
         file.write(info)
-    files.delete_folder(workspace.folder)
+    Workspace(files, output).tidy_up()
 
 
 def _is_shard_name(name: str) -> bool:

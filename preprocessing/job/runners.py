@@ -14,7 +14,7 @@ from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
 from preprocessing.errors import DatasetError
 from preprocessing.job.local_workers import PIDS
-from preprocessing.job.shards import Workspace
+from preprocessing.job.workspace import JobFolder
 
 # Beam's "DirectRunner" may fetch and start another program (Prism); this is the one meant here.
 _LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
@@ -53,7 +53,7 @@ def beam_options(arguments: Sequence[str], workers: int | None = None) -> Pipeli
 
 
 def runner_and_options(
-    options: PipelineOptions, workspace: Workspace
+    options: PipelineOptions, folder: JobFolder
 ) -> tuple[PipelineRunner | None, PipelineOptions]:
     """For beam.Pipeline: the runner, None if Beam finds it by its name, and its options."""
     if not _is_local(options):
@@ -64,9 +64,9 @@ def runner_and_options(
         return FnApiRunner(), options
     # As Beam starts them, but what they print goes to a file: it is much, and none is for the user.
     log, pids = os.devnull, os.devnull
-    if workspace.files.is_local:
-        log, pids = workspace.path("workers.log"), workspace.path(PIDS)
-        workspace.files.delete(pids)
+    if folder.files.is_local:
+        log, pids = folder.path("workers.log"), folder.path(PIDS)
+        folder.files.delete(pids)
     command = (
         f"echo $$ >>{shlex.quote(pids)}; "
         f"exec {shlex.quote(sys.executable)} -m {_WORKER} >>{shlex.quote(log)} 2>&1"

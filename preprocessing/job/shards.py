@@ -1,8 +1,7 @@
 """Makes one shard: reads its images, converts them, writes records; or keeps a finished one.
 
-Everything about a job that is not done yet stands in its working folder (``Workspace``). Beside a
-finished shard stand its color statistics and, written last, its result: a later run that finds
-them all intact need not make the shard again.
+Beside a finished shard stand its color statistics and, written last, its result: a later run that
+finds them all intact need not make the shard again.
 """
 
 import dataclasses
@@ -14,72 +13,17 @@ from typing import BinaryIO
 
 from preprocessing.dataset.example import Record, encode_example
 from preprocessing.dataset.info import ClassName, Shard
-from preprocessing.dataset.names import parse_shard_name
 from preprocessing.dataset.tfrecord import frame
-from preprocessing.images.convert import ImageOptions, Reject, decode_and_resize, encode
+from preprocessing.images.convert import Reject, decode_and_resize, encode
 from preprocessing.images.statistics import PixelStatistics
 from preprocessing.job.plan import ShardTask, read_plan
-from preprocessing.sources.listing import Container, ImageRef, RejectEntry
+from preprocessing.job.workspace import Job, JobFolder
+from preprocessing.sources.listing import ImageRef, RejectEntry
 from preprocessing.sources.reader import ImageReader
 from preprocessing.storage.files import Files
 
 _READ_AHEAD = 16
 _COPY_BYTES = 1 << 20
-
-
-@dataclass(frozen=True)
-class Workspace:
-    """Paths of a job: the dataset's directory, and in it a working folder until all is done."""
-
-    files: Files
-    output: str
-
-    @property
-    def folder(self) -> str:
-        return self.files.join(self.output, ".conversion")
-
-    def path(self, *parts: str) -> str:
-        return self.files.join(self.folder, *parts)
-
-    @property
-    def job(self) -> str:
-        return self.path("job.json")
-
-    @property
-    def plan(self) -> str:
-        return self.path("plan.bin")
-
-    def shard(self, name: str) -> str:
-        return self.path("shards", name)
-
-    def result(self, name: str) -> str:
-        return self.path("results", f"{name}.json")
-
-    def statistics(self, name: str) -> str:
-        return self.path("results", f"{name}.npz")
-
-    def progress(self, name: str) -> str:
-        return self.path("progress", name)
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a worker must know besides the plan."""
-
-    options: ImageOptions
-    classes: tuple[ClassName, ...]
-    containers: tuple[Container, ...]
-
-    def to_json(self) -> dict:
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_json(cls, content: dict) -> "Job":
-        return cls(
-            options=ImageOptions(**content["options"]),
-            classes=tuple(ClassName(**name) for name in content["classes"]),
-            containers=tuple(Container(**container) for container in content["containers"]),
-        )
 
 
 @dataclass(frozen=True)
@@ -91,62 +35,64 @@ class ShardResult:
         source_bytes: that were read.
         rejects: images that could not be converted.
         statistics: SHA-256 of the saved color statistics; empty for splits without.
-        kept: an earlier run had made it.
+        run: names the run of the job that made it; another one keeps it.
     """
 
     shard: Shard
     source_bytes: int
     rejects: tuple[RejectEntry, ...]
     statistics: str
-    kept: bool = False
+    run: str
 
 
 def make_shard(
-    workspace: Workspace,
+    folder: JobFolder,
     files_for: Callable[[str], Files],
     job: Job,
     task: ShardTask,
-    tick: Callable[[int], None],
+    run: str,
+    report: Callable[[int], None],
 ) -> ShardResult:
-    """Makes a shard, or keeps it if an earlier run has finished it.
+    """Makes a shard, or keeps it if an earlier run (or an earlier try) has finished it.
 
     Args:
-        workspace: where to write; its plan says which images the shard holds.
+        folder: where to write; its plan says which images the shard holds.
         files_for: the filesystem of an input path.
         job: how to convert.
         task: which shard.
-        tick: called after each image with the number done; not called for a kept shard.
+        run: names this run of the job.
+        report: called after each image with the number done; not called for a kept shard.
 
     Raises:
         DatasetError: the input has changed.
+        ShardFailure: the plan has changed.
         OSError: reading or writing failed, for instance on a full disk; no file is left behind.
     """
-    finished = read_result(workspace, task.name)
-    if finished is not None and is_intact(workspace, finished):
-        return dataclasses.replace(finished, kept=True)
-    files = workspace.files
-    refs = read_plan(files, workspace.plan, task)
-    split = parse_shard_name(task.name)[0]
-    statistics = PixelStatistics(job.options.size) if split == "train" else None
+    finished = read_result(folder, task.name)
+    if finished is not None and is_intact(folder, finished):
+        return finished
+    files = folder.files
+    refs = read_plan(files, folder.plan, task)
+    statistics = PixelStatistics(job.options.size) if task.split == "train" else None
     with (
         ImageReader(files_for, job.containers) as reader,
-        files.create(workspace.shard(task.name)) as file,
+        files.create(folder.shard(task.name)) as file,
     ):
-        writer = _ShardWriter(file, task.name, job, statistics, reader)
+        writer = _ShardWriter(file, task, job, statistics, reader)
         for index, ref in enumerate(refs):
             if index % _READ_AHEAD == 0:
                 for soon in range(index, min(index + 2 * _READ_AHEAD, len(refs))):
                     reader.read_ahead(refs[soon])
             writer.add(ref)
-            tick(index + 1)
+            report(index + 1)
     checksum = ""
     if statistics is not None:
         data = statistics.to_bytes()
         checksum = hashlib.sha256(data).hexdigest()
-        with files.create(workspace.statistics(task.name)) as file:
+        with files.create(folder.statistics(task.name)) as file:
             file.write(data)
-    result = writer.result(checksum)
-    with files.create(workspace.result(task.name)) as file:
+    result = writer.result(checksum, run)
+    with files.create(folder.result(task.name)) as file:
         file.write(json.dumps(dataclasses.asdict(result)).encode())
     return result
 
@@ -157,13 +103,13 @@ class _ShardWriter:
     def __init__(
         self,
         file: BinaryIO,
-        name: str,
+        task: ShardTask,
         job: Job,
         statistics: PixelStatistics | None,
         reader: ImageReader,
     ):
         self._file = file
-        self._name = name
+        self._task = task
         self._job = job
         self._statistics = statistics
         self._reader = reader
@@ -179,9 +125,10 @@ class _ShardWriter:
             self._source_bytes += len(data)
             pixels = decode_and_resize(data, options)
         except Reject as reject:
-            split = parse_shard_name(self._name)[0]
             where = self._reader.where(ref)
-            self._rejects.append(RejectEntry(split, ref.name, where, reject.reason, reject.detail))
+            self._rejects.append(
+                RejectEntry(self._task.split, ref.name, where, reject.reason, reject.detail)
+            )
             return
         name = self._job.classes[ref.label] if ref.label >= 0 else ClassName("", "")
         record = Record(
@@ -202,17 +149,17 @@ class _ShardWriter:
         if self._statistics is not None:
             self._statistics.add(pixels)
 
-    def result(self, statistics: str) -> ShardResult:
-        shard = Shard(self._name, self._examples, self._bytes, self._digest.hexdigest())
-        return ShardResult(shard, self._source_bytes, tuple(self._rejects), statistics)
+    def result(self, statistics: str, run: str) -> ShardResult:
+        shard = Shard(self._task.name, self._examples, self._bytes, self._digest.hexdigest())
+        return ShardResult(shard, self._source_bytes, tuple(self._rejects), statistics, run)
 
 
-def read_result(workspace: Workspace, name: str) -> ShardResult | None:
+def read_result(folder: JobFolder, name: str) -> ShardResult | None:
     """The result beside a shard; None if there is none, or no readable one."""
-    path = workspace.result(name)
-    if not workspace.files.is_file(path):
+    path = folder.result(name)
+    if not folder.files.is_file(path):
         return None
-    with workspace.files.open(path) as file:
+    with folder.files.open(path) as file:
         data = file.read()
     try:
         content = json.loads(data)
@@ -221,21 +168,20 @@ def read_result(workspace: Workspace, name: str) -> ShardResult | None:
             source_bytes=content["source_bytes"],
             rejects=tuple(RejectEntry(**entry) for entry in content["rejects"]),
             statistics=content["statistics"],
+            run=content["run"],
         )
     except (ValueError, KeyError, TypeError):  # damaged: the shard is made again
         return None
 
 
-def is_intact(workspace: Workspace, result: ShardResult) -> bool:
+def is_intact(folder: JobFolder, result: ShardResult) -> bool:
     """Whether a finished shard and its statistics still have their checksums."""
-    name = result.shard.name
-    if result.statistics and not _has_checksum(
-        workspace.files, workspace.statistics(name), result.statistics
-    ):
+    files, name = folder.files, result.shard.name
+    if result.statistics and not _has_checksum(files, folder.statistics(name), result.statistics):
         return False
     # A run that was interrupted while it published the shards has moved some of them already.
-    places = (workspace.shard(name), workspace.files.join(workspace.output, name))
-    return any(_has_checksum(workspace.files, place, result.shard.checksum) for place in places)
+    places = (folder.shard(name), files.join(folder.output, name))
+    return any(_has_checksum(files, place, result.shard.checksum) for place in places)
 
 
 def _has_checksum(files: Files, path: str, checksum: str) -> bool:

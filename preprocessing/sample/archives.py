@@ -25,7 +25,7 @@ import scipy.io
 from PIL import Image
 
 from preprocessing.errors import DatasetError
-from preprocessing.job.progress import ProgressDisplay, Tally
+from preprocessing.monitoring.progress import ImageCount, ProgressDisplay
 from preprocessing.sample.drawing import CLASSES, SHAPES, TEXTURES, draw
 
 TRAIN_ARCHIVE = "ILSVRC2012_img_train.tar"
@@ -105,7 +105,7 @@ def draw_dataset(
     for label in labels:
         validation.append((CLASSES[label], numbers[label]))
         numbers[label] += 1
-    done = Tally()
+    done = ImageCount()
     with (
         _written(paths) as files,
         ProgressDisplay(len(train) + len(validation), 0, done),
@@ -139,7 +139,7 @@ def _written(paths: list[Path]) -> Iterator[list[BinaryIO]]:
 
 
 def _drawn(
-    split: str, wanted: list[tuple[str, int]], seed: int, workers: int | None, done: Tally
+    split: str, wanted: list[tuple[str, int]], seed: int, workers: int | None, done: ImageCount
 ) -> Iterator[bytes]:
     """The wanted images of a split, (class, number) each, in order, as the bytes of files."""
     tasks = [
@@ -155,7 +155,7 @@ def _drawn(
         yield from _counted(pool.map(_draw_chunk, tasks), done)
 
 
-def _counted(chunks: Iterable[list[bytes]], done: Tally) -> Iterator[bytes]:
+def _counted(chunks: Iterable[list[bytes]], done: ImageCount) -> Iterator[bytes]:
     for chunk in chunks:
         done.add(len(chunk))
         yield from chunk

@@ -1,16 +1,16 @@
 """The official CIFAR-10 binary archive: five training batches and a test batch of 10,000 records.
 
 A record is a label byte and 32 x 32 pixels, red plane, green plane, blue plane. The batches stand
-in a compressed archive, which cannot be read by offset; so the working folder gets them unpacked.
+in a compressed archive, which cannot be read by offset; so they are unpacked first.
 """
 
+import hashlib
 import tarfile
 import zlib
 from collections.abc import Callable
 
 from preprocessing.dataset.info import ClassName
 from preprocessing.errors import DatasetError
-from preprocessing.job.shards import Workspace
 from preprocessing.sources.listing import ImageRef, Listing
 from preprocessing.sources.reader import CIFAR_SIDE
 from preprocessing.storage.files import Files
@@ -29,9 +29,15 @@ _MAX_BATCH_BYTES = 1 << 30
 
 
 def list_cifar10(
-    files: Files, path: str, workspace: Workspace, report: Callable[[int], None]
+    files: Files, path: str, scratch_files: Files, scratch: str, report: Callable[[int], None]
 ) -> Listing:
     """Lists the archive `path`, or the one in the folder `path`, or extracted batches there.
+
+    Args:
+        files, path: the input.
+        scratch_files, scratch: a folder in which the archive's batches are unpacked, below a name
+            that is the archive's own.
+        report: called with the number of images listed so far.
 
     Raises:
         DatasetError: it is not there, damaged, or something else.
@@ -47,10 +53,12 @@ def list_cifar10(
             f"at {path!r}"
         )
     entry = files.entry(archive)
-    listing.identity[ARCHIVE] = f"{entry.size} bytes, changed {entry.changed}"
-    unpacked = workspace.path("input")
-    _unpack(files, archive, workspace.files, unpacked)
-    return _list_batches(workspace.files, unpacked, listing, report)
+    state = f"{entry.size} bytes, changed {entry.changed}"
+    listing.identity[ARCHIVE] = state
+    name = f"input-{hashlib.sha256(state.encode()).hexdigest()[:16]}"
+    unpacked = scratch_files.join(scratch, name)
+    _unpack(files, archive, scratch_files, unpacked)
+    return _list_batches(scratch_files, unpacked, listing, report)
 
 
 def _unpack(files: Files, archive: str, target_files: Files, target: str) -> None:

@@ -4,13 +4,33 @@ import contextlib
 import io
 import os
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO
 
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
-from preprocessing.storage.files import FileEntry, Files, LocalFiles
+from preprocessing.errors import DatasetError
+from preprocessing.storage.files import FileEntry
+
+_MOVES_AT_ONCE = 16
+_EXTRAS = {"gs": "gcp", "s3": "aws", "hdfs": "hadoop"}  # scheme -> our extra with what it needs
+
+
+def check_installed(path: str) -> None:
+    """Raises DatasetError if Beam knows no filesystem for the path's scheme."""
+    try:
+        FileSystems.get_filesystem(path)
+    except ValueError as error:
+        scheme = path.partition("://")[0]
+        if scheme in _EXTRAS:
+            way = f'install what it needs: pip install "alexnet_tf[{_EXTRAS[scheme]}]"'
+        else:
+            way = "known are gs://, s3://, hdfs:// and local paths"
+        raise DatasetError(
+            f"expected a path of a filesystem that is installed, received {path!r}; {way}"
+        ) from error
 
 
 class BeamFiles:
@@ -74,6 +94,11 @@ class BeamFiles:
         self.delete(target)  # HDFS refuses to rename onto an existing file
         FileSystems.rename([source], [target])
 
+    def move_all(self, moves: Sequence[tuple[str, str]]) -> None:
+        with ThreadPoolExecutor(_MOVES_AT_ONCE) as pool:  # each waits for answers from far away
+            for _ in pool.map(self.move, *zip(*moves, strict=True)) if moves else ():
+                pass
+
     def delete(self, path: str) -> None:
         if self.is_file(path):
             FileSystems.delete([path])
@@ -112,8 +137,3 @@ class BeamFiles:
         if self._remember:
             self._listed[folder] = entries
         yield from entries
-
-
-def files_for(path: str) -> Files:
-    """Local paths take the fast way; others go through Beam's filesystems."""
-    return BeamFiles() if "://" in path else LocalFiles()

@@ -7,7 +7,7 @@ written appears under its final name only when complete.
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
@@ -39,6 +39,7 @@ class Files(Protocol):
     def open_for_jumps(self, path: str) -> BinaryIO: ...
     def create(self, path: str) -> contextlib.AbstractContextManager[BinaryIO]: ...
     def move(self, source: str, target: str) -> None: ...
+    def move_all(self, moves: Sequence[tuple[str, str]]) -> None: ...
     def delete(self, path: str) -> None: ...
     def make_folder(self, path: str) -> None: ...
     def delete_folder(self, path: str) -> None: ...
@@ -101,6 +102,11 @@ class LocalFiles:
 
     def move(self, source: str, target: str) -> None:
         os.replace(source, target)
+
+    def move_all(self, moves: Sequence[tuple[str, str]]) -> None:
+        """Moves (source, target) each; in any order, and perhaps some of them if one fails."""
+        for source, target in moves:
+            self.move(source, target)
 
     def delete(self, path: str) -> None:
         """Removes a file; nothing happens if there is none."""

@@ -11,7 +11,7 @@ import pytest
 
 from preprocessing.benchmark import measure as benchmark
 from preprocessing.benchmark.measure import STEPS, measure
-from preprocessing.benchmark.report import Measurement, Whole, report, slope
+from preprocessing.benchmark.report import Measurement, TimedRun, report, slope
 from preprocessing.errors import DatasetError
 from preprocessing.images.convert import ImageOptions
 from tests.preprocessing.drawn_images import image
@@ -29,17 +29,17 @@ def images(tmp_path) -> Path:
 
 MADE_UP = Measurement(
     workers=2,
-    loop=(Whole(1000, 4.0, 3.9, 0), Whole(1000, 6.0, 4.1, 0)),  # 2,000 images in 10 s: 200/s
-    own_loop=(Whole(1000, 3.0, 2.5, 0), Whole(1000, 5.0, 2.5, 0)),  # 250/s
+    loop=(TimedRun(1000, 4.0, 3.9, 0), TimedRun(1000, 6.0, 4.1, 0)),  # 2,000 images in 10 s: 200/s
+    own_loop=(TimedRun(1000, 3.0, 2.5, 0), TimedRun(1000, 5.0, 2.5, 0)),  # 250/s
     plain_loops=(180.0, 160.0),  # 340 of 400
     own_loops=(190.0, 170.0),
     steps={step: (1000.0 * (k + 1), 3000.0 * (k + 1)) for k, step in enumerate(STEPS)},
     conversions=(
-        Whole(4, 5.0, 6.0, 10**8),
-        Whole(100, 5.3, 6.4, 10**8),
-        Whole(1004, 8.0, 10.8, 2 * 10**8),
+        TimedRun(4, 5.0, 6.0, 10**8),
+        TimedRun(100, 5.3, 6.4, 10**8),
+        TimedRun(1004, 8.0, 10.8, 2 * 10**8),
     ),
-    naive=(Whole(4, 6.0, 8.0, 10**8), Whole(254, 8.5, 10.0, 3 * 10**8)),
+    naive=(TimedRun(4, 6.0, 8.0, 10**8), TimedRun(254, 8.5, 10.0, 3 * 10**8)),
 )
 
 
@@ -77,7 +77,7 @@ def test_table_shows_every_figure():
     assert "100 MB at 100 images, 200 MB at 1,004 images (naive: 300 MB at 254)" in text
     assert "Rate at 1,004 images, in units of that at 100: too short to tell." in text
     longer = dataclasses.replace(
-        MADE_UP, conversions=(*MADE_UP.conversions[::2], Whole(2004, 12, 9, 0))
+        MADE_UP, conversions=(*MADE_UP.conversions[::2], TimedRun(2004, 12, 9, 0))
     )
     # 2000 images in 7 s, 1000 in 3 s.
     assert "Rate at 2,004 images, in units of that at 1,004: 0.86." in report(longer)
@@ -147,8 +147,8 @@ def test_the_memory_is_that_of_the_measured_program_alone(tmp_path):
 @pytest.mark.slow
 def test_a_real_run(images):
     measurement = measure(str(images), [400], 2, ImageOptions(size=32), repeats=1)
-    assert [whole.images for whole in measurement.conversions] == [4, 40, 400]
-    assert all(0 < whole.memory < 500e6 for whole in measurement.conversions)
-    assert all(whole.processor_seconds > 0 for whole in measurement.conversions)
+    assert [timed.images for timed in measurement.conversions] == [4, 40, 400]
+    assert all(0 < timed.memory < 500e6 for timed in measurement.conversions)
+    assert all(timed.processor_seconds > 0 for timed in measurement.conversions)
     assert measurement.naive[1].images == 100
     assert "sum of the steps" in report(measurement)

@@ -219,7 +219,7 @@ def test_unknown_options_are_refused(arguments):
 
 def test_workers_import_neither_tensorflow_nor_alexnet_tf():
     code = (
-        "import sys, preprocessing.job.convert; "
+        "import sys, preprocessing.job.beam_job; "
         "print(sorted({'tensorflow', 'alexnet_tf', 'keras', 'scipy.io'} & set(sys.modules)))"
     )
     result = subprocess.run(

@@ -12,6 +12,7 @@ from preprocessing.dataset.names import shard_name
 from preprocessing.errors import DatasetError
 from preprocessing.job.plan import (
     default_shard_count,
+    make_plan,
     parse_shard_counts,
     read_plan,
     shard_order,
@@ -39,9 +40,10 @@ def listing(count, classes=5):
 
 
 def planned(folder, source, shards, seed=0):
-    path = str(folder / "plan.bin")
-    tasks = write_plan(LocalFiles(), path, source, {"train": shards}, seed)
-    return [(task, list(read_plan(LocalFiles(), path, task))) for task in tasks]
+    plan = make_plan(source, {"train": shards}, seed)
+    path = str(folder / plan.digest)
+    write_plan(LocalFiles(), path, plan)
+    return [(task, list(read_plan(LocalFiles(), path, task))) for task in plan.tasks]
 
 
 @given(st.lists(refs, max_size=20))
@@ -97,15 +99,15 @@ def test_classes_are_mixed_throughout(tmp_path):
 
 def test_the_order_does_not_change_between_versions():
     """Golden: a changed order would make resumed and repeated conversions differ."""
-    assert shard_order(listing(8), "train", 0).tolist() == [2, 7, 0, 6, 1, 4, 3, 5]
+    assert shard_order(listing(8), "train", 0)[0].tolist() == [2, 7, 0, 6, 1, 4, 3, 5]
 
 
 def test_a_repeated_name_is_a_reject():
     source = listing(10)
     source.add("train", source.splits["train"][4])
-    order = shard_order(source, "train", 0)
-    assert sorted(order) == list(range(10))
-    (reject,) = source.rejects
+    plan = make_plan(source, {}, 0)
+    assert sorted(plan.splits[0].order) == list(range(10))
+    (reject,) = plan.rejects
     assert (reject.filename, reject.reason) == ("4.jpg", "repeated-name")
 
 
@@ -144,6 +146,6 @@ def test_more_shards_than_images(tmp_path):
         planned(tmp_path, listing(3), 4)
 
 
-def test_shards_of_a_split_that_is_not_there(tmp_path):
+def test_shards_of_a_split_that_is_not_there():
     with pytest.raises(DatasetError, match="'test'"):
-        write_plan(LocalFiles(), str(tmp_path / "p"), listing(3), {"test": 1}, 0)
+        make_plan(listing(3), {"test": 1}, 0)

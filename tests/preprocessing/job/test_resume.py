@@ -10,8 +10,8 @@ from preprocessing.errors import DatasetError, JobError
 from preprocessing.images.convert import ImageOptions
 from preprocessing.inspection.verify import verify_dataset
 from preprocessing.job import publication
-from preprocessing.job import request as conversion_module
-from preprocessing.job.shards import Workspace
+from preprocessing.job import workspace as workspace_module
+from preprocessing.job.workspace import Workspace
 from preprocessing.storage.files import LocalFiles
 from tests.preprocessing.conversions import run, tree
 from tests.preprocessing.drawn_images import write_archives, write_class_folders
@@ -19,18 +19,18 @@ from tests.preprocessing.drawn_images import write_archives, write_class_folders
 
 @pytest.fixture(scope="module")
 def unpublished(archives, tmp_path_factory):
-    """The same conversion, interrupted before it is published: its directory, and its outcome."""
-    output, outcomes = tmp_path_factory.mktemp("unpublished") / "out", []
+    """The same conversion, interrupted before it is published: its directory, and the dataset."""
+    output, assembled = tmp_path_factory.mktemp("unpublished") / "out", []
 
-    def interrupted(workspace, outcome):
-        outcomes.append(outcome)
+    def interrupted(folder, dataset):
+        assembled.append(dataset)
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("preprocessing.job.convert.publish", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run(archives, output)
-    return output, outcomes[0]
+    return output, assembled[0]
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +97,12 @@ def test_output_inside_the_input(tmp_path):
         run(tmp_path, tmp_path / "out", "folder")
 
 
+def job_folder(output):
+    """Of the one conversion that was begun there."""
+    (job,) = (output / ".conversion").glob("*/job.json")
+    return job.parent
+
+
 # --- resume -------------------------------------------------------------------------------------
 
 
@@ -145,7 +151,7 @@ def test_a_full_disk_is_a_clear_error_and_can_be_resumed(
         fail_on_write(patch, name, after=100)
         with pytest.raises(JobError, match=r"^[a-z]+-0000\d-of-0000\d: .*No space left on device"):
             run(archives, tmp_path / "out")
-    shards = [path.name for path in (tmp_path / "out" / ".conversion" / "shards").iterdir()]
+    shards = [path.name for path in job_folder(tmp_path / "out").glob("shards/*")]
     assert not [shard for shard in shards if shard.startswith(".")]
     assert not (tmp_path / "out" / "dataset_info.json").exists()
     summary = run(archives, tmp_path / "out")
@@ -169,7 +175,7 @@ def test_finished_shards_are_verified_and_kept(
     dataset, unpublished, archives, tmp_path, damage, kept
 ):
     output = shutil.copytree(unpublished[0], tmp_path / "out")
-    damage(output / ".conversion")
+    damage(job_folder(output))
     summary = run(archives, output)
     assert summary.counters["shards kept"] == kept
     assert tree(output) == tree(dataset)
@@ -191,7 +197,7 @@ def test_an_interruption_while_publishing(
     dataset, older, unpublished, archives, tmp_path, monkeypatch, operations, overwrite
 ):
     """Publishing is cut off after some of its file operations; then the command is repeated."""
-    finished, outcome = unpublished
+    finished, assembled = unpublished
     output = tmp_path / "out"
     if overwrite:
         shutil.copytree(older, output)
@@ -211,8 +217,9 @@ def test_an_interruption_while_publishing(
 
         for name in ("create", "move", "delete", "delete_folder"):
             limited(name)
+        (folder,) = Workspace(LocalFiles(), str(output)).jobs()
         with pytest.raises(KeyboardInterrupt):
-            publication.publish(Workspace(LocalFiles(), str(output)), outcome)
+            publication.publish(folder, assembled)
     if (output / "dataset_info.json").exists():
         assert verify_dataset(str(output), workers=0) == []
     run(archives, output, overwrite=overwrite)
@@ -253,12 +260,12 @@ def test_a_resumed_job_must_have_the_same_input(tmp_path, monkeypatch):
 
 def test_input_that_changes_meanwhile(tmp_path, monkeypatch):
     source = write_class_folders(tmp_path / "in")
-    prepare = conversion_module.prepare_workspace
+    prepare = workspace_module.prepare
 
     def change(*arguments):
         (source / "class0" / "0.jpg").write_bytes(b"shorter")
         return prepare(*arguments)
 
-    monkeypatch.setattr("preprocessing.job.convert.prepare_workspace", change)
+    monkeypatch.setattr("preprocessing.job.convert.prepare", change)
     with pytest.raises(JobError, match=r"bytes of 0\.jpg.*the input changed"):
         run(source, tmp_path / "out", "folder")

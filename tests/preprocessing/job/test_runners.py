@@ -49,6 +49,11 @@ def run(source, output, *more):
     return result.stdout
 
 
+def results(output):
+    """Of the shards that are finished."""
+    return list(output.glob(".conversion/*/results/*.json"))
+
+
 def tree(folder):
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
@@ -259,8 +264,7 @@ def test_killed_and_resumed(source, expected, tmp_path, finished):
         job = subprocess.Popen(
             command(source, output, "--workers", "2"), cwd=ROOT, stdout=log, stderr=log
         )
-    results = output / ".conversion" / "results"
-    while job.poll() is None and len(list(results.glob("*.json"))) < finished:
+    while job.poll() is None and len(results(output)) < finished:
         time.sleep(0.01)
     job.kill()
     assert job.wait() == -signal.SIGKILL, (tmp_path / "log").read_text()[-4000:]
@@ -276,9 +280,9 @@ def test_a_worker_that_dies_ends_the_job_with_one_line(source, expected, tmp_pat
     job = subprocess.Popen(
         command(source, output, "--workers", "2"), cwd=ROOT, stderr=subprocess.PIPE, text=True
     )
-    pids, results = output / ".conversion" / "workers.pid", output / ".conversion" / "results"
-    while job.poll() is None and not list(results.glob("*.json")):
+    while job.poll() is None and not results(output):
         time.sleep(0.01)
+    (pids,) = output.glob(".conversion/*/workers.pid")
     os.kill(int(pids.read_text().split()[0]), signal.SIGKILL)
     error = job.communicate(timeout=LIMIT)[1]
     assert job.returncode == 1
@@ -292,8 +296,7 @@ def test_ctrl_c(source, expected, tmp_path):
     job = subprocess.Popen(
         command(source, output, "--workers", "2"), cwd=ROOT, stderr=subprocess.PIPE, text=True
     )
-    results = output / ".conversion" / "results"
-    while job.poll() is None and not list(results.glob("*.json")):
+    while job.poll() is None and not results(output):
         time.sleep(0.01)
     job.send_signal(signal.SIGINT)
     error = job.communicate(timeout=LIMIT)[1]
@@ -306,7 +309,7 @@ def test_ctrl_c(source, expected, tmp_path):
 def test_two_conversions_at_once(source, tmp_path):
     output = tmp_path / "out"
     job = subprocess.Popen(command(source, output), cwd=ROOT, stdout=subprocess.DEVNULL)
-    while job.poll() is None and not (output / ".conversion" / "job.json").exists():
+    while job.poll() is None and not list(output.glob(".conversion/*/job.json")):
         time.sleep(0.01)
     second = subprocess.run(command(source, output), cwd=ROOT, capture_output=True, text=True)
     assert second.returncode == 2

@@ -12,7 +12,6 @@ from preprocessing.dataset.example import decode_example
 from preprocessing.dataset.info import read_info
 from preprocessing.dataset.tfrecord import read_records
 from preprocessing.errors import DatasetError
-from preprocessing.job.shards import Workspace
 from preprocessing.sources.cifar10 import BATCHES, list_cifar10
 from preprocessing.storage.files import LocalFiles
 from tests.preprocessing.drawn_images import write_files
@@ -46,8 +45,8 @@ def pack(contents):
 
 
 def listed(path, tmp_path):
-    workspace = Workspace(LocalFiles(), str(tmp_path / "out"))
-    return list_cifar10(LocalFiles(), str(path), workspace, lambda count: None)
+    files, scratch = LocalFiles(), str(tmp_path / "scratch")
+    return list_cifar10(files, str(path), files, scratch, lambda count: None)
 
 
 @pytest.mark.parametrize("layout", ["archive", "folder of the archive", "batches", "extracted"])

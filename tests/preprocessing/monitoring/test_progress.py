@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from preprocessing.job.progress import ProgressDisplay, describe
+from preprocessing.monitoring.progress import ProgressDisplay, describe
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,45 @@
+"""python -m preprocessing benchmark: its arguments and its call."""
+
+import argparse
+import os
+
+from preprocessing.images.convert import FILTERS
+from preprocessing.verbs.option_values import check_path, check_workers, image_options
+
+
+def add_parser(verbs: argparse._SubParsersAction) -> None:
+    """Adds the verb to the command line."""
+    parser = verbs.add_parser("benchmark", help="measure each step of a conversion")
+    parser.set_defaults(run=run)
+    add = parser.add_argument
+    add("--input", required=True, help="folder of images; they are repeated until enough")
+    add(
+        "--images",
+        type=int,
+        nargs="+",
+        default=[4000],
+        metavar="N",
+        help="images to convert; of several numbers, one conversion of each",
+    )
+    add("--workers", type=int, default=os.cpu_count() or 1, help="default: one per core")
+    add("--image-size", type=int, default=256)
+    add("--resize-filter", choices=tuple(FILTERS), default="area")
+    add("--encoding", choices=("jpeg", "raw"), default="jpeg")
+    add("--quality", type=int, default=95)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measures, and prints a table."""
+    from preprocessing.benchmark.measure import measure
+    from preprocessing.benchmark.report import report
+
+    check_path("--input", arguments.input)
+    check_workers(arguments.workers)
+    options = image_options(
+        size=arguments.image_size,
+        filter=arguments.resize_filter,
+        encoding=arguments.encoding,
+        quality=arguments.quality,
+    )
+    print(report(measure(arguments.input, arguments.images, arguments.workers, options)))
+    return 0

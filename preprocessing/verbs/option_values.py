@@ -1,0 +1,34 @@
+"""Checks of options' values that several verbs share."""
+
+from typing import Any
+
+from preprocessing.errors import DatasetError
+from preprocessing.images.convert import ImageOptions
+
+MOST_WORKERS = 10_000
+
+
+def check_range(option: str, value: float, low: float, high: float) -> None:
+    """Raises DatasetError, naming the option, if the value is not within low..high."""
+    if not low <= value <= high:
+        raise DatasetError(f"expected {option} from {low} to {high}, received {value}")
+
+
+def check_workers(value: int | None) -> None:
+    """Raises DatasetError unless it is a number of processes, or left to the machine."""
+    if value is not None:
+        check_range("--workers", value, 1, MOST_WORKERS)
+
+
+def check_path(option: str, value: str) -> None:
+    """Raises DatasetError for an empty path, as an unset variable in quotes gives."""
+    if not value.strip():
+        raise DatasetError(f"expected a path as {option}, received {value!r}")
+
+
+def image_options(**values: Any) -> ImageOptions:
+    """ImageOptions of an option's values; a value out of range is a DatasetError."""
+    try:
+        return ImageOptions(**values)
+    except ValueError as error:
+        raise DatasetError(str(error)) from error
