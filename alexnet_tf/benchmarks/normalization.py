@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from alexnet_tf import step_context
 from alexnet_tf.benchmarks.table import Row, Table
 from alexnet_tf.benchmarks.timing import copy_rate, measure
-from alexnet_tf.fusion import fused
 from alexnet_tf.network.layers import local_response_normalization
 
 SHAPES = {"layer 1": (55, 55, 48), "layer 2": (27, 27, 128)}  # of a tower
@@ -63,7 +63,7 @@ def _case(
 ) -> Callable[[], float]:
     @tf.function(autograph=False)
     def forward_and_backward(x: tf.Tensor, g: tf.Tensor) -> tf.Tensor:
-        with fused(fuse):
+        with step_context.using(fused=fuse):
             y = function(x)
             (dx,) = tf.gradients(y, x, g)
         return y[0, 0, 0, 0] + dx[0, 0, 0, 0]

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from alexnet_tf import step_context
 from alexnet_tf.benchmarks import networks
 from alexnet_tf.benchmarks.reading import input_case
 from alexnet_tf.benchmarks.table import Row, Table
@@ -18,10 +19,10 @@ from alexnet_tf.data.augment import InputTransform
 from alexnet_tf.data.reader import training_batches
 from alexnet_tf.data.split import Share, Split
 from alexnet_tf.network.geometry import geometry
-from alexnet_tf.network.layers import dropout_seed
 from alexnet_tf.network.model import build
 from alexnet_tf.network.spec import NetworkSpec
 from alexnet_tf.network.weights import weights_of
+from alexnet_tf.step_context import DropoutRows
 from alexnet_tf.training.optimizers.optimizer import Optimizer
 from alexnet_tf.training.step import Arguments, TrainingStep
 from preprocessing.dataset.info import ColorStatistics
@@ -160,7 +161,7 @@ def case_of(
     transform = InputTransform(mean, COLOR, config.data, spec.input_size)
 
     def forward(images: tf.Tensor, seed: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-        with dropout_seed(seed, rows, batch):
+        with step_context.using(dropout=DropoutRows(seed, rows, batch)):
             return model(images, training=True)
 
     with strategy.scope():

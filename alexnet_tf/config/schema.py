@@ -11,12 +11,12 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from alexnet_tf.errors import ConfigError
+from alexnet_tf.network.naming import KINDS, rate_key
 from alexnet_tf.network.spec import Frozen, NetworkSpec
 
 # (from the start of this epoch, value): epochs count from 0 and ascend.
 Steps = tuple[tuple[int, float], ...]
 OPTIONAL_STEPS = Steps | None
-KINDS = ("kernel", "bias")
 
 
 def _ascending(steps: Steps) -> Steps:
@@ -288,12 +288,12 @@ class Config(Frozen):
     @model_validator(mode="after")
     def _known_layers(self) -> Config:
         names = [layer.name for layer in self.network.layers]
-        for name in self.schedule.layer_rates:
-            layer, slash, kind = name.partition("/")
-            if layer not in names or (slash and kind not in KINDS):
+        known = {*names, *(rate_key(name, kind) for name in names for kind in KINDS)}
+        for key in self.schedule.layer_rates:
+            if key not in known:
                 raise ValueError(
                     f"schedule.layer_rates: expected one of {', '.join(names)}, or one with /kernel"
-                    f" or /bias, received {name!r}"
+                    f" or /bias, received {key!r}"
                 )
         return self
 

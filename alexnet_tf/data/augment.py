@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from alexnet_tf.config.schema import DataConfig
-from alexnet_tf.fusion import fusible
+from alexnet_tf.step_context import fusible
 from preprocessing.dataset.info import ColorStatistics
 
 

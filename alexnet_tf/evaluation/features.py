@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keras
 
+from alexnet_tf.network.naming import operation
 from alexnet_tf.network.spec import NetworkSpec
 
 
@@ -12,8 +13,8 @@ def features_model(model: keras.Model, spec: NetworkSpec) -> keras.Model:
 
     After the last hidden layer's activation and before its dropout; tower a's before tower b's.
     """
-    hidden = f"{spec.layers[-2].name}_{spec.activation}"
-    names = [f"{hidden}_{tower}" if tower else hidden for tower in spec.tower_names]
+    hidden = spec.layers[-2].name
+    names = [operation(hidden, spec.activation, tower) for tower in spec.tower_names]
     outputs = [model.get_layer(name).output for name in names]
     joined = keras.layers.Concatenate()(outputs) if len(outputs) > 1 else outputs[0]
     return keras.Model(model.input, joined, name="features")

@@ -23,6 +23,7 @@ import numpy as np
 
 from alexnet_tf.errors import ConfigError
 from alexnet_tf.foreign_weights.files import StoredArray
+from alexnet_tf.network import naming
 from alexnet_tf.network.geometry import TowerLayer, geometry
 from alexnet_tf.network.spec import NetworkSpec
 
@@ -41,7 +42,7 @@ class Layout:
     bgr: bool = False
 
     def key(self, layer: str, kind: str) -> str:
-        return self.names[layer] + self.kinds[("kernel", "bias").index(kind)]
+        return self.names[layer] + self.kinds[naming.KINDS.index(kind)]
 
 
 _LAYERS = ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8")
@@ -96,7 +97,7 @@ def imported(
         raise ConfigError(f"--input: expected no array {unknown[0]!r} in {where}; it has no place")
     weights = {}
     for row in geometry(spec):
-        for kind in ("kernel", "bias"):
+        for kind in naming.KINDS:
             key = layout.key(row.layer.name, kind)
             array = stored[key].read().astype(np.float32).reshape(shapes[key])
             if not np.isfinite(array).all():
@@ -105,8 +106,7 @@ def imported(
             towers = ("a", "b") if row.towers == 2 else ("",)
             parts = np.split(whole, row.towers, axis=-1)
             for tower, part in zip(towers, parts, strict=True):
-                suffix = f"_{tower}" if tower else ""
-                weights[f"{row.layer.name}{suffix}/{kind}"] = part
+                weights[naming.weight(row.layer.name, tower, kind)] = part
     return weights
 
 

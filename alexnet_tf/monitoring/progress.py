@@ -14,6 +14,7 @@ from tqdm import tqdm
 from alexnet_tf.config.schema import Config
 from alexnet_tf.evaluation.metrics import Result
 from alexnet_tf.monitoring.tensorboard import Board
+from alexnet_tf.network.naming import layer_and_kinds
 from alexnet_tf.training.loop import Progress, Window
 from alexnet_tf.training.schedule import Schedule
 
@@ -105,8 +106,8 @@ class Monitors:
         self.schedule.plateau = progress.plateau
         groups = {"weights": ("", "kernel"), "biases": ("", "bias")}
         for key in self.schedule.config.schedule.layer_rates:
-            layer, _, kind = key.partition("/")
-            groups[key.replace("/", " ")] = (layer, kind or "kernel")
+            layer, kinds = layer_and_kinds(key)
+            groups[key.replace("/", " ")] = (layer, kinds[0])
         fraction = (progress.step - 1) / self.steps_per_epoch
         return {
             f"learning rate/{name}": self.schedule.rate(*which, progress.epoch, fraction)

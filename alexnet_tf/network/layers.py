@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import threading
 import zlib
 
 import keras
 import tensorflow as tf
 
+from alexnet_tf import step_context
 from alexnet_tf.compat import register
-from alexnet_tf.fusion import fusible
+from alexnet_tf.step_context import fusible
 
 
 def _check(condition: bool, expected: str, **received) -> None:
@@ -153,24 +152,6 @@ class SpatialResponseNormalization(keras.layers.Layer):
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
-_step = threading.local()
-
-
-@contextlib.contextmanager
-def dropout_seed(seed: tf.Tensor, rows: tf.Tensor, global_batch_size: int):
-    """Within it, dropout masks depend only on `seed` and on each example's row in the global batch.
-
-    So a step gives the same masks however the batch is spread over replicas, and again after a
-    resume. Args: seed int32 [2]; rows int32 [n], the batch's rows in 0 … global_batch_size − 1.
-    """
-    previous = getattr(_step, "value", None)
-    _step.value = (seed, rows, global_batch_size)
-    try:
-        yield
-    finally:
-        _step.value = previous
-
-
 @register
 class Dropout(keras.layers.Layer):
     """Dropout as in 2012, or inverted.
@@ -193,13 +174,12 @@ class Dropout(keras.layers.Layer):
         return x * mask / tf.cast(keep, x.dtype) if self.inverted else x * mask
 
     def _uniform(self, x: tf.Tensor) -> tf.Tensor:
-        step = getattr(_step, "value", None)
+        step = step_context.current().dropout
         if step is None:
             return tf.random.uniform(tf.shape(x))
-        seed, rows, global_batch_size = step
-        own = seed + tf.constant([zlib.crc32(self.name.encode()) & 0x7FFFFFFF, 0], tf.int32)
-        drawn = tf.random.stateless_uniform([global_batch_size, *x.shape[1:]], own)
-        return tf.gather(drawn, rows)
+        layer = tf.constant([zlib.crc32(self.name.encode()) & 0x7FFFFFFF, 0], tf.int32)
+        whole = [step.global_batch_size, *x.shape[1:]]
+        return tf.gather(tf.random.stateless_uniform(whole, step.seed + layer), step.rows)
 
     def compute_output_shape(self, input_shape):
         return input_shape

@@ -9,7 +9,7 @@ import zlib
 
 import keras
 
-from alexnet_tf.network import towers
+from alexnet_tf.network import naming, towers
 from alexnet_tf.network.geometry import geometry, initial_stds
 from alexnet_tf.network.spec import Layer, NetworkSpec
 from alexnet_tf.network.towers import Placement
@@ -62,7 +62,7 @@ class _Builder:
 
     def options(self, tower: str, name: str) -> dict:
         return {
-            "name": f"{name}_{tower}" if tower else name,
+            "name": naming.of_tower(name, tower),
             "tower": tower,
             "placement": self.placement,
             "dtype": self.policy,
@@ -94,7 +94,7 @@ class _Builder:
         )
 
     def weights(self, layer: Layer, tower: str, last: bool = False):
-        name = f"{layer.name}_{tower}" if tower and not last else layer.name
+        name = layer.name if last else naming.of_tower(layer.name, tower)
         options = {**self.options(tower, layer.name), "name": name, **self.initial(layer, name)}
         if last:  # logits in the variables' own precision, whatever the layers compute in
             options["dtype"] = self.policy.variable_dtype

@@ -12,13 +12,12 @@ the tower's device of each replica instead of on each replica's own device.
 from __future__ import annotations
 
 import contextlib
-import threading
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import keras
 import tensorflow as tf
 
+from alexnet_tf import step_context
 from alexnet_tf.compat import dtype_by_name, register
 from alexnet_tf.network import layers
 
@@ -86,30 +85,12 @@ def _on_tower(base: type) -> type:
     return register(type(f"Tower{base.__name__}", (OnTower, base), {"__doc__": base.__doc__}))
 
 
-_step = threading.local()
-
-
-@contextlib.contextmanager
-def tower_inputs(copies: Mapping[str, tf.Tensor]):
-    """Within it, each tower reads its own copy of the network's input, made on its own device.
-
-    Otherwise the input goes from tower a's device to tower b's as floats: more than all activations
-    together.
-    """
-    previous = getattr(_step, "copies", None)
-    _step.copies = copies
-    try:
-        yield
-    finally:
-        _step.copies = previous
-
-
 @register
 class TowerInput(OnTower, keras.layers.Layer):
-    """The network's input as a tower reads it: its own copy where `tower_inputs` gives one."""
+    """The network's input as a tower reads it: its own copy where the step context has one."""
 
     def call(self, x):
-        copies = getattr(_step, "copies", None)
+        copies = step_context.current().tower_inputs
         return copies[self.tower] if copies else tf.identity(x)
 
     def compute_output_shape(self, input_shape):

@@ -5,14 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import keras
 import numpy as np
 
 from alexnet_tf.compat import tf_variable
+from alexnet_tf.network import naming
 
 
 @dataclass(frozen=True)
 class Weight:
-    """One variable: `layer` without its tower ("conv1"), `kind` "kernel" or "bias"."""
+    """One variable: `layer` without its tower ("conv1"), `kind` "kernel" or "bias".
+
+    tower: "a", "b", or "" of one tower alone and of the last layer, which belongs to both.
+    """
 
     layer: str
     tower: str
@@ -21,24 +26,22 @@ class Weight:
 
     @property
     def name(self) -> str:
-        # The last layer stands on tower a's device but belongs to both.
-        suffix = f"_{self.tower}" if self.tower else ""
-        return f"{self.layer}{suffix}/{self.kind}"
+        return naming.weight(self.layer, self.tower, self.kind)
 
 
-def weights_of(model) -> tuple[Weight, ...]:
+def weights_of(model: keras.Model) -> tuple[Weight, ...]:
     """Kernel and bias of each layer, in the network's order."""
-    found = []
+    weights = []
     for layer in model.layers:
         if not hasattr(layer, "kernel"):
             continue
-        name, _, tower = layer.name.partition("_")
-        for kind in ("kernel", "bias"):
-            found.append(Weight(name, tower, kind, tf_variable(getattr(layer, kind))))
-    return tuple(found)
+        name, tower = naming.layer_and_tower(layer.name)
+        for kind in naming.KINDS:
+            weights.append(Weight(name, tower, kind, tf_variable(getattr(layer, kind))))
+    return tuple(weights)
 
 
-def first_kernels(model) -> list[np.ndarray]:
+def first_kernels(model: keras.Model) -> list[np.ndarray]:
     """The first layer's kernels of each tower, float32 [h, w, 3, n]; tower a before tower b."""
     weights = weights_of(model)
     first = [w for w in weights if w.layer == weights[0].layer and w.kind == "kernel"]

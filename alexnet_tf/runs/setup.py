@@ -8,6 +8,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from alexnet_tf import step_context
 from alexnet_tf.config import files as config_files
 from alexnet_tf.config.schema import Config, Plateau
 from alexnet_tf.data import reader
@@ -17,11 +18,11 @@ from alexnet_tf.data.split import Share, Split
 from alexnet_tf.errors import ConfigError, JobError, RunError
 from alexnet_tf.evaluation.validation import Validation
 from alexnet_tf.network import model as network
-from alexnet_tf.network.layers import dropout_seed
-from alexnet_tf.network.towers import Placement, tower_inputs
+from alexnet_tf.network.towers import Placement
 from alexnet_tf.network.weights import weights_of
 from alexnet_tf.runs.checkpoints import Checkpoints
 from alexnet_tf.runs.directory import Run
+from alexnet_tf.step_context import DropoutRows
 from alexnet_tf.training import strategy as strategies
 from alexnet_tf.training.loop import NonFinite, Progress
 from alexnet_tf.training.loss_scale import LossScale
@@ -150,7 +151,8 @@ class Assembly:
         return copies
 
     def _forward(self, images: dict, seed: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-        with dropout_seed(seed, rows, self.share.global_batch_size), tower_inputs(images):
+        dropout = DropoutRows(seed, rows, self.share.global_batch_size)
+        with step_context.using(dropout=dropout, tower_inputs=images):
             return self.model(next(iter(images.values())), training=True)
 
     def _validation(self, data: str | Path) -> Validation | None:

@@ -18,6 +18,7 @@ from alexnet_tf.config.schema import (
     ScheduleConfig,
     Steps,
 )
+from alexnet_tf.network.naming import rate_key
 
 
 def at(steps: Steps | None, epoch: int) -> float | None:
@@ -102,7 +103,7 @@ class Schedule:
 
     def _scheduled(self, layer: str, kind: str, epoch: int, fraction: float) -> float:
         schedule = self.config.schedule
-        for key in (f"{layer}/{kind}", layer):
+        for key in (rate_key(layer, kind), layer):
             own = at(schedule.layer_rates.get(key), epoch)
             if own is not None:
                 return own

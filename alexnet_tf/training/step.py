@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from alexnet_tf import step_context
 from alexnet_tf.errors import ConfigError
 from alexnet_tf.evaluation.metrics import COLUMNS, per_example
-from alexnet_tf.fusion import fused
 from alexnet_tf.network.weights import Weight
 from alexnet_tf.training.loss_scale import LossScale, all_finite
 from alexnet_tf.training.optimizers.optimizer import Optimizer
@@ -102,7 +102,7 @@ class TrainingStep:
 
     def _step(self, moving: tuple[int, ...], iterator, rates, noise, seed) -> tf.Tensor:
         def replica(batch, rates, noise, seed):
-            with fused(self.jit_compile == "elementwise"):
+            with step_context.using(fused=self.jit_compile == "elementwise"):
                 return self._replica(batch, rates, noise, seed, moving)
 
         batch = self._timed(iterator) if self.timed else iterator.get_next()

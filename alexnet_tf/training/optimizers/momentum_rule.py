@@ -13,7 +13,7 @@ from typing import TypeVar
 import tensorflow as tf
 
 from alexnet_tf.config.schema import MomentumConfig
-from alexnet_tf.fusion import fusible
+from alexnet_tf.step_context import fusible
 
 Numbers = TypeVar("Numbers", float, tf.Tensor)
 

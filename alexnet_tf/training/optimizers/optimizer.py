@@ -21,9 +21,9 @@ from types import ModuleType
 
 import tensorflow as tf
 
+from alexnet_tf import step_context
 from alexnet_tf.compat import KERAS_3
 from alexnet_tf.config.schema import OptimizerConfig
-from alexnet_tf.fusion import fused, fusing
 from alexnet_tf.network.weights import Weight
 from alexnet_tf.training.gradients import GradientSum
 from alexnet_tf.training.optimizers import addons_rules, keras_rules, momentum_rule
@@ -80,7 +80,7 @@ class Optimizer:
         if not unfrozen:
             return
         values = [gradients[i] for i in unfrozen]
-        arguments = (unfrozen, values, rates, finite, fusing())
+        arguments = (unfrozen, values, rates, finite, step_context.current().fused)
         tf.distribute.get_replica_context().merge_call(self._on_all_replicas, args=arguments)
 
     def _on_all_replicas(
@@ -95,7 +95,7 @@ class Optimizer:
         """What `apply` does once all replicas have come.
 
         In this (cross-replica) context arguments come as one value for each replica, in another
-        thread than `fused` was entered in.
+        thread than the step context was entered in.
         """
 
         def first_replicas(value):
@@ -122,7 +122,7 @@ def _update(
     """One weight on one device; nothing where `finite` is given and false."""
 
     def applied() -> bool:
-        with fused(fuse):
+        with step_context.using(fused=fuse):
             update(variable, gradient, rate)
         return True
 

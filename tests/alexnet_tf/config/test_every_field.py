@@ -22,9 +22,9 @@ from alexnet_tf.data.split import Share, Split
 from alexnet_tf.errors import ConfigError
 from alexnet_tf.evaluation.metrics import Result
 from alexnet_tf.network import model as network_model
-from alexnet_tf.network.layers import dropout_seed
 from alexnet_tf.network.spec import NetworkSpec
 from alexnet_tf.network.weights import weights_of
+from alexnet_tf.step_context import DropoutRows, using
 from alexnet_tf.training.loop import Hooks, Loop, Progress
 from alexnet_tf.training.schedule import Schedule
 from preprocessing.dataset.mean_image import read_mean_image
@@ -140,7 +140,7 @@ ELSEWHERE = {  # field: the test that shows it
     "training.global_batch_size": "data/test_reader.py::test_a_global_batch_is_the_same",
     "training.accumulation_steps": "training/test_step.py::test_accumulation_must_divide",
     "training.precision": "training/test_step.py::test_half_precision_follows_float32",
-    "training.jit_compile": "test_fusion.py::test_compiled_within_fused_alone",
+    "training.jit_compile": "test_step_context.py::test_compiled_within_fused_alone",
     "training.keep_checkpoints": "runs/test_checkpoints.py::test_the_last_ones_are_kept",
     "training.deterministic": "training/test_resume.py::test_killed_once_at_a_random_moment",
     "training.diagnostics_every_steps": "monitoring/test_diagnostics.py::test_a_training_writes",
@@ -227,7 +227,7 @@ def answers(network: str) -> list[np.ndarray]:
     model = network_model.build(spec)
     size = (2, spec.input_size, spec.input_size, 3)
     images = np.random.default_rng(0).normal(0, 60, size).astype(np.float32)
-    with dropout_seed(tf.constant([1, 2]), tf.range(2), 2):
+    with using(dropout=DropoutRows(tf.constant([1, 2]), tf.range(2), 2)):
         trained = model(images, training=True).numpy()
     weights = [weight.variable.numpy() for weight in weights_of(model)]
     return [trained, model(images, training=False).numpy(), *weights]

@@ -6,9 +6,9 @@ import numpy as np
 import tensorflow as tf
 
 from alexnet_tf.network import model as network_model
-from alexnet_tf.network.layers import dropout_seed
 from alexnet_tf.network.spec import VARIANTS, NetworkSpec
 from alexnet_tf.network.weights import weights_of
+from alexnet_tf.step_context import DropoutRows, using
 from tests.reference import network as reference
 from tests.reference import variants as reference_variants
 
@@ -61,7 +61,7 @@ def masks_of(pair: Pair, seed: tuple[int, int]) -> dict[str, np.ndarray]:
         if "_dropout" not in layer.name:
             continue
         name, _, tower = layer.name.partition("_dropout")
-        with dropout_seed(tf.constant(seed), tf.range(batch), batch):
+        with using(dropout=DropoutRows(tf.constant(seed), tf.range(batch), batch)):
             kept = layer(tf.ones([batch, *layer.output.shape[1:]]), training=True).numpy()
         masks[name + tower] = (kept > 0).astype(np.float64)
     return masks

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from alexnet_tf.network.layers import dropout_seed
 from alexnet_tf.network.spec import VARIANTS
 from alexnet_tf.network.weights import weights_of
+from alexnet_tf.step_context import DropoutRows, using
 from tests.alexnet_tf.network.reference_pairs import Pair, masks_of, relative_error, worst
 from tests.reference import network as reference
 
@@ -18,7 +18,10 @@ TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
 def logits_and_gradients(pair: Pair, seed: tuple[int, int], dtype: str):
     batch = len(pair.images)
     weights = weights_of(pair.model)
-    with tf.GradientTape() as tape, dropout_seed(tf.constant(seed), tf.range(batch), batch):
+    with (
+        tf.GradientTape() as tape,
+        using(dropout=DropoutRows(tf.constant(seed), tf.range(batch), batch)),
+    ):
         logits = pair.model(tf.constant(pair.images, dtype), training=True)
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(pair.labels, logits)
         loss = tf.reduce_mean(losses)

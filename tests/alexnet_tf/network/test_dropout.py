@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from alexnet_tf.network.layers import Dropout, dropout_seed
+from alexnet_tf.network.layers import Dropout
+from alexnet_tf.step_context import DropoutRows, using
 
 ONES = tf.ones([4000, 50])
 
@@ -13,7 +14,7 @@ ONES = tf.ones([4000, 50])
 def test_the_two_forms_differ_in_scale_alone_and_in_opposite_passes():
     """2012: training ×mask, test ×0.5. Inverted: training ×mask/0.5, test ×1."""
     as_in_2012, inverted = Dropout(0.5, name="a"), Dropout(0.5, inverted=True, name="a")
-    with dropout_seed(tf.constant([1, 2]), tf.range(4000), 4000):
+    with using(dropout=DropoutRows(tf.constant([1, 2]), tf.range(4000), 4000)):
         mask, scaled = as_in_2012(ONES, training=True), inverted(ONES, training=True)
     assert set(np.unique(mask)) == {0.0, 1.0}
     np.testing.assert_array_equal(scaled, 2 * mask)
@@ -33,7 +34,7 @@ def test_expectation_in_training_is_the_test_pass(rate, inverted):
 
 
 def test_units_and_cases_are_dropped_independently():
-    with dropout_seed(tf.constant([5, 5]), tf.range(4000), 4000):
+    with using(dropout=DropoutRows(tf.constant([5, 5]), tf.range(4000), 4000)):
         mask = Dropout(0.5)(ONES, training=True).numpy()
     covariance = np.cov(mask.T)
     # 1/4 on the diagonal, 0 beside it, with a standard deviation of 1/4/√4000 = 0.004.
@@ -44,14 +45,14 @@ def test_units_and_cases_are_dropped_independently():
 def test_the_gradient_is_masked_alike():
     x = tf.ones([8, 5])
     layer = Dropout(0.5, inverted=True)
-    with tf.GradientTape() as tape, dropout_seed(tf.constant([1, 2]), tf.range(8), 8):
+    with tf.GradientTape() as tape, using(dropout=DropoutRows(tf.constant([1, 2]), tf.range(8), 8)):
         tape.watch(x)
         y = layer(3 * x, training=True)
     np.testing.assert_allclose(tape.gradient(y, x), y, rtol=1e-6)
 
 
 def masks(seed, rows, count, name="fc6_dropout_a"):
-    with dropout_seed(tf.constant(seed), tf.constant(rows), count):
+    with using(dropout=DropoutRows(tf.constant(seed), tf.constant(rows), count)):
         return Dropout(0.5, name=name)(tf.ones([len(rows), 20]), training=True).numpy()
 
 

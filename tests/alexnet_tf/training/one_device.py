@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from alexnet_tf.config.schema import MomentumConfig, OptimizerConfig
-from alexnet_tf.network.layers import dropout_seed
 from alexnet_tf.network.weights import weights_of
+from alexnet_tf.step_context import DropoutRows, using
 from alexnet_tf.training.loss_scale import LossScale
 from alexnet_tf.training.optimizers.optimizer import Optimizer
 from alexnet_tf.training.step import Arguments, TrainingStep
@@ -50,7 +50,7 @@ class Trainer:
         self.batch_size = size
 
         def forward(images, seed, rows):
-            with dropout_seed(seed, rows, size[0]):
+            with using(dropout=DropoutRows(seed, rows, size[0])):
                 return model(images, training=True)
 
         self.step = TrainingStep(

@@ -1,4 +1,4 @@
-"""Where functions are compiled, seen in the traced graphs."""
+"""What a step tells its layers: by thread, nested, restored; what is compiled, seen in graphs."""
 
 import threading
 
@@ -10,8 +10,8 @@ from alexnet_tf.config import files as config_files
 from alexnet_tf.config.schema import DataConfig
 from alexnet_tf.data.augment import InputTransform
 from alexnet_tf.errors import ConfigError
-from alexnet_tf.fusion import fused, fusible, fusing
 from alexnet_tf.network.layers import local_response_normalization
+from alexnet_tf.step_context import DropoutRows, StepContext, current, fusible, using
 from preprocessing.dataset.info import ColorStatistics
 
 
@@ -26,7 +26,7 @@ def test_compiled_within_fused_alone():
     x = tf.ones([3])
 
     def inside(x, on=True):
-        with fused(on):
+        with using(fused=on):
             return double(x)
 
     assert compiled_functions(double, x) == 0
@@ -38,18 +38,36 @@ def test_compiled_within_fused_alone():
 def test_a_thread_decides_for_itself():
     """MirroredStrategy runs each replica in a thread, whose neighbors may not be compiled."""
     seen = []
-    with fused():
-        thread = threading.Thread(target=lambda: seen.append(fusing()))
+    with using(fused=True):
+        thread = threading.Thread(target=lambda: seen.append(current().fused))
         thread.start()
         thread.join()
-        assert fusing()
+        assert current().fused
     assert seen == [False]
-    assert not fusing()
+    assert not current().fused
+
+
+def test_fields_nest_and_come_back_even_after_an_error():
+    dropout = DropoutRows(tf.constant([1, 2]), tf.range(3), 3)
+    assert current() == StepContext(fused=False, dropout=None, tower_inputs=None)
+
+    def fail():
+        with using(fused=True, tower_inputs={"a": 1}):
+            assert current() == StepContext(True, dropout, {"a": 1})
+            raise InterruptedError
+
+    with using(dropout=dropout):
+        with pytest.raises(InterruptedError):
+            fail()
+        assert current() == StepContext(dropout=dropout)
+    assert current() == StepContext()
+    with pytest.raises(TypeError), using(dropuot=dropout):
+        pass
 
 
 def test_normalization_is_compiled_forward_and_backward():
     def both(x):
-        with fused():
+        with using(fused=True):
             y = local_response_normalization(x, 5, 1e-4, 2.0, 0.75)
             return tf.gradients(y, x)
 
@@ -70,7 +88,7 @@ def test_the_input_transform_is_the_same_compiled(mean):
         "noise": tf.constant(rng.normal(size=(4, 3)), tf.float32),
     }
     plain = transform.training(batch, tf.constant(0.1))
-    with fused():
+    with using(fused=True):
         compiled = transform.training(batch, tf.constant(0.1))
     np.testing.assert_allclose(compiled, plain, atol=1e-4)  # grey levels, of float32 at 255
 
