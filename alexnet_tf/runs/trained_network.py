@@ -16,6 +16,7 @@ from alexnet_tf.compat import load_keras_file
 from alexnet_tf.config import files as config_files
 from alexnet_tf.config.schema import Config
 from alexnet_tf.data.augment import InputTransform
+from alexnet_tf.data.image_check import check_images, of_any_count
 from alexnet_tf.data.views import mean_probabilities, view_input, views
 from alexnet_tf.evaluation.features import features_model
 from alexnet_tf.network import model as network
@@ -60,7 +61,8 @@ class TrainedNetwork:
 
     model: float32 [n, S, S, 3] → logits float32 [n, classes].
     classes: identifier (`synset`) and readable name (`text`), by label.
-    image_size: N, the side of the square images that the methods take.
+    image_size: N, the side of the square images that the methods take: uint8, as they are stored.
+        Others raise ConfigError.
     """
 
     model: keras.Model
@@ -72,18 +74,20 @@ class TrainedNetwork:
     def preprocess(self, images: tf.Tensor | np.ndarray) -> tf.Tensor:
         """The network's input, float32 [n, S, S, 3]: the center of uint8 images [n, N, N, 3]."""
         [center] = views(self.image_size, self.transform.size, 1)
-        return view_input(self.transform, tf.convert_to_tensor(images), center)
+        return view_input(self.transform, check_images(images, self.image_size), center)
 
     def probabilities(self, images: tf.Tensor | np.ndarray, view_count: int = 1) -> tf.Tensor:
         """float32 [n, classes] of uint8 images [n, N, N, 3], averaged over 1 or 10 views."""
         chosen = views(self.image_size, self.transform.size, view_count)
-        images = tf.convert_to_tensor(images)
-        return mean_probabilities(self.model, self.transform, images, chosen)
+        images = check_images(images, self.image_size)
+        return of_any_count(
+            lambda x: mean_probabilities(self.model, self.transform, x, chosen), images
+        )
 
     def features(self, images: tf.Tensor | np.ndarray) -> tf.Tensor:
         """float32 [n, units of the last hidden layer] of uint8 images [n, N, N, 3]."""
         model = features_model(self.model, self.config.network)
-        return model(self.preprocess(images), training=False)
+        return of_any_count(lambda x: model(x, training=False), self.preprocess(images))
 
 
 def load_run(path: str | os.PathLike) -> TrainedNetwork:

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from alexnet_tf.compat import computing_with, tf_variable
 from alexnet_tf.data.augment import InputTransform
+from alexnet_tf.data.image_check import check_in_graph, of_any_count
 from alexnet_tf.data.views import View, mean_probabilities, view_input, views
 from alexnet_tf.evaluation.features import features_model
 from alexnet_tf.runs.directory import Run
@@ -73,12 +74,21 @@ class Served(tf.Module):
         def ranked(top: int) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
             return lambda encoded: self._ranked(self._decoded(encoded), top)
 
+        def probabilities(pictures: tf.Tensor) -> tf.Tensor:
+            return of_any_count(self, check_in_graph(pictures, size))
+
+        def features(pictures: tf.Tensor) -> tf.Tensor:
+            return of_any_count(self.features, check_in_graph(pictures, size))
+
         functions = {
-            "serving_default": (lambda pictures: {"probabilities": self(pictures)}, images),
+            "serving_default": (
+                lambda pictures: {"probabilities": probabilities(pictures)},
+                images,
+            ),
             "classify": (ranked(min(TOP, classes)), encoded),
             "rank": (ranked(classes), encoded),
             "decode": (lambda encoded: {"pictures": self._decoded(encoded)}, encoded),
-            "features": (lambda pictures: {"features": self.features(pictures)}, images),
+            "features": (lambda pictures: {"features": features(pictures)}, images),
         }
         return {
             name: tf.function(function, input_signature=[spec]).get_concrete_function()
@@ -100,6 +110,7 @@ class Served(tf.Module):
 
     def _decoded(self, encoded: tf.Tensor) -> tf.Tensor:
         size, kind = self.image_size, self._parts.info.resize_filter
+        encoded = tf.ensure_shape(encoded, [None])  # callers can pass the signature by
         return tf.map_fn(
             lambda data: central_square(decode_image(data), size, kind),
             encoded,
@@ -107,7 +118,7 @@ class Served(tf.Module):
         )
 
     def _ranked(self, images: tf.Tensor, top: int) -> dict[str, tf.Tensor]:
-        best, index = tf.math.top_k(self(images), top)
+        best, index = tf.math.top_k(of_any_count(self, images), top)
         classes = self._parts.info.classes
         return {
             "classes": index,

@@ -165,6 +165,58 @@ def test_odd_shapes_are_served(served, shape):
     np.testing.assert_array_equal(pixels[0], np.tile([200, 10, 10], (SIZE, SIZE, 1)))
 
 
+@pytest.mark.parametrize("name", ["serving_default", "features"])
+@pytest.mark.parametrize("shape", [(2, 224, 224, 3), (2, 64, 64, 3), (2, 72, 72, 1), (72, 72, 3)])
+def test_a_signature_refuses_pixels_of_another_shape(served, name, shape):
+    received = r"received\] \[" + " ".join(map(str, shape))
+    with pytest.raises(tf.errors.InvalidArgumentError, match=received):
+        served.signatures[name](pictures=tf.zeros(shape, tf.uint8))
+
+
+@pytest.mark.parametrize("name", ["serving_default", "features"])
+def test_a_signature_refuses_pixels_of_another_type(served, name):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="uint8 tensor but is a float tensor"):
+        served.signatures[name](pictures=tf.zeros((2, 72, 72, 3)))
+
+
+@pytest.mark.parametrize("name", ["decode", "classify", "rank"])
+def test_a_signature_refuses_bytes_without_a_batch(served, name, files):
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match=r"\[\] is not compatible with expected shape \[\?\]"
+    ):
+        served.signatures[name](encoded=tf.constant(files[0]))
+
+
+def test_an_empty_batch_gets_empty_results(served):
+    pixels, encoded = tf.zeros((0, 72, 72, 3), tf.uint8), tf.constant([], tf.string)
+    shapes = {
+        name: {key: value.shape for key, value in served.signatures[name](**given).items()}
+        for name, given in {
+            "serving_default": {"pictures": pixels},
+            "features": {"pictures": pixels},
+            "decode": {"encoded": encoded},
+            "classify": {"encoded": encoded},
+            "rank": {"encoded": encoded},
+        }.items()
+    }
+    ranked = ("classes", "synsets", "names", "probabilities")
+    assert shapes == {
+        "serving_default": {"probabilities": (0, 10)},
+        "features": {"features": (0, 204)},
+        "decode": {"pictures": (0, 72, 72, 3)},
+        "classify": dict.fromkeys(ranked, (0, 5)),
+        "rank": dict.fromkeys(ranked, (0, 10)),
+    }
+
+
+@pytest.mark.parametrize("method", ["probabilities", "preprocess", "features"])
+def test_the_python_interface_refuses_what_it_would_misread(trained, images, method):
+    for wrong in (images / np.float32(255), images[0], np.zeros((1, 224, 224, 3), np.uint8)):
+        with pytest.raises(ConfigError, match=r"expected uint8 \[n, 72, 72, 3\]"):
+            getattr(trained, method)(wrong)
+    assert getattr(trained, method)(images[:0]).shape[0] == 0
+
+
 def test_predict_takes_folders_and_writes_json(directory, files, tmp_path, capsys):
     (tmp_path / "below").mkdir()
     for name in ("b.JPEG", "a.jpg", "below/c.jpeg"):
