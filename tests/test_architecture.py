@@ -51,6 +51,15 @@ def test_preprocessing_needs_neither_tensorflow_nor_training(path):
         assert not reaches(names, "apache_beam")
 
 
+@pytest.mark.parametrize(
+    "path",
+    [p for room in ("sources", "images", "storage") for p in within(f"preprocessing.{room}")],
+    ids=module,
+)
+def test_what_a_job_is_made_of_does_not_know_the_job(path):
+    assert not reaches(imported(path), "preprocessing.job")
+
+
 @pytest.mark.parametrize("path", within("preprocessing.dataset"), ids=module)
 def test_the_format_needs_nothing_but_itself(path):
     own = {name for name in imported(path) if name.startswith("preprocessing.")}
