@@ -18,12 +18,12 @@ WIDTHS = (0.25, 0.5, 0.75, 1.0)
 
 
 def table(config: Config, seconds: float) -> Table:
-    """Images a second by batch size at full width, and by width at the configured batch.
+    """Images a second by batch size at the last width, and by width at the configured batch.
 
     One network at a time, so that the last of all, the largest, sets the peak of memory.
     """
     batch = config.training.global_batch_size
-    sizes = [(width, batch) for width in WIDTHS] + [(1.0, size) for size in BATCHES]
+    sizes = [(width, batch) for width in WIDTHS] + [(WIDTHS[-1], size) for size in BATCHES]
     rows = []
     for width, size in dict.fromkeys(sizes):
         network = config.network.model_copy(update={"width": width})

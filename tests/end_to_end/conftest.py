@@ -1,11 +1,13 @@
-"""One trained run that the end-to-end tests share, made by the verbs from archives on."""
+"""One trained run and its export that the end-to-end tests share, made by the verbs."""
 
+import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 
-from alexnet_tf import train
+from alexnet_tf import export, train
 from preprocessing.__main__ import main as preprocessing
 
 CONFIG = """
@@ -36,3 +38,24 @@ def made(tmp_path_factory) -> Made:
     arguments = ["--config", str(made.config), "--data", str(made.data), "--run", str(made.run)]
     assert train.main(arguments) == 0
     return made
+
+
+@pytest.fixture(scope="session")
+def directory(made, tmp_path_factory) -> Path:
+    """Its export, with a TFLite file and checked against the run; no test changes it."""
+    path = tmp_path_factory.mktemp("served") / "model"
+    options = ["--tflite", "--check", str(made.data)]
+    assert export.main(["--run", str(made.run), "--output", str(path), *options]) == 0
+    return path
+
+
+@pytest.fixture(scope="session")
+def served(directory):
+    return tf.saved_model.load(str(directory))
+
+
+@pytest.fixture(scope="session")
+def files(made) -> list[bytes]:
+    """The validation images' files."""
+    with tarfile.open(made.archives / "ILSVRC2012_img_val.tar") as archive:
+        return [archive.extractfile(member).read() for member in archive]

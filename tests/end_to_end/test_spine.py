@@ -2,9 +2,9 @@
 
 import io
 import json
+import shutil
 import subprocess
 import sys
-import tarfile
 
 import numpy as np
 import pytest
@@ -21,25 +21,6 @@ from preprocessing.dataset.example import decode_example
 from preprocessing.dataset.info import read_info
 from preprocessing.dataset.tfrecord import read_records
 from preprocessing.images.convert import ImageOptions, decode_and_resize
-
-
-@pytest.fixture(scope="module")
-def files(made) -> list[bytes]:
-    """The validation images' files."""
-    with tarfile.open(made.archives / "ILSVRC2012_img_val.tar") as archive:
-        return [archive.extractfile(member).read() for member in archive]
-
-
-@pytest.fixture(scope="module")
-def model(made, tmp_path_factory):
-    path = tmp_path_factory.mktemp("served") / "model"
-    assert export.main(["--run", str(made.run), "--output", str(path)]) == 0
-    return path
-
-
-@pytest.fixture(scope="module")
-def served(model):
-    return tf.saved_model.load(str(model))
 
 
 @pytest.fixture(scope="module")
@@ -138,11 +119,11 @@ def test_serving_pixels_gives_the_same_probabilities_exactly(made, served, files
     np.testing.assert_allclose(received, expected, atol=1e-6)
 
 
-def test_tensorflow_alone_loads_and_calls_the_export(model, served, files, tmp_path):
+def test_tensorflow_alone_loads_and_calls_the_export(directory, served, files, tmp_path):
     (tmp_path / "a.jpg").write_bytes(files[0])
     code = f"""
 import sys, tensorflow as tf
-model = tf.saved_model.load({str(model)!r})
+model = tf.saved_model.load({str(directory)!r})
 answer = model.signatures["classify"](encoded=tf.constant([open("a.jpg", "rb").read()]))
 print(answer["names"].numpy()[0][0].decode(), float(answer["probabilities"][0][0]))
 assert "alexnet_tf" not in sys.modules and "preprocessing" not in sys.modules
@@ -155,23 +136,24 @@ assert "alexnet_tf" not in sys.modules and "preprocessing" not in sys.modules
     assert float(probability) == pytest.approx(float(answer["probabilities"][0, 0]), abs=1e-5)
 
 
-def test_predict_prints_a_table_and_counts_what_it_cannot_read(model, files, tmp_path, capsys):
+def test_predict_prints_a_table_and_counts_what_it_cannot_read(directory, files, tmp_path, capsys):
     good, bad = tmp_path / "good.jpg", tmp_path / "bad.jpg"
     good.write_bytes(files[0])
     bad.write_bytes(b"no image at all")
-    assert predict.main(["--model", str(model), str(good)]) == 0
+    assert predict.main(["--model", str(directory), str(good)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == str(good)
     assert len(lines) == 6
     with pytest.raises(JobError, match="2 of 3"):
-        predict.main(["--model", str(model), str(bad), str(tmp_path / "none.jpg"), str(good)])
+        predict.main(["--model", str(directory), str(bad), str(tmp_path / "none.jpg"), str(good)])
     shown = capsys.readouterr()
     assert str(good) in shown.out
     assert "bad.jpg" in shown.err
     assert "none.jpg" in shown.err
 
 
-def test_an_export_is_not_overwritten_unless_asked(made, model):
+def test_an_export_is_not_overwritten_unless_asked(made, directory, tmp_path):
+    model = shutil.copytree(directory, tmp_path / "model")
     before = sorted(path.name for path in model.parent.iterdir())
     with pytest.raises(ConfigError, match="--overwrite"):
         export.main(["--run", str(made.run), "--output", str(model)])

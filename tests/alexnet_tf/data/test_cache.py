@@ -49,7 +49,7 @@ def test_a_cache_changes_no_batch(data, order):
     """Two epochs, restarts in the middle of them, two workers of two replicas, and validation."""
     config = DataConfig(order=order, shuffle_buffer=16, chunk=3)
     shares = [Share(8), *(Share(8, 2, 2, worker) for worker in range(2))]
-    cases = [(share, start) for share in shares for start in ((0, 0), (0, 3), (1, 4))]
+    cases = list(zip(shares, ((0, 0), (0, 3), (1, 4)), strict=True))
     expected = [training(data["train"], config, *case) for case in cases]
     validation = [evaluation(data["validation"], share) for share in shares]
     near = {kind: {name: cache.cached(data[name], kind) for name in data} for kind in KINDS}
