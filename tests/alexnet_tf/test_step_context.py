@@ -41,7 +41,7 @@ def test_a_thread_decides_for_itself():
     with using(fused=True):
         thread = threading.Thread(target=lambda: seen.append(current().fused))
         thread.start()
-        thread.join()
+        thread.join(60)
         assert current().fused
     assert seen == [False]
     assert not current().fused

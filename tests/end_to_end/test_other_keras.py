@@ -14,6 +14,7 @@ import pytest
 from tensorflow.python.framework.config import disable_op_determinism
 
 from alexnet_tf.compat import KERAS_3
+from tests.deadlines import SECONDS
 from tests.end_to_end import carried
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +27,12 @@ pytestmark = pytest.mark.slow
 def by_other(*arguments: str) -> str:
     """The output of a program of the other Python."""
     done = subprocess.run(
-        [str(OTHER), *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+        [str(OTHER), *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=SECONDS,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -19,6 +19,7 @@ from alexnet_tf.runs import directory as run_directory
 from alexnet_tf.serving.signatures import Served
 from alexnet_tf.serving.tflite import interpret
 from preprocessing.images.convert import ImageOptions, decode_and_resize
+from tests.deadlines import SECONDS
 
 SIZE = 72
 
@@ -272,5 +273,7 @@ ours = {name for name in sys.modules if name.startswith("alexnet_tf.")}
 heavy = ("alexnet_tf.network.model", "alexnet_tf.data", "apache_beam")
 print(sorted(name for name in (*ours, *sys.modules) if name.startswith(heavy)))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=SECONDS
+    )
     assert done.stdout.strip() == "[]"

@@ -21,6 +21,7 @@ from preprocessing.dataset.example import decode_example
 from preprocessing.dataset.info import read_info
 from preprocessing.dataset.tfrecord import read_records
 from preprocessing.images.convert import ImageOptions, decode_and_resize
+from tests.deadlines import SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +130,9 @@ print(answer["names"].numpy()[0][0].decode(), float(answer["probabilities"][0][0
 assert "alexnet_tf" not in sys.modules and "preprocessing" not in sys.modules
 """
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=SECONDS
+    )
     name, probability = done.stdout.split()
     answer = served.signatures["classify"](encoded=tf.constant(files[:1]))
     assert name == answer["names"].numpy()[0][0].decode()
@@ -182,6 +185,7 @@ def test_mistakes_end_with_one_line_and_code_2(made, tmp_path):
         [*command, str(tmp_path / "run"), "--config", str(made.config)],
         capture_output=True,
         text=True,
+        timeout=SECONDS,
     )
     assert done.returncode == 2
     assert "Traceback" not in done.stderr

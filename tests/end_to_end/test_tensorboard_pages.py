@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -50,6 +51,8 @@ def address(made):
     # Its own server answers for the files' reader, too: no second process to wait for.
     command += ["--load_fast", "false", "--host", "127.0.0.1"]
     server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    late = threading.Timer(PATIENCE, server.kill)
+    late.start()
     try:
         for line in server.stderr:
             found = re.search(r"http://\S+", line)
@@ -57,10 +60,12 @@ def address(made):
                 break
         else:
             pytest.fail("TensorBoard ended without saying where it serves")
+        late.cancel()
         yield found[0].rstrip("/")
     finally:
+        late.cancel()
         server.terminate()
-        server.wait()
+        server.wait(PATIENCE)
 
 
 @pytest.fixture(scope="module")

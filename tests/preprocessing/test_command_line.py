@@ -8,6 +8,7 @@ import pytest
 
 from preprocessing.__main__ import main
 from preprocessing.dataset.info import read_info
+from tests.deadlines import SECONDS
 from tests.preprocessing.drawn_images import write_archives, write_class_folders, write_files
 
 IN_MEMORY = ["--direct_running_mode", "in_memory"]
@@ -111,7 +112,9 @@ def test_output_that_nobody_reads_ends_quietly(tmp_path):
     reader, writer = os.pipe()
     os.close(reader)
     command = [sys.executable, "-m", "preprocessing", "inspect", str(tmp_path / "out")]
-    result = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True)
+    result = subprocess.run(
+        command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=SECONDS
+    )
     os.close(writer)
     assert (result.returncode, result.stderr) == (141, "")
 

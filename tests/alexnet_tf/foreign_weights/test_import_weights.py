@@ -18,6 +18,7 @@ from alexnet_tf.network.spec import VARIANTS
 from alexnet_tf.runs import directory as run_directory
 from alexnet_tf.runs.restore import restored_model
 from tests import tiny_datasets
+from tests.deadlines import SECONDS
 from tests.reference import layers as ops
 from tests.reference import norms
 
@@ -316,7 +317,7 @@ def test_hdf5_links_to_other_files_are_not_followed(data, tmp_path):
 def test_a_mistake_is_one_line_and_exit_code_2(data, tmp_path):
     command = [sys.executable, "-m", "alexnet_tf.import_weights"]
     command += arguments("caffe", tmp_path / "none.npz", data, tmp_path / "run")
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS)
     assert done.returncode == 2
     assert [line for line in done.stderr.splitlines() if line.startswith("error: --input")]
     assert "Traceback" not in done.stderr

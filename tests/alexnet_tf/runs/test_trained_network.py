@@ -14,6 +14,7 @@ import alexnet_tf
 from alexnet_tf import AlexNet, LocalResponseNormalization, compat, load_model, new_head
 from alexnet_tf.errors import ConfigError
 from alexnet_tf.network.spec import VARIANTS
+from tests.deadlines import SECONDS
 
 TINY = {"width": 0.05, "input_size": 64}
 
@@ -61,7 +62,7 @@ folder = sys.argv[1]
 model = keras.saving.load_model(f"{folder}/a.keras")
 np.save(f"{folder}/logits.npy", model(np.load(f"{folder}/images.npy"), training=False))
 """
-    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, timeout=SECONDS)
     np.testing.assert_allclose(np.load(tmp_path / "logits.npy"), expected, rtol=1e-5, atol=1e-6)
 
 
@@ -150,7 +151,8 @@ def test_the_layer_is_the_papers_in_other_models_too():
 
 def test_importing_the_package_imports_no_tensorflow():
     code = "import sys, alexnet_tf; sys.exit('tensorflow' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    done = subprocess.run([sys.executable, "-c", code], check=False, timeout=SECONDS)
+    assert done.returncode == 0
     assert set(alexnet_tf.__all__) <= set(dir(alexnet_tf))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = alexnet_tf.nothing

@@ -13,9 +13,9 @@ import tensorflow as tf
 
 from alexnet_tf.runs.checkpoints import Checkpoints
 from tests import tiny_datasets
+from tests.deadlines import SECONDS
 
 ROOT = Path(__file__).parents[3]
-SECONDS = 400  # no test waits longer for a process; a loaded machine takes 30 to import TensorFlow
 CONFIG = """
 network: {width: 0.05, input_size: 64, init_scaling: keep-variance}
 training: {epochs: 3, global_batch_size: 8, log_every_steps: 2, deterministic: true}

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from tests.alexnet_tf.training.processes import (
-    SECONDS,
     assert_identical,
     finish,
     two_workers,
     variables,
     write_inputs,
 )
+from tests.deadlines import SECONDS, wait_until
 
 BOUND = 60  # seconds within which the survivors of a killed worker have ended
 
@@ -53,11 +53,11 @@ class Cluster:
         return [json.loads(line) for line in lines if line.endswith("}")]
 
     def wait(self, name: str, step: int, workers: list[subprocess.Popen]) -> None:
-        began = time.monotonic()
-        while not any(line.get("step", 0) >= step for line in self.log(name)):
-            assert time.monotonic() - began < SECONDS
-            assert all(worker.poll() is None for worker in workers), finish(workers[0])
-            time.sleep(0.002)
+        def reached() -> bool:
+            return any(line.get("step", 0) >= step for line in self.log(name))
+
+        wait_until(reached, workers[0])
+        assert all(worker.poll() is None for worker in workers), finish(workers[0])
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,6 @@ from alexnet_tf import train
 from alexnet_tf.errors import ConfigError, JobError, RunError
 from alexnet_tf.runs import directory as run_directory
 from tests.alexnet_tf.training.processes import (
-    SECONDS,
     assert_identical,
     finish,
     largest_difference,
@@ -24,6 +23,7 @@ from tests.alexnet_tf.training.processes import (
     variables,
     write_inputs,
 )
+from tests.deadlines import SECONDS, wait_until
 
 STEPS = 66  # 6 epochs of 11 batches, the last of 4 images
 SETTINGS = (
@@ -51,13 +51,14 @@ class Trained:
         """A process that has taken `step` steps of the run, and is at work on the next ones."""
         log = self.root / name / "log.jsonl"
         before = len(log.read_text().splitlines()) if log.exists() else 0
-        process, began = start(self.arguments(name)), time.monotonic()
-        while process.poll() is None and time.monotonic() - began < SECONDS:
+
+        def reached() -> bool:
             lines = log.read_text().splitlines()[before:] if log.exists() else []
-            if any(json.loads(line)["step"] >= step for line in lines if line.endswith("}")):
-                time.sleep(jitter)
-                break
-            time.sleep(0.002)
+            return any(json.loads(line)["step"] >= step for line in lines if line.endswith("}"))
+
+        process = start(self.arguments(name))
+        wait_until(reached, process)
+        time.sleep(jitter)
         return process
 
     def state(self, name: str) -> dict:
@@ -89,7 +90,7 @@ def killed_again_and_again(trained: Trained, name: str, times: int) -> None:
     for target in targets:
         process = trained.until(name, target, moments.uniform(0, 0.03))
         process.send_signal(signal.SIGKILL)
-        process.communicate()
+        process.communicate(timeout=SECONDS)
         there = sorted(p.name for p in (trained.root / name / "checkpoints").glob("*"))
         print(f"kill -9 after step {target}: exit code {process.returncode}, {there}")
         assert process.returncode == -signal.SIGKILL

@@ -19,6 +19,7 @@ from preprocessing.errors import DatasetError, JobError
 from preprocessing.images.convert import ImageOptions, decode_and_resize, encode
 from preprocessing.inspection.verify import verify_dataset
 from preprocessing.job.runners import beam_options
+from tests.deadlines import SECONDS
 from tests.preprocessing.conversions import SMALL, run, tree
 from tests.preprocessing.drawn_images import (
     WNIDS,
@@ -223,6 +224,6 @@ def test_workers_import_neither_tensorflow_nor_alexnet_tf():
         "print(sorted({'tensorflow', 'alexnet_tf', 'keras', 'scipy.io'} & set(sys.modules)))"
     )
     result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=SECONDS
     )
     assert result.stdout.strip() == "[]"

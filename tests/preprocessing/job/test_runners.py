@@ -21,6 +21,7 @@ from apache_beam.options.pipeline_options import FlinkRunnerOptions
 
 from preprocessing.inspection.verify import verify_dataset
 from preprocessing.job.local_workers import WORKER_PACKAGE
+from tests.deadlines import wait_until
 from tests.preprocessing.drawn_images import write_archives
 
 pytestmark = pytest.mark.slow
@@ -101,7 +102,7 @@ def service(*arguments, cwd=ROOT, output=subprocess.DEVNULL, **environment):
             process.wait(20)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait()
+            process.wait(LIMIT)
 
 
 def free_port():
@@ -118,7 +119,7 @@ def job_server(arguments, port, log=subprocess.DEVNULL):
         while True:
             assert process.poll() is None, "the job server ended by itself"
             assert time.monotonic() < end, "the job server does not answer"
-            with suppress(ConnectionRefusedError), socket.create_connection(("localhost", port)):
+            with suppress(OSError), socket.create_connection(("localhost", port), 5):
                 break
             time.sleep(0.1)
         yield ["--runner", "PortableRunner", "--job_endpoint", f"localhost:{port}"]
@@ -264,10 +265,9 @@ def test_killed_and_resumed(source, expected, tmp_path, finished):
         job = subprocess.Popen(
             command(source, output, "--workers", "2"), cwd=ROOT, stdout=log, stderr=log
         )
-    while job.poll() is None and len(results(output)) < finished:
-        time.sleep(0.01)
+    wait_until(lambda: len(results(output)) >= finished, job, LIMIT)
     job.kill()
-    assert job.wait() == -signal.SIGKILL, (tmp_path / "log").read_text()[-4000:]
+    assert job.wait(LIMIT) == -signal.SIGKILL, (tmp_path / "log").read_text()[-4000:]
     assert not (output / "dataset_info.json").exists()
     printed = run(source, output, "--workers", "2")
     kept = int(printed.split("shards kept ")[1].split()[0].rstrip(","))
@@ -280,8 +280,7 @@ def test_a_worker_that_dies_ends_the_job_with_one_line(source, expected, tmp_pat
     job = subprocess.Popen(
         command(source, output, "--workers", "2"), cwd=ROOT, stderr=subprocess.PIPE, text=True
     )
-    while job.poll() is None and not results(output):
-        time.sleep(0.01)
+    wait_until(lambda: results(output), job, LIMIT)
     (pids,) = output.glob(".conversion/*/workers.pid")
     os.kill(int(pids.read_text().split()[0]), signal.SIGKILL)
     error = job.communicate(timeout=LIMIT)[1]
@@ -296,8 +295,7 @@ def test_ctrl_c(source, expected, tmp_path):
     job = subprocess.Popen(
         command(source, output, "--workers", "2"), cwd=ROOT, stderr=subprocess.PIPE, text=True
     )
-    while job.poll() is None and not results(output):
-        time.sleep(0.01)
+    wait_until(lambda: results(output), job, LIMIT)
     job.send_signal(signal.SIGINT)
     error = job.communicate(timeout=LIMIT)[1]
     assert job.returncode == 130
@@ -309,9 +307,10 @@ def test_ctrl_c(source, expected, tmp_path):
 def test_two_conversions_at_once(source, tmp_path):
     output = tmp_path / "out"
     job = subprocess.Popen(command(source, output), cwd=ROOT, stdout=subprocess.DEVNULL)
-    while job.poll() is None and not list(output.glob(".conversion/*/job.json")):
-        time.sleep(0.01)
-    second = subprocess.run(command(source, output), cwd=ROOT, capture_output=True, text=True)
+    wait_until(lambda: any(output.glob(".conversion/*/job.json")), job, LIMIT)
+    second = subprocess.run(
+        command(source, output), cwd=ROOT, capture_output=True, text=True, timeout=LIMIT
+    )
     assert second.returncode == 2
     assert "another conversion is writing" in second.stderr
     assert job.wait(LIMIT) == 0
