@@ -17,6 +17,7 @@ from alexnet_tf.evaluation.features import features_model
 from alexnet_tf.runs.directory import Run
 from alexnet_tf.runs.restore import restored_model
 from alexnet_tf.serving.decode import decode_image
+from alexnet_tf.serving.orientation import orientation, upright
 from alexnet_tf.serving.resize import central_square
 from preprocessing.dataset.info import DatasetInfo
 
@@ -33,7 +34,8 @@ class Served(tf.Module):
     classify: encoded string [n], bytes of JPEG, PNG, GIF or BMP files → the `TOP` most probable:
         classes int32, synsets and names string, probabilities float32, each [n, TOP].
     rank: as classify, with all classes.
-    decode: encoded string [n] → images uint8 [n, N, N, 3], as the conversion makes them.
+    decode: encoded string [n] → images uint8 [n, N, N, 3], as the conversion makes them: turned
+        upright by their EXIF orientation where the dataset's were (`options["apply_exif"]`).
     features: images uint8 [n, N, N, 3] → features float32 [n, units of the last hidden layer],
         of the center view, after the activation and before dropout.
 
@@ -111,11 +113,14 @@ class Served(tf.Module):
     def _decoded(self, encoded: tf.Tensor) -> tf.Tensor:
         size, kind = self.image_size, self._parts.info.resize_filter
         encoded = tf.ensure_shape(encoded, [None])  # callers can pass the signature by
-        return tf.map_fn(
-            lambda data: central_square(decode_image(data), size, kind),
-            encoded,
-            fn_output_signature=tf.TensorSpec([size, size, 3], tf.uint8),
-        )
+        turn = bool(self._parts.info.options.get("apply_exif", False))
+
+        def image(data: tf.Tensor) -> tf.Tensor:
+            pixels = central_square(decode_image(data), size, kind)
+            return upright(pixels, orientation(data)) if turn else pixels
+
+        spec = tf.TensorSpec([size, size, 3], tf.uint8)
+        return tf.map_fn(image, encoded, fn_output_signature=spec)
 
     def _ranked(self, images: tf.Tensor, top: int) -> dict[str, tf.Tensor]:
         best, index = tf.math.top_k(of_any_count(self, images), top)

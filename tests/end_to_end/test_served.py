@@ -1,5 +1,6 @@
 """The export's further signatures, half precision, TFLite; prediction's inputs and outputs."""
 
+import dataclasses
 import io
 import json
 import shutil
@@ -11,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
+from PIL import ExifTags, Image
 
 from alexnet_tf import export, load_run, predict
 from alexnet_tf.errors import ConfigError, JobError
@@ -46,6 +47,30 @@ def test_decoding_is_the_conversions(served, files, images):
     decoded = served.signatures["decode"](encoded=tf.constant(files))["pictures"].numpy()
     assert np.abs(decoded.astype(int) - images).max() <= 1
     assert (decoded != images).mean() < 0.01
+
+
+@pytest.mark.parametrize("apply_exif", [True, False])
+def test_photographs_are_turned_as_the_datasets_were(made, apply_exif):
+    """All eight orientations, against the conversion's own code."""
+    run = run_directory.load(made.run)
+    info = dataclasses.replace(run.info, options={**run.info.options, "apply_exif": apply_exif})
+    turning = Served(dataclasses.replace(run, info=info))
+    pixels = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
+    files = [oriented(pixels, value) for value in range(1, 9)]
+    options = ImageOptions(size=SIZE, filter=run.info.resize_filter, apply_exif=apply_exif)
+    expected = np.stack([decode_and_resize(data, options) for data in files])
+    different = {image.tobytes() for image in expected}
+    assert len(different) == (8 if apply_exif else 1)
+    decode = turning.signatures()["decode"]
+    decoded = decode(encoded=tf.constant(files))["pictures"].numpy()
+    assert np.abs(decoded.astype(int) - expected).max() <= 1
+
+
+def oriented(pixels: np.ndarray, orientation: int) -> bytes:
+    content, exif = io.BytesIO(), Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    Image.fromarray(pixels).save(content, "JPEG", quality=95, exif=exif)
+    return content.getvalue()
 
 
 def test_features_are_the_last_hidden_layers(served, trained, images):
