@@ -21,7 +21,7 @@ help:
 	@echo "make test       the test suite        make test-slow   the long tests"
 	@echo "make test-addons    the test suite with TensorFlow 2.15 and TensorFlow Addons, in $(ADDONS_VENV)"
 	@echo "make multi-worker-test   two training processes on loopback, killed and resumed"
-	@echo "make flink-test the job servers, Apache Flink's among them (Java; FLINK_JOB_SERVER=jar or Maven)"
+	@echo "make flink-test the job on Apache Flink, its machines killed in mid-job (Java 17 and Maven)"
 	@echo "make lint       ruff                  make clean       remove .venv, demo and caches"
 
 setup: $(VENV)/.installed
@@ -76,7 +76,7 @@ multi-worker-test: setup
 	$(BIN)/python -m pytest -v -m "slow or not slow" tests/alexnet_tf/training/test_multi_worker.py
 
 flink-test: setup
-	$(BIN)/python -m pytest -rA -m slow tests/preprocessing/job/test_runners.py -k job_server
+	$(BIN)/python -m pytest -rA -m slow tests/preprocessing/job/test_flink.py
 
 lint: setup
 	$(BIN)/ruff check .
@@ -87,5 +87,5 @@ format: setup
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) $(ADDONS_VENV) $(DEMO) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(ADDONS_VENV) $(DEMO) .flink build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -25,6 +25,8 @@ WORKER_REQUIREMENTS = [  # besides Beam, which a worker has, in the driver's ver
     "tqdm>=4.66",
 ]
 
+DASK = ["dask>=2024.4.2", "distributed>=2024.4.2"]  # as Beam's own extra has it
+
 setup(
     name="alexnet_tf_worker" if FOR_WORKER else "alexnet_tf",
     version="0.1.0",
@@ -34,6 +36,10 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11,<3.14",
     packages=find_packages(include=PACKAGES, exclude=LEFT_OUT),
+    package_data={"preprocessing.job": ["flink/pom.xml"]},
+    entry_points={
+        "console_scripts": ["preprocessing-worker = preprocessing.job.worker_process:main"]
+    },
     install_requires=WORKER_REQUIREMENTS
     if FOR_WORKER
     else [
@@ -52,6 +58,7 @@ setup(
     ],
     extras_require={
         "dev": [
+            *DASK,
             "hypothesis>=6.100",
             "pytest>=8",
             "pytest-xdist>=3.8",
@@ -64,6 +71,7 @@ setup(
         "cuda": ["tensorflow[and-cuda]>=2.15,<2.22"],
         "gcp": ["apache-beam[gcp]>=2.60,<2.78"],  # gs:// and Dataflow
         "aws": ["apache-beam[aws]>=2.60,<2.78"],  # s3://
+        "dask": DASK,
         "hadoop": ["apache-beam[hadoop]>=2.60,<2.78"],  # hdfs://
         # TensorFlow Addons ended with 0.23.0, which imports only with TensorFlow 2.15 / Keras 2.15.
         "addons": [

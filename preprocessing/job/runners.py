@@ -19,6 +19,7 @@ from preprocessing.job.workspace import JobFolder
 # Beam's "DirectRunner" may fetch and start another program (Prism); this is the one meant here.
 _LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 _LOCAL_RUNNERS = ("directrunner", "fnapirunner", _LOCAL_RUNNER.lower())
+_DASK_PARTITIONS = ("--dask_npartitions", "--dask_partition_size")
 _WORKER = "apache_beam.runners.worker.sdk_worker_main"
 
 
@@ -30,6 +31,9 @@ def beam_options(arguments: Sequence[str], workers: int | None = None) -> Pipeli
             Python part has never heard of.)
     """
     options = PipelineOptions(list(arguments))
+    if _is_dask(options) and not any(a.startswith(_DASK_PARTITIONS) for a in arguments):
+        # An element is a shard; by default Dask would give 128 of them to one worker.
+        return PipelineOptions([*arguments, "--dask_partition_size=1"])
     if not _is_local(options):
         return options
     # Failures come back as exceptions; Beam would print their stack trace as well.
@@ -77,3 +81,7 @@ def runner_and_options(
 
 def _is_local(options: PipelineOptions) -> bool:
     return (options.view_as(StandardOptions).runner or "DirectRunner").lower() in _LOCAL_RUNNERS
+
+
+def _is_dask(options: PipelineOptions) -> bool:
+    return (options.view_as(StandardOptions).runner or "").lower().endswith("daskrunner")

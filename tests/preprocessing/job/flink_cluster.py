@@ -1,4 +1,4 @@
-"""A Flink cluster on this machine: one JobManager, TaskManagers of one slot each, Beam's job server.
+"""A Flink cluster on this machine: a JobManager, TaskManagers of one slot, Beam's job server.
 
 Everything listens on loopback alone. The jars are those that preprocessing/job/flink/pom.xml
 gathers; no Flink distribution is needed.
@@ -15,7 +15,8 @@ import urllib.request
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-ROOT = Path(__file__).parents[3]
+from tests.preprocessing.job.whole_jobs import ROOT
+
 DEADLINE = 120  # seconds for a program to come up
 
 SETTINGS = {
@@ -80,7 +81,7 @@ class Cluster:
         worker = self.folder / "worker"
         module = "preprocessing.job.worker_process"
         worker.write_text(
-            f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(ROOT))} OPENBLAS_NUM_THREADS=1 '
+            f"#!/bin/sh\nPYTHONPATH={shlex.quote(str(ROOT))} OPENBLAS_NUM_THREADS=1 "
             f'exec {shlex.quote(sys.executable)} -m {module} "$@"\n'
         )
         worker.chmod(0o755)
@@ -137,7 +138,7 @@ class Cluster:
         opens = [f"--add-opens=java.base/java.{part}=ALL-UNNAMED" for part in OPENED]
         opens.append("--add-opens=java.base/java.util.concurrent=ALL-UNNAMED")
         classes = f"{self.build}/flink-job-server.jar:{self.build}/lib/*"
-        log = self._stack.enter_context(open(self.folder / f"{name}.log", "w"))
+        log = self._stack.enter_context((self.folder / f"{name}.log").open("w"))
         process = subprocess.Popen(
             ["java", f"-Xmx{heap}", "-XX:+UseSerialGC", *opens, "-cp", classes, *map(str, command)],
             cwd=self.folder,
@@ -146,7 +147,7 @@ class Cluster:
             stderr=subprocess.STDOUT,
         )
         self.processes[name] = process
-        self._stack.callback(_end, process)
+        self._stack.callback(wait_for_end, process)
 
     def _overview(self) -> str:
         with suppress(OSError):
@@ -168,7 +169,8 @@ class Cluster:
             time.sleep(0.2)
 
 
-def _end(process: subprocess.Popen) -> None:
+def wait_for_end(process: subprocess.Popen) -> None:
+    """Asks a program to end, and kills it if it does not."""
     process.terminate()
     try:
         process.wait(20)

@@ -4,26 +4,31 @@ Needs Java 17, and Maven for the jars (once, kept in .flink); skipped, saying wh
 `make flink-test` runs this file alone and shows what Flink logged.
 """
 
-import hashlib
 import os
 import shutil
 import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.preprocessing.drawn_images import write_archives
-from tests.preprocessing.job.flink_cluster import ROOT, Cluster
+from tests.preprocessing.job.flink_cluster import Cluster
+from tests.preprocessing.job.whole_jobs import (
+    IMAGES,
+    LIMIT,
+    ROOT,
+    SHARDS,
+    TOTAL,
+    digest,
+    made,
+    run,
+    start,
+    until_some_shards,
+)
 
 pytestmark = pytest.mark.slow
 
-IMAGES = (330, 30)  # of each of three classes; of the validation split
-TOTAL = 3 * IMAGES[0] + IMAGES[1]
-SHARDS = 15
-LIMIT = 400  # seconds after which a job that hangs fails its test
 POM = "preprocessing/job/flink/pom.xml"
 
 
@@ -41,31 +46,6 @@ def build() -> Path:
             reason = (done.stdout.strip().splitlines() or ["it says nothing"])[0]
             pytest.skip(f"Maven cannot fetch Beam's runner for Flink: {reason}")
     return folder
-
-
-def command(source, output, *more):
-    return [
-        sys.executable,
-        *("-m", "preprocessing", "convert", "--source", "ilsvrc2012"),
-        *("--input", str(source), "--output", str(output), "--image-size", "64"),
-        *("--shards", "train=12,validation=3", *map(str, more)),
-    ]
-
-
-def run(source, output, *more):
-    done = subprocess.run(
-        command(source, output, *more), cwd=ROOT, capture_output=True, text=True, timeout=LIMIT
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    return done.stdout
-
-
-def digest(folder: Path) -> str:
-    """SHA-256 of all names and bytes of a dataset."""
-    content = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        content.update(f"{path.relative_to(folder)}\0".encode() + path.read_bytes())
-    return content.hexdigest()
 
 
 @pytest.fixture(scope="module")
@@ -87,19 +67,6 @@ def cluster(build, tmp_path_factory):
     """A job takes two of three TaskManagers: one may be lost."""
     with Cluster(build, tmp_path_factory.mktemp("flink") / "cluster", task_managers=3) as cluster:
         yield cluster
-
-
-def results(output: Path) -> int:
-    return len(list((output / ".conversion" / "results").glob("*.json")))
-
-
-def until_some_shards(job: subprocess.Popen, output: Path) -> None:
-    """Returns when some of a job's shards are made, and some are not."""
-    end = time.monotonic() + LIMIT
-    while not results(output):
-        assert job.poll() is None, "the job ended before it had made a shard"
-        assert time.monotonic() < end, "the job makes no shard"
-        time.sleep(0.005)
 
 
 def show(cluster: Cluster, name: str, *words: str) -> None:
@@ -128,12 +95,7 @@ def test_a_standalone_cluster(source, expected, cluster, tmp_path):
 
 def test_the_driver_is_killed(source, expected, cluster, tmp_path):
     output = tmp_path / "out"
-    job = subprocess.Popen(
-        command(source, output, *cluster.options),
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    job = start(source, output, tmp_path / "log", *cluster.options)
     until_some_shards(job, output)
     job.kill()
     assert job.wait(LIMIT) == -signal.SIGKILL
@@ -145,16 +107,14 @@ def test_the_driver_is_killed(source, expected, cluster, tmp_path):
 def test_a_task_manager_is_killed_with_its_worker(source, expected, cluster, tmp_path):
     """kill -9 of both in mid-job: the job goes on with the spare one."""
     output, log = tmp_path / "out", tmp_path / "log"
-    with open(log, "w") as file:
-        job = subprocess.Popen(
-            command(source, output, *cluster.options), cwd=ROOT, stdout=file, stderr=file
-        )
+    job = start(source, output, log, *cluster.options)
     until_some_shards(job, output)
     managers = [name for name in cluster.processes if name.startswith("tm")]
     lost = next(name for name in managers if cluster.workers_of(name))
     cluster.kill_with_its_worker(lost)
-    assert results(output) < SHARDS, "it was killed too late to matter"
+    assert made(output) < SHARDS, "it was killed too late to matter"
     assert job.wait(LIMIT) == 0, log.read_text()[-4000:]
     show(cluster, "jobmanager", "TaskManager", "RESTARTING", "RUNNING to", "FINISHED")
     assert "to RESTARTING" in cluster.log("jobmanager")
+    assert f"images {TOTAL:,}" in log.read_text()  # each once, though some were made twice
     assert digest(output) == expected

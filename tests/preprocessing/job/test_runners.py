@@ -15,9 +15,7 @@ import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import apache_beam as beam
 import pytest
-from apache_beam.options.pipeline_options import FlinkRunnerOptions
 
 from preprocessing.inspection.verify import verify_dataset
 from preprocessing.job.local_workers import WORKER_PACKAGE
@@ -136,34 +134,8 @@ def prism(port, folder):
     return [program("prism"), "-job_port", str(port), "-serve_http=false"]
 
 
-def flink(port, folder):
-    """Beam's job server for Flink: with a cluster of its own, or in front of FLINK_MASTER."""
-    master = os.environ.get("FLINK_MASTER", "[local]")
-    java = [program("java"), "-jar", flink_job_server(folder), "--flink-master", master]
-    ports = ["--job-port", str(port), "--artifact-port", "0", "--expansion-port", "0"]
-    return [*java, *ports, "--artifacts-dir", str(folder / "artifacts")]
-
-
 def program(name):
     return shutil.which(name) or pytest.skip(f"{name} is not on the PATH")
-
-
-def flink_job_server(folder):
-    """The jar that FLINK_JOB_SERVER names, or the one of this Beam from Maven Central."""
-    jar = os.environ.get("FLINK_JOB_SERVER")
-    if jar:
-        assert Path(jar).is_file(), f"expected a jar as FLINK_JOB_SERVER, found none at {jar!r}"
-        return jar
-    published = FlinkRunnerOptions.PUBLISHED_FLINK_VERSIONS
-    version = "1.20" if "1.20" in published else published[-1]
-    artifact = f"org.apache.beam:beam-runners-flink-{version}-job-server:{beam.__version__}"
-    copy = [program("mvn"), "-q", "-B", "dependency:copy", f"-Dartifact={artifact}"]
-    target = f"-DoutputDirectory={folder / 'jar'}"
-    done = subprocess.run([*copy, target], cwd=folder, capture_output=True, text=True, timeout=900)
-    if done.returncode:
-        pytest.skip(f"Maven cannot fetch {artifact}; name a jar in FLINK_JOB_SERVER")
-    (found,) = (folder / "jar").glob("*.jar")
-    return str(found)
 
 
 SETUP_THAT_NOTES_FOR_WHOM = f"""
@@ -173,9 +145,9 @@ setuptools.setup(name="package")
 """
 
 
-@pytest.mark.parametrize("server", [beam_job_service, prism, flink])
+@pytest.mark.parametrize("server", [beam_job_service, prism])
 def test_job_server_with_workers_in_this_process(source, expected, tmp_path, server):
-    """One path for every job server: what is left to Flink is Flink."""
+    """One path for every job server."""
     port, setup = free_port(), tmp_path / "package" / "setup.py"
     setup.parent.mkdir()
     setup.write_text(SETUP_THAT_NOTES_FOR_WHOM)
