@@ -19,6 +19,7 @@ from alexnet_tf.foreign_weights.formats import LAYOUTS, Layout, imported
 from alexnet_tf.network import model as network
 from alexnet_tf.network.weights import weights_of
 from alexnet_tf.runs import directory as run_directory
+from alexnet_tf.runs.checkpoint_groups import training_groups
 from alexnet_tf.runs.checkpoints import Checkpoints
 from alexnet_tf.runs.directory import Run
 from alexnet_tf.training import strategy as strategies
@@ -101,12 +102,7 @@ def _save(run: Run, weights: dict) -> None:
         weight.variable.assign(weights[weight.name])
     with strategy.scope():  # some optimizers begin with the weights' values
         optimizer = Optimizer(run.config.optimizer, named)
-    groups = {
-        "weights": {weight.name: weight.variable for weight in named},
-        **optimizer.state,
-    }
-    if scale is not None:
-        groups["loss_scale"] = scale.variables
+    groups = training_groups(optimizer, scale)
     Checkpoints(run.checkpoints).save(0, groups, Progress().to_json())
 
 

@@ -24,7 +24,7 @@ from alexnet_tf.network.spec import NetworkSpec
 from alexnet_tf.network.weights import weights_of
 from alexnet_tf.step_context import DropoutRows
 from alexnet_tf.training.optimizers.optimizer import Optimizer
-from alexnet_tf.training.step import Arguments, TrainingStep
+from alexnet_tf.training.step import StepInputs, TrainingStep
 from preprocessing.dataset.info import ColorStatistics
 
 # Any statistics will do for a measurement: these are round figures.
@@ -174,7 +174,7 @@ def case_of(
             jit_compile=jit_compile,
         )
     # Hardly moving, so that no figure depends on what is learned.
-    arguments = [Arguments((1e-6,) * len(weights), 0.1, (0, 0))]
+    arguments = [StepInputs((1e-6,) * len(weights), 0.1, (0, 0))]
 
     def case() -> float:
         step(iterator, arguments).numpy()

@@ -43,7 +43,14 @@ class InputTransform:
         columns = (batch[name] for name in ("image", "offset", "flip", "noise"))
         return self._training(*columns, noise_coefficient)
 
-    def _transformed(self, crops, offsets, flip, noise, coefficient) -> tf.Tensor:
+    def _transformed(
+        self,
+        crops: tf.Tensor,
+        offsets: tf.Tensor,
+        flip: tf.Tensor,
+        noise: tf.Tensor,
+        coefficient: tf.Tensor,
+    ) -> tf.Tensor:
         x = self.centered(crops, offsets, flip)
         shift = tf.reduce_sum(noise[:, None, :] * self.color_basis, axis=2)
         x = x + coefficient * shift[:, None, None, :]

@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import tensorflow as tf
@@ -18,6 +19,7 @@ from tqdm import tqdm
 from alexnet_tf.data.crops import Memory, blank
 from alexnet_tf.data.split import Split
 from alexnet_tf.errors import ConfigError, DatasetError
+from preprocessing.dataset.atomic import replacing
 from preprocessing.dataset.info import Shard
 
 KEPT_FREE = 0.1  # of the free memory or disk, for everybody else
@@ -51,11 +53,11 @@ def _in_memory(split: Split, kind: str) -> Split:
     _check_fits(needed, available_memory(), kind, "of memory")
     with tf.device("CPU:0"), _progress(split, "reading into memory") as bar:
 
-        def tick(size):
+        def advance(size: int) -> None:
             bar.update(size)
 
-        def read(path, size):
-            with tf.control_dependencies([tf.numpy_function(tick, [size], [])]):
+        def read(path: tf.Tensor, size: tf.Tensor) -> tf.data.Dataset:
+            with tf.control_dependencies([tf.numpy_function(advance, [size], [])]):
                 return split.records(tf.identity(path))
 
         sizes = [shard.bytes for shard in shards]
@@ -107,26 +109,19 @@ def _is_copy(path: Path, shard: Shard) -> bool:
     return path.is_file() and path.stat().st_size == shard.bytes
 
 
-def _copy(source: Path, target: Path, shard: Shard, copied) -> None:
-    """Under a temporary name, checked, then renamed; several workers may copy the same shard."""
-    temporary = target.with_name(f".{target.name}.{os.uname().nodename}.{os.getpid()}")
+def _copy(source: Path, target: Path, shard: Shard, copied: Callable[[int], None]) -> None:
+    """Checked before it gets its name; several workers may copy the same shard."""
     digest = hashlib.sha256()
-    try:
-        with source.open("rb") as reading, temporary.open("wb") as writing:
-            while piece := reading.read(PIECE):
-                digest.update(piece)
-                writing.write(piece)
-                copied(len(piece))
-            writing.flush()
-            os.fsync(writing.fileno())
+    with source.open("rb") as reading, replacing(target) as writing:
+        while piece := reading.read(PIECE):
+            digest.update(piece)
+            writing.write(piece)
+            copied(len(piece))
         if digest.hexdigest() != shard.checksum:
             raise DatasetError(
                 f"expected {source} as dataset_info.json describes it, received other bytes;"
                 " see python -m preprocessing verify"
             )
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _check_fits(needed: int, free: int | None, kind: str, where: str) -> None:

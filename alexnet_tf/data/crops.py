@@ -73,12 +73,14 @@ class Memory:
         return crops, tf.gather(self.labels, numbers), weights
 
 
-def _crops_of(images: list[tf.Tensor], info: DatasetInfo, offsets, size: int) -> tf.Tensor:
+def _crops_of(
+    images: list[tf.Tensor], info: DatasetInfo, offsets: tf.Tensor, size: int
+) -> tf.Tensor:
     pairs = zip(images, tf.unstack(offsets), strict=True)
     return tf.stack([crop_of(image, info, offset, size) for image, offset in pairs])
 
 
-def crop_of(image: tf.Tensor, info: DatasetInfo, offset, size: int) -> tf.Tensor:
+def crop_of(image: tf.Tensor, info: DatasetInfo, offset: tf.Tensor, size: int) -> tf.Tensor:
     """uint8 [size, size, 3] of a dataset's encoded image, or of its rows of pixels."""
     if image.dtype == tf.string and info.encoding == "jpeg":
         return _jpeg(image, info.image_size, offset[0], offset[1], size)
@@ -98,7 +100,7 @@ def rows_of(encoded: tf.Tensor, info: DatasetInfo) -> tf.Tensor:
     return tf.reshape(pixels, [side, 3 * side])
 
 
-def _jpeg(encoded: tf.Tensor, side: int, y, x, size: int) -> tf.Tensor:
+def _jpeg(encoded: tf.Tensor, side: int, y: tf.Tensor, x: tf.Tensor, size: int) -> tf.Tensor:
     """Decodes one column more on either side, from which the edges' colors are interpolated."""
     left = tf.maximum(x - 1, 0)
     window = [y, left, size, tf.minimum(x + size + 1, side) - left]

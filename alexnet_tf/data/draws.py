@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from alexnet_tf.config.schema import DataConfig
@@ -12,7 +14,7 @@ CROP, NOISE, ORDER, SHUFFLE = range(4)
 _PHILOX = 1  # whose counter can start anywhere: four numbers a place, whatever was drawn before
 
 
-def seed_of(seed: int, epoch: tf.Tensor, stream: int, number) -> tf.Tensor:
+def seed_of(seed: int, epoch: tf.Tensor, stream: int, number: tf.Tensor | int) -> tf.Tensor:
     """int64 [2], different for different arguments (below 2³¹ seeds and 2³⁰ epochs)."""
     return tf.stack(
         [(tf.cast(epoch, tf.int64) * 2**31 + seed) * 4 + stream, tf.cast(number, tf.int64)]
@@ -36,7 +38,7 @@ def draws(config: DataConfig, margin: int, seed: int, epoch: tf.Tensor, places: 
     }
 
 
-def _numbers(distribution, seed: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
+def _numbers(distribution: Callable, seed: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
     """float32 [n, 4] for ascending places without gaps; each row depends on its place alone."""
     key = tf.raw_ops.StatelessRandomGetKeyCounter(seed=seed).key
     count = tf.cast(places[-1] - places[0] + 1, tf.int32)

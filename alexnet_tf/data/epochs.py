@@ -8,6 +8,8 @@ in the same rows however many workers and replicas share it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
@@ -20,7 +22,7 @@ READ_AT_ONCE = 16  # shards open at a time, over all lanes
 
 def lanes_of_epoch(
     split: Split, config: DataConfig, share: Share, lanes: int, seed: int, epoch: tf.Tensor
-):
+) -> Callable[[tf.Tensor], tf.data.Dataset]:
     """A function from a lane's number to its elements in the epoch's order, padded with blanks."""
     order, counts = tf.range(len(split.counts)), tf.constant(split.counts, tf.int64)
     total, shuffled = sum(split.counts), config.order == "shuffled"
@@ -30,7 +32,7 @@ def lanes_of_epoch(
         counts = tf.gather(counts, order)
     begins = tf.cumsum(counts, exclusive=True)
 
-    def lane(number):
+    def lane(number: tf.Tensor) -> tf.data.Dataset:
         low, high = number * total // lanes, (number + 1) * total // lanes
         skipped = tf.clip_by_value(low - begins, 0, counts)
         taken = tf.clip_by_value(high - begins, 0, counts) - skipped

@@ -51,18 +51,18 @@ def training_batches(
     """
     check_sizes(split.info, input_size)
     _check_positions(config, split.info.image_size - input_size + 1)
-    lanes, mine, few = split.lanes(share), share.per_worker, share.at_once
-    rows = tf.range(share.worker * mine, (share.worker + 1) * mine, dtype=tf.int64)
+    lanes, rows_here, few = split.lanes(share), share.per_worker, share.at_once
+    rows = tf.range(share.worker * rows_here, (share.worker + 1) * rows_here, dtype=tf.int64)
     margin = split.info.image_size - input_size
 
-    def epoch(number):
+    def epoch(number: tf.Tensor) -> tf.data.Dataset:
         weave = epochs.lanes_of_epoch(split, config, share, lanes, seed, number)
-        own = range(
+        mine = range(
             share.worker * lanes // share.workers, (share.worker + 1) * lanes // share.workers
         )
-        records = tf.data.Dataset.range(own.start, own.stop).interleave(
+        records = tf.data.Dataset.range(mine.start, mine.stop).interleave(
             weave,
-            cycle_length=len(own),
+            cycle_length=len(mine),
             block_length=share.global_batch_size // lanes,
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
@@ -79,12 +79,12 @@ def training_batches(
         )
         return tf.data.Dataset.zip((records.batch(few, drop_remainder=True), drawn.unbatch()))
 
-    def examples(elements, drawn):
+    def examples(elements: tf.Tensor, drawn: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         crops = split.crops(elements, drawn["offset"], input_size)
         return {**dict(zip(("image", "label", "weight"), crops, strict=True)), **drawn}
 
     stream = tf.data.Dataset.range(start[0], tf.int64.max).flat_map(epoch)
-    stream = stream.skip(start[1] * mine // few)  # records are skipped before decoding
+    stream = stream.skip(start[1] * rows_here // few)  # records are skipped before decoding
     stream = stream.map(examples, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return _whole(stream, share)
 
@@ -100,7 +100,7 @@ def evaluation_batches(split: Split, size: int, share: Share) -> tf.data.Dataset
     padded = split.batches(share) * share.per_worker
     blanks = split.blanks(padded - int(sum(taken for _, taken in runs)))
 
-    def examples(elements):
+    def examples(elements: tf.Tensor) -> dict[str, tf.Tensor]:
         corners = tf.fill([share.at_once, 2], margin)
         crops = split.crops(elements, corners, size)
         return dict(zip(("image", "label", "weight"), crops, strict=True))

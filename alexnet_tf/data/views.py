@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import keras
 import tensorflow as tf
 
 from alexnet_tf.data.augment import InputTransform
@@ -46,7 +47,7 @@ def view_input(transform: InputTransform, images: tf.Tensor, view: View) -> tf.T
 
 
 def mean_probabilities(
-    model, transform: InputTransform, images: tf.Tensor, chosen: tuple[View, ...]
+    model: keras.Model, transform: InputTransform, images: tf.Tensor, chosen: tuple[View, ...]
 ) -> tf.Tensor:
     """Softmax averaged over views: float32 [b, classes] of uint8 images [b, N, N, 3]."""
     logits = (model(view_input(transform, images, view), training=False) for view in chosen)

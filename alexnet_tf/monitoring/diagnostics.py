@@ -14,8 +14,14 @@ from collections.abc import Callable, Collection
 import keras
 import tensorflow as tf
 
+from alexnet_tf.data import reader
+from alexnet_tf.data.augment import InputTransform
+from alexnet_tf.data.split import Share, Split
+from alexnet_tf.runs.directory import Run
 from alexnet_tf.training.optimizers.optimizer import Optimizer
+from alexnet_tf.training.schedule import Schedule
 
+IMAGES = 64  # on which diagnostics are measured
 FLAT = 0.99  # of ln(classes): a mean loss of this or more has learned next to nothing
 
 
@@ -56,11 +62,11 @@ class Diagnostics:
         dead = {f"dead ReLUs/{k}": sum(v) / len(v) for k, v in shares.items()}
         return {**dead, **self._updates(frozen)}
 
-    def _on_replicas(self, images):
+    def _on_replicas(self, images: tf.Tensor) -> list[tf.Tensor]:
         shares = self.strategy.run(self._dead_shares, args=(images,))
         return [self.strategy.experimental_local_results(share)[0] for share in shares]
 
-    def _dead_shares(self, images):
+    def _dead_shares(self, images: tf.Tensor) -> list[tf.Tensor]:
         outputs = self.probe(images, training=False)
         return [_dead_share(output) for output in tf.nest.flatten(outputs)]
 
@@ -115,13 +121,13 @@ class FlatLoss:
         )
 
 
-class Watch:
-    """Both, at the ends of windows of steps.
+class PeriodicDiagnostics:
+    """Diagnostics every so many steps, and the warning of a flat loss.
 
     Args:
-        frozen: the layers whose kernels stand still in an epoch.
+        frozen: gives the layers whose kernels are frozen in an epoch.
         every: steps between two measurements; None: no measurements.
-        step: of the run, done when the watch begins.
+        step: steps of the run that are done already.
     """
 
     def __init__(
@@ -134,6 +140,32 @@ class Watch:
     ):
         self.diagnostics, self.flat, self.frozen = diagnostics, flat, frozen
         self.every, self.step = every, step
+
+    @classmethod
+    def of_run(
+        cls,
+        run: Run,
+        strategy: tf.distribute.Strategy,
+        network: tuple[keras.Model, InputTransform],
+        optimizer: Optimizer,
+        split: Split,
+        step: int,
+    ) -> PeriodicDiagnostics:
+        """As a run's configuration has them, on the first training images in the center view."""
+        config, size = run.config, run.config.network.input_size
+        model, transform = network
+        count = min(IMAGES, run.info.num_examples("train"))
+        crops = next(iter(reader.evaluation_batches(split, size, Share(count))))["image"]
+        margin = (run.info.image_size - size) // 2
+        images = transform.centered(crops, tf.fill([count, 2], margin), tf.fill([count], False))
+        schedule, layers = Schedule(config), {weight.layer for weight in optimizer.weights}
+        return cls(
+            Diagnostics(strategy, model, optimizer, images),
+            FlatLoss(config.network.num_classes, config.training.flat_loss_steps),
+            lambda epoch: {k for k in layers if schedule.rate(k, "kernel", epoch, 0.5) == 0},
+            config.training.diagnostics_every_steps,
+            step,
+        )
 
     def after(self, epoch: int, step: int, loss: float) -> tuple[dict[str, float], str | None]:
         """Measurements (empty where none are due) and a warning, for steps that ended at `step`."""

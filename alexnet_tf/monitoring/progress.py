@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from alexnet_tf.config.schema import Config
 from alexnet_tf.evaluation.metrics import Result
-from alexnet_tf.monitoring.tensorboard import Board
+from alexnet_tf.monitoring.tensorboard import EventFiles
 from alexnet_tf.network.naming import layer_and_kinds
 from alexnet_tf.training.loop import Progress, Window
 from alexnet_tf.training.schedule import Schedule
@@ -22,13 +22,16 @@ log = logging.getLogger(__name__)
 QUIET_SECONDS = 300  # off a terminal, a line at least so often within a long epoch
 
 
-class Monitors:
-    """Writes below the run directory and to the console."""
+class ProgressReport:
+    """A training's figures, for TensorBoard, in RUN/log.jsonl and on the console.
 
-    def __init__(self, run: Path, steps_per_epoch: int, config: Config):
+    A context manager, which closes the log.
+    """
+
+    def __init__(self, run: Path, events: EventFiles, steps_per_epoch: int, config: Config):
         self.steps_per_epoch, self.epochs = steps_per_epoch, config.training.epochs
         self.schedule = Schedule(config)
-        self.board = Board(run)
+        self.events = events
         self.log = (run / "log.jsonl").open("a", encoding="utf-8")
         self.bar: tqdm | None = None
         self.last_line = time.monotonic()
@@ -42,7 +45,7 @@ class Monitors:
             "speed/share of time waiting for input": min(waiting / seconds, 1.0),
             **_scalars(window.result),
         }
-        self.board.scalars("train", scalars, window.step)
+        self.events.scalars("train", scalars, window.step)
         self._record("steps", progress.epoch, window.step, scalars)
         shown = {"loss": f"{window.result.loss:.3f}", "top-1": f"{window.result.top1_error:.1%}"}
         if sys.stderr.isatty():
@@ -65,9 +68,9 @@ class Monitors:
         record = {f"train {name}": value for name, value in asdict(train).items()}
         line = f"epoch {progress.epoch + 1}/{self.epochs}: " + _words("train", train)
         means = {f"epoch/{name}": value for name, value in _scalars(train).items()}
-        self.board.scalars("train", means, step)
+        self.events.scalars("train", means, step)
         if validation is not None:
-            self.board.scalars("validation", _scalars(validation), step)
+            self.events.scalars("validation", _scalars(validation), step)
             record |= {f"validation {name}": v for name, v in asdict(validation).items()}
             line += "; " + _words("validation", validation)
         self._record("epoch", progress.epoch, step, record)
@@ -78,16 +81,18 @@ class Monitors:
     ) -> None:
         """Measurements of the network, and what is wrong with it, if they are there."""
         if values:
-            self.board.scalars("train", values, step)
+            self.events.scalars("train", values, step)
             self._record("diagnostics", progress.epoch, step, values)
         if warning is not None:
             self._record("warning", progress.epoch, step, {"text": warning})
             log.warning("%s", warning)
 
-    def close(self) -> None:
+    def __enter__(self) -> ProgressReport:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         if self.bar is not None:
             self.bar.close()
-        self.board.close()
         self.log.close()
 
     def _show(self, progress: Progress, shown: dict) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from tensorboard.plugins import projector
+
+from preprocessing.dataset.atomic import replacing
 
 THUMBNAIL = 48  # pixels; a sprite of 5,000 is then 3,408 on a side, and 8,192 is the limit
 FILES = ("features.bytes", "images.tsv", "sprite.png")
@@ -26,11 +27,12 @@ def write(
     """
     directory.mkdir(parents=True, exist_ok=True)
     values, names, sprite = (directory / name for name in FILES)
-    _replace(values, features.astype("<f4").tobytes())
+    _write(values, features.astype("<f4").tobytes())
     head = ("class", "identifier", "answered")
     lines = ("\t".join(" ".join(cell.split()) for cell in row) for row in [head, *rows])
-    _replace(names, "".join(f"{line}\n" for line in lines).encode())
-    _save(sprite, _square(thumbnails))
+    _write(names, "".join(f"{line}\n" for line in lines).encode())
+    with replacing(sprite) as file:  # the default level takes five times as long
+        Image.fromarray(_square(thumbnails)).save(file, "PNG", compress_level=1)
     config = projector.ProjectorConfig()
     embedding = config.embeddings.add(
         tensor_name="features", tensor_path=values.name, metadata_path=names.name
@@ -38,7 +40,7 @@ def write(
     embedding.tensor_shape.extend(features.shape)
     embedding.sprite.image_path = sprite.name
     embedding.sprite.single_image_dim.extend(thumbnails.shape[1:3])
-    _replace(directory / "projector_config.pbtxt", str(config).encode())
+    _write(directory / "projector_config.pbtxt", str(config).encode())
 
 
 def _square(thumbnails: np.ndarray) -> np.ndarray:
@@ -51,15 +53,6 @@ def _square(thumbnails: np.ndarray) -> np.ndarray:
     return grid.reshape(columns * side, columns * side, 3)
 
 
-def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(content)
-    temporary.replace(path)
-
-
-def _save(path: Path, pixels: np.ndarray) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    Image.fromarray(pixels).save(
-        temporary, "PNG", compress_level=1
-    )  # the default takes five times as long
-    temporary.replace(path)
+def _write(path: Path, content: bytes) -> None:
+    with replacing(path) as file:
+        file.write(content)

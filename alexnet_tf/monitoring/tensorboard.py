@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import keras
 import numpy as np
 import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
 
+from alexnet_tf.config import files as config_files
 from alexnet_tf.config.schema import Config
 from alexnet_tf.network.weights import Weight
 from alexnet_tf.runs.directory import FREE
@@ -22,8 +24,8 @@ HISTOGRAM_VALUES = 1_000_000  # of a weight, evenly spread, are counted at most
 METRICS = ("top-1 error", "top-5 error", "loss")  # of the validation split, beside the settings
 
 
-class Board:
-    """The event files of one run."""
+class EventFiles:
+    """The event files of one run; a context manager that closes them."""
 
     def __init__(self, run: Path):
         self.directory, self.name = run / "tensorboard", run.name
@@ -74,24 +76,39 @@ class Board:
         for writer in self._writers.values():
             writer.flush()
 
-    def close(self) -> None:
+    def __enter__(self) -> EventFiles:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         for writer in self._writers.values():
             writer.close()
+
+
+def announce_run(events: EventFiles, config: Config, model: keras.Model) -> None:
+    """What a run begins with: its settings, also as text, and the network's graph."""
+    events.settings(config)
+    text = config_files.to_yaml(config)
+    events.text("train", "configuration", f"```yaml\n{text}```", step=0)
+    # The network alone, named after its layers.
+    spec = tf.TensorSpec([None, *model.input_shape[1:]], tf.float32, "image")
+    function = tf.function(lambda image: model(image, training=False), input_signature=[spec])
+    events.graph(function.get_concrete_function())
+    events.flush()
 
 
 def flat_settings(config: Config) -> dict[str, float | str]:
     """`section.key` → value, of all settings but single layers' and those free to change."""
     tree = config.model_dump(mode="json", exclude={"network": {"layers"}})
-    found: dict[str, float | str] = {}
+    values: dict[str, float | str] = {}
 
-    def walk(place: str, value) -> None:
+    def walk(place: str, value: object) -> None:
         if isinstance(value, dict):
             for key, inner in value.items():
                 walk(f"{place}.{key}" if place else key, inner)
         elif isinstance(value, int | float) and not isinstance(value, bool):
-            found[place] = float(value)
+            values[place] = float(value)
         else:
-            found[place] = str(value)
+            values[place] = str(value)
 
     walk("", tree)
-    return {key: value for key, value in found.items() if not key.startswith(FREE)}
+    return {key: value for key, value in values.items() if not key.startswith(FREE)}

@@ -18,6 +18,7 @@ import numpy as np
 from alexnet_tf.config import files as config_files
 from alexnet_tf.config.schema import Config, Cosine, DExp
 from alexnet_tf.errors import RunError
+from preprocessing.dataset.atomic import write_text
 from preprocessing.dataset.info import DatasetInfo, read_info
 from preprocessing.dataset.mean_image import read_mean_image
 from preprocessing.dataset.names import INFO_FILE, MEAN_FILE
@@ -83,7 +84,7 @@ def begin(path: str | os.PathLike, config: Config, data: str | os.PathLike) -> R
             f"expected the dataset that {path} began with (fingerprint"
             f" {run.info.fingerprint[:12]}), received {data} ({info.fingerprint[:12]})"
         )
-    _write_atomically(path / "config.yaml", config_files.to_yaml(config))
+    write_text(path / "config.yaml", config_files.to_yaml(config))
     return Run(path, config, run.info, run.mean_image)
 
 
@@ -125,7 +126,7 @@ def _create(path: Path, config: Config, data: str | os.PathLike) -> None:
     copies.mkdir(parents=True, exist_ok=True)
     for name in (MEAN_FILE, INFO_FILE):
         shutil.copyfile(Path(data) / name, copies / name)
-    _write_atomically(path / "config.yaml", config_files.to_yaml(config))  # last: now it is a run
+    write_text(path / "config.yaml", config_files.to_yaml(config))  # last: now it is a run
 
 
 def _free(difference: str, config: Config) -> bool:
@@ -133,9 +134,3 @@ def _free(difference: str, config: Config) -> bool:
     stretched = isinstance(config.schedule, DExp | Cosine)
     free = FREE if stretched else (*FREE, "training.epochs")
     return difference.startswith(free)
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)

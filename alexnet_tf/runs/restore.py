@@ -8,6 +8,7 @@ from alexnet_tf.data.augment import InputTransform
 from alexnet_tf.errors import RunError
 from alexnet_tf.network import model as network
 from alexnet_tf.network.weights import weights_of
+from alexnet_tf.runs.checkpoint_groups import prediction_groups
 from alexnet_tf.runs.checkpoints import Checkpoints
 from alexnet_tf.runs.directory import Run
 
@@ -19,9 +20,7 @@ def restored_model(run: Run) -> tuple[keras.Model, InputTransform]:
     """
     config = run.config
     model = network.build(config.network, precision=config.training.precision)
-    # What such a training is for.
-    group = "averages" if config.optimizer.name == "moving-average" else "weights"
-    variables = {group: {weight.name: weight.variable for weight in weights_of(model)}}
+    variables = prediction_groups(config.optimizer, weights_of(model))
     if Checkpoints(run.checkpoints).restore_newest(variables) is None:
         raise RunError(f"expected a checkpoint in {run.checkpoints}, found none; train it first")
     size = config.network.input_size

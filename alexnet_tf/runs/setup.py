@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-from pathlib import Path
+import os
+from collections.abc import Iterable
 
+import keras
 import tensorflow as tf
 
 from alexnet_tf import step_context
@@ -20,24 +22,26 @@ from alexnet_tf.evaluation.validation import Validation
 from alexnet_tf.network import model as network
 from alexnet_tf.network.towers import Placement
 from alexnet_tf.network.weights import weights_of
+from alexnet_tf.runs.checkpoint_groups import Groups, training_groups
 from alexnet_tf.runs.checkpoints import Checkpoints
 from alexnet_tf.runs.directory import Run
+from alexnet_tf.runs.reason import reason_of
 from alexnet_tf.step_context import DropoutRows
 from alexnet_tf.training import strategy as strategies
 from alexnet_tf.training.loop import NonFinite, Progress
 from alexnet_tf.training.loss_scale import LossScale
 from alexnet_tf.training.optimizers.optimizer import Optimizer
-from alexnet_tf.training.step import TrainingStep, check_parts
+from alexnet_tf.training.step import Batch, TrainingStep, check_parts
 from alexnet_tf.training.workers import Workers
 
 
-class Assembly:
-    """Everything that a step of one run needs; the verb `train` drives it.
+class Setup:
+    """The parts that one run's training needs; `session` drives them.
 
     Raises ConfigError where configuration, dataset and devices do not fit together.
     """
 
-    def __init__(self, run: Run, data: str | Path, cluster: strategies.Cluster):
+    def __init__(self, run: Run, data: str | os.PathLike, cluster: strategies.Cluster):
         self.run, self.config, self.is_chief = run, run.config, cluster.is_chief
         training, spec = self.config.training, self.config.network
         if training.deterministic:
@@ -84,10 +88,10 @@ class Assembly:
             timed=not self.config.training.deterministic,
         )
 
-    def batches(self, start: tuple[int, int]):
+    def batches(self, start: tuple[int, int]) -> Iterable[Batch]:
         """Every replica's batches from (epoch, step) = `start` on."""
 
-        def make(_context):
+        def make(_context: tf.distribute.InputContext) -> tf.data.Dataset:
             return reader.training_batches(
                 self.split,
                 self.config.data,
@@ -119,27 +123,26 @@ class Assembly:
     def save(self, step: int, progress: Progress) -> None:
         """Writes a checkpoint on the chief. Raises NonFinite where a weight is no number."""
         # The last loss was that of the weights before the last update.
-        for name, variable in self.variables()["weights"].items():
-            if not bool(tf.reduce_all(tf.math.is_finite(variable))):
-                raise NonFinite(name, step)
+        for weight in self.optimizer.weights:
+            if not bool(tf.reduce_all(tf.math.is_finite(weight.variable))):
+                raise NonFinite(weight.name, step)
         if not self.is_chief:
             return
         try:
             self.checkpoints.save(step, self.variables(), progress.to_json())
         except (OSError, tf.errors.OpError) as error:
-            reason = error if isinstance(error, OSError) else reason_of(error)
-            raise JobError(f"cannot write a checkpoint: {reason}") from error
+            raise JobError(f"cannot write a checkpoint: {reason_of(error)}") from error
 
-    def variables(self) -> dict[str, dict]:
-        """What a checkpoint holds, by group and name."""
-        weights = self.optimizer.weights
-        named = {weight.name: weight.variable for weight in weights}
-        groups = {"weights": named, **self.optimizer.state}
-        if self.loss_scale is not None:
-            groups["loss_scale"] = self.loss_scale.variables
-        return groups
+    @property
+    def network(self) -> tuple[keras.Model, InputTransform]:
+        """The network in training, and what turns pixels into its input."""
+        return self.model, self.transform
 
-    def _network_input(self, batch: dict, noise: tf.Tensor) -> dict[str, tf.Tensor]:
+    def variables(self) -> Groups:
+        """What a checkpoint holds."""
+        return training_groups(self.optimizer, self.loss_scale)
+
+    def _network_input(self, batch: Batch, noise: tf.Tensor) -> dict[str, tf.Tensor]:
         """What each tower sees; a split network's towers both make it, from the same bytes."""
         copies = {}
         for tower in self.config.network.tower_names:
@@ -150,12 +153,12 @@ class Assembly:
                 copies[tower] = self.transform.training(batch, noise)
         return copies
 
-    def _forward(self, images: dict, seed: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+    def _forward(self, images: dict[str, tf.Tensor], seed: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
         dropout = DropoutRows(seed, rows, self.share.global_batch_size)
         with step_context.using(dropout=dropout, tower_inputs=images):
             return self.model(next(iter(images.values())), training=True)
 
-    def _validation(self, data: str | Path) -> Validation | None:
+    def _validation(self, data: str | os.PathLike) -> Validation | None:
         if "validation" not in self.run.info.splits:
             if isinstance(self.config.schedule, Plateau):
                 raise ConfigError(
@@ -167,11 +170,3 @@ class Assembly:
         split = Split(data, self.run.info, "validation")
         split = cached(split, self.config.data.cache)
         return Validation(self.strategy, self.model, self.transform, split, self.share)
-
-
-def reason_of(error: tf.errors.OpError) -> str:
-    """The line that matters of TensorFlow's many."""
-    noise = ("Graph execution error", "Detected at", "File ", "<", "[[", "(")
-    lines = [line.strip() for line in error.message.splitlines()]
-    named = type(error).__name__
-    return next((line for line in lines if line and not line.startswith(noise)), named)

@@ -8,13 +8,17 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from types import FrameType
+from typing import Protocol
+
+import tensorflow as tf
 
 from alexnet_tf.config.schema import Config
 from alexnet_tf.evaluation.metrics import COLUMNS, Result
 from alexnet_tf.training.schedule import PlateauState, Schedule
-from alexnet_tf.training.step import Arguments, TrainingStep
+from alexnet_tf.training.step import Batch, StepInputs, TrainingStep
 
 
 class NonFinite(Exception):
@@ -55,18 +59,28 @@ class Window:
 
     step: int  # over the whole run, after the window
     result: Result
-    rate: float  # of the weights
     images_per_second: float
 
 
-@dataclass(frozen=True)
-class Hooks:
-    """What the loop calls; the first three are given the progress made."""
+class Hooks(Protocol):
+    """What the loop calls, on every worker at the same moments."""
 
-    window: Callable[[Progress, Window], None]
-    epoch: Callable[[Progress, Result], float | None]  # returns the validation top-1 error
-    save: Callable[[Progress], None]
-    any_worker: Callable[[bool], bool]  # whether a condition holds on any; all call it alike
+    def window(self, progress: Progress, window: Window) -> None:
+        """Some steps are done."""
+
+    def epoch(
+        self, progress: Progress, train: Result, stopping: Callable[[], bool]
+    ) -> float | None:
+        """An epoch's steps are done; the validation top-1 error, or None without validation.
+
+        Raises Stopped where `stopping`, to be asked now and then, says that the run is to end.
+        """
+
+    def save(self, progress: Progress) -> None:
+        """A checkpoint is due."""
+
+    def any_worker(self, condition: bool) -> bool:
+        """Whether the condition holds on any worker."""
 
 
 class Loop:
@@ -76,7 +90,7 @@ class Loop:
         self,
         config: Config,
         step: TrainingStep,
-        batches: Callable[[tuple[int, int]], Iterable],
+        batches: Callable[[tuple[int, int]], Iterable[Batch]],
         steps_per_epoch: int,
         hooks: Hooks,
     ):
@@ -103,7 +117,7 @@ class Loop:
         """Whether a signal came, to any worker. Every worker asks at the same moments."""
         return self.hooks.any_worker(self.stop.is_set())
 
-    def _epoch(self, iterator, progress: Progress) -> None:
+    def _epoch(self, iterator: Iterator[Batch], progress: Progress) -> None:
         """The rest of an epoch's steps."""
         pending, waiting, since = [], 0, time.perf_counter()
         while progress.step < self.steps_per_epoch:
@@ -123,7 +137,7 @@ class Loop:
             if due and not done:
                 self.hooks.save(progress)
 
-    def _group(self, progress: Progress, waiting: int) -> list[Arguments]:
+    def _group(self, progress: Progress, waiting: int) -> list[StepInputs]:
         """The steps of the next execution: up to the next moment at which the loop has to act."""
         training = self.config.training
         count = min(
@@ -133,10 +147,11 @@ class Loop:
         )
         if save := training.checkpoint_every_steps:
             count = min(count, save - self._total(progress) % save)
-        group = [self._arguments(progress, number) for number in range(count)]
-        return list(itertools.takewhile(lambda one: one.moving == group[0].moving, group))
+        group = [self._step_inputs(progress, number) for number in range(count)]
+        return list(itertools.takewhile(lambda step: step.unfrozen == group[0].unfrozen, group))
 
-    def _arguments(self, progress: Progress, ahead: int) -> Arguments:
+    def _step_inputs(self, progress: Progress, ahead: int) -> StepInputs:
+        """Of the step that comes after `ahead` others."""
         fraction = (progress.step + ahead) / self.steps_per_epoch
         rates = (
             self.schedule.rate(weight.layer, weight.kind, progress.epoch, fraction)
@@ -144,25 +159,23 @@ class Loop:
         )
         noise = self.schedule.noise_coefficient(progress.epoch)
         seed = (self.config.training.seed, self._total(progress) + ahead)
-        return Arguments(tuple(rates), noise, seed)
+        return StepInputs(tuple(rates), noise, seed)
 
-    def _flush(self, progress: Progress, pending: list, since: float) -> None:
+    def _flush(self, progress: Progress, pending: list[tf.Tensor], since: float) -> None:
         """Waits for the pending steps, adds their sums up and reports them."""
         rows = [[float(value) for value in row] for sums in pending for row in sums.numpy()]
         for number, row in enumerate(rows):
             if not math.isfinite(row[0]):
                 raise NonFinite("the loss", self._total(progress) - len(rows) + number)
-        window = [sum(column) for column in zip(*rows, strict=True)]
-        progress.sums = [a + b for a, b in zip(progress.sums, window, strict=True)]
-        result = Result.from_sums(window)
+        sums = [sum(column) for column in zip(*rows, strict=True)]
+        progress.sums = [a + b for a, b in zip(progress.sums, sums, strict=True)]
+        result = Result.from_sums(sums)
         seconds = time.perf_counter() - since
-        fraction = (progress.step - 1) / self.steps_per_epoch  # of the last step
-        rate = self.schedule.rate("", "kernel", progress.epoch, fraction)
-        step = self._total(progress)
-        self.hooks.window(progress, Window(step, result, rate, result.examples / seconds))
+        window = Window(self._total(progress), result, result.examples / seconds)
+        self.hooks.window(progress, window)
 
     def _end_of_epoch(self, progress: Progress) -> None:
-        error = self.hooks.epoch(progress, Result.from_sums(progress.sums))
+        error = self.hooks.epoch(progress, Result.from_sums(progress.sums), self.stopping)
         if error is not None:
             progress.plateau.observe(self.config.schedule, error)
         progress.epoch, progress.step = progress.epoch + 1, 0
@@ -191,7 +204,7 @@ class _StopOnSignal:
         for number, handler in self.previous.items():
             signal.signal(number, handler)
 
-    def _received(self, number, frame):
+    def _received(self, number: int, frame: FrameType | None) -> None:
         if self.stop.is_set():  # a second Ctrl-C is meant
             raise KeyboardInterrupt
         self.stop.set()

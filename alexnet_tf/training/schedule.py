@@ -104,9 +104,9 @@ class Schedule:
     def _scheduled(self, layer: str, kind: str, epoch: int, fraction: float) -> float:
         schedule = self.config.schedule
         for key in (rate_key(layer, kind), layer):
-            own = at(schedule.layer_rates.get(key), epoch)
-            if own is not None:
-                return own
+            layer_rate = at(schedule.layer_rates.get(key), epoch)
+            if layer_rate is not None:
+                return layer_rate
         bias = at(schedule.bias_rate, epoch) if kind == "bias" else None
         if bias is not None:
             return bias

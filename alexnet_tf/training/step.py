@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import tensorflow as tf
@@ -16,12 +16,16 @@ from alexnet_tf.training.loss_scale import LossScale, all_finite
 from alexnet_tf.training.optimizers.optimizer import Optimizer
 from alexnet_tf.training.products import fast_gradients
 
-NetworkInput = Callable[[dict, tf.Tensor], tf.Tensor]  # (batch, noise coefficient) → images
-Forward = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]  # (images, seed, rows) → logits
+Batch = dict[str, tf.Tensor]  # of one replica, see `data.reader.training_batches`
+Images = tf.Tensor | dict[str, tf.Tensor]  # float32 [b, S, S, 3], or such a tensor by tower
+NetworkInput = Callable[[Batch, tf.Tensor], Images]  # of a batch and color noise's coefficient
+# Logits float32 [b, classes] of images, the dropout masks' seed int32 [2], and int32 [b], the
+# examples' rows in the global batch.
+Forward = Callable[[Images, tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 @dataclass(frozen=True)
-class Arguments:
+class StepInputs:
     """What a step is given besides its batch."""
 
     rates: tuple[float, ...]  # one for each weight; 0 freezes it: it has not even a gradient
@@ -29,7 +33,7 @@ class Arguments:
     seed: tuple[int, int]  # of the dropout masks
 
     @property
-    def moving(self) -> tuple[int, ...]:
+    def unfrozen(self) -> tuple[int, ...]:
         """Numbers of the weights that are not frozen."""
         return tuple(i for i, rate in enumerate(self.rates) if rate > 0)
 
@@ -73,93 +77,135 @@ class TrainingStep:
         self._waiting.assign(0.0)
         return seconds
 
-    def __call__(self, iterator, arguments: Sequence[Arguments]) -> tf.Tensor:
-        """As many steps as there are arguments, each on the next global batch, in one execution.
+    def __call__(self, iterator: Iterator[Batch], inputs: Sequence[StepInputs]) -> tf.Tensor:
+        """As many steps as there are inputs, each on the next global batch, in one execution.
 
-        All must move the same weights, and a batch be left for each. Returns the sums of
+        All must freeze the same weights, and a batch be left for each. Returns the sums of
         `metrics.COLUMNS` over each batch, float32 [steps, 4].
         """
-        key = (arguments[0].moving, len(arguments) > 1)
+        key = (inputs[0].unfrozen, len(inputs) > 1)
         if key not in self._traced:
             traced = self._several if key[1] else self._single
             self._traced[key] = tf.function(functools.partial(traced, key[0]), autograph=False)
-        columns = zip(*((one.rates, one.noise, one.seed) for one in arguments), strict=True)
+        columns = zip(*((step.rates, step.noise, step.seed) for step in inputs), strict=True)
         return self._traced[key](iterator, *map(tf.constant, columns))
 
-    def _single(self, moving, iterator, rates, noises, seeds) -> tf.Tensor:
-        return self._step(moving, iterator, rates[0], noises[0], seeds[0])[None]
+    def _single(
+        self,
+        unfrozen: tuple[int, ...],
+        iterator: Iterator[Batch],
+        rates: tf.Tensor,
+        noises: tf.Tensor,
+        seeds: tf.Tensor,
+    ) -> tf.Tensor:
+        """One step: rates float32 [1, weights], noises float32 [1], seeds int32 [1, 2]."""
+        return self._step(unfrozen, iterator, rates[0], noises[0], seeds[0])[None]
 
-    def _several(self, moving, iterator, rates, noises, seeds) -> tf.Tensor:
+    def _several(
+        self,
+        unfrozen: tuple[int, ...],
+        iterator: Iterator[Batch],
+        rates: tf.Tensor,
+        noises: tf.Tensor,
+        seeds: tf.Tensor,
+    ) -> tf.Tensor:
+        """n steps: rates float32 [n, weights], noises float32 [n], seeds int32 [n, 2]."""
         count = tf.shape(rates)[0]
 
-        def one(i, sums):
-            found = self._step(moving, iterator, rates[i], noises[i], seeds[i])
-            return i + 1, sums.write(i, found)
+        def step(i: tf.Tensor, sums: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
+            return i + 1, sums.write(
+                i, self._step(unfrozen, iterator, rates[i], noises[i], seeds[i])
+            )
 
         start = (0, tf.TensorArray(tf.float32, count, element_shape=[len(COLUMNS)]))
-        going = lambda i, _: i < count  # noqa: E731
-        return tf.while_loop(going, one, start, parallel_iterations=1)[1].stack()
+        more = lambda i, _: i < count  # noqa: E731
+        return tf.while_loop(more, step, start, parallel_iterations=1)[1].stack()
 
-    def _step(self, moving: tuple[int, ...], iterator, rates, noise, seed) -> tf.Tensor:
-        def replica(batch, rates, noise, seed):
+    def _step(
+        self,
+        unfrozen: tuple[int, ...],
+        iterator: Iterator[Batch],
+        rates: tf.Tensor,
+        noise: tf.Tensor,
+        seed: tf.Tensor,
+    ) -> tf.Tensor:
+        def replica(batch: Batch, rates: tf.Tensor, noise: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
             with step_context.using(fused=self.jit_compile == "elementwise"):
-                return self._replica(batch, rates, noise, seed, moving)
+                return self._replica(batch, rates, noise, seed, unfrozen)
 
         batch = self._timed(iterator) if self.timed else iterator.get_next()
         sums = self.strategy.run(replica, args=(batch, rates, noise, seed))
         return self.strategy.reduce(tf.distribute.ReduceOp.SUM, sums, axis=None)
 
-    def _replica(self, batch, rates, noise, seed, moving: tuple[int, ...]) -> tf.Tensor:
+    def _replica(
+        self,
+        batch: Batch,
+        rates: tf.Tensor,
+        noise: tf.Tensor,
+        seed: tf.Tensor,
+        unfrozen: tuple[int, ...],
+    ) -> tf.Tensor:
         context = tf.distribute.get_replica_context()
         count = context.all_reduce(tf.distribute.ReduceOp.SUM, tf.reduce_sum(batch["weight"]))
         compute = self._gradients
         if self.jit_compile == "all":
             compute = tf.function(compute, jit_compile=True, autograph=False)
         first, *others = self._split(batch)
-        sums, gradients = compute(first, count, noise, seed, moving)
+        sums, gradients = compute(first, count, noise, seed, unfrozen)
         for part in others:
             with tf.control_dependencies(gradients):  # one part after the other, or no gain
-                own, found = compute(part, count, noise, seed, moving)
-            sums += own
-            gradients = [a + b for a, b in zip(gradients, found, strict=True)]
-        self._update(gradients, moving, rates)
+                part_sums, more = compute(part, count, noise, seed, unfrozen)
+            sums += part_sums
+            gradients = [a + b for a, b in zip(gradients, more, strict=True)]
+        self._update(gradients, unfrozen, rates)
         return sums
 
-    def _timed(self, iterator):
+    def _timed(self, iterator: Iterator[Batch]) -> Batch:
         began = tf.timestamp()
         batch = iterator.get_next()
         with tf.control_dependencies(tf.nest.flatten(batch, expand_composites=True)):
             self._waiting.assign_add(tf.timestamp() - began)
         return batch
 
-    def _split(self, batch: dict[str, tf.Tensor]) -> list[dict[str, tf.Tensor]]:
+    def _split(self, batch: Batch) -> list[Batch]:
         if self.parts == 1:
             return [batch]
         columns = {name: tf.split(value, self.parts) for name, value in batch.items()}
         return [{name: parts[i] for name, parts in columns.items()} for i in range(self.parts)]
 
-    def _gradients(self, batch, count, noise, seed, moving) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """Sums of the metrics' columns; gradients of the global batch's mean loss, scaled."""
+    def _gradients(
+        self,
+        batch: Batch,
+        count: tf.Tensor,
+        noise: tf.Tensor,
+        seed: tf.Tensor,
+        unfrozen: tuple[int, ...],
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """Sums of the metrics' columns, float32 [4]; gradients of the global batch's mean loss by
+        the unfrozen weights, times the loss scale. Args: count, the global batch's images.
+        """
         images = self.network_input(batch, noise)
-        with fast_gradients():
+        with fast_gradients(self.strategy.extended.worker_devices):
             logits = self.forward(images, seed, batch["row"])
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(batch["label"], logits)
         loss = tf.reduce_sum(losses * batch["weight"]) / count
         if self.loss_scale is not None:
             loss = loss * self.loss_scale.scale
-        found = _gradients(loss, [self.optimizer.weights[i] for i in moving])
-        return tf.reduce_sum(per_example(losses, logits, batch), axis=0), found
+        gradients = _gradients(loss, [self.optimizer.weights[i] for i in unfrozen])
+        return tf.reduce_sum(per_example(losses, logits, batch), axis=0), gradients
 
-    def _update(self, found: list[tf.Tensor], moving: tuple[int, ...], rates: tf.Tensor) -> None:
+    def _update(
+        self, gradients: list[tf.Tensor], unfrozen: tuple[int, ...], rates: tf.Tensor
+    ) -> None:
         finite = None
-        if self.loss_scale is not None and moving:
-            found = self.loss_scale.unscaled(found)
-            finite = all_finite(found)
+        if self.loss_scale is not None and unfrozen:
+            gradients = self.loss_scale.unscaled(gradients)
+            finite = all_finite(gradients)
             self.loss_scale.observe(finite)
-        gradients: list[tf.Tensor | None] = [None] * len(self.optimizer.weights)
-        for i, gradient in zip(moving, found, strict=True):
-            gradients[i] = gradient
-        self.optimizer.apply(gradients, rates, finite)
+        by_weight: list[tf.Tensor | None] = [None] * len(self.optimizer.weights)
+        for i, gradient in zip(unfrozen, gradients, strict=True):
+            by_weight[i] = gradient
+        self.optimizer.apply(by_weight, rates, finite)
 
 
 def check_parts(replica_batch: int, parts: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import tensorflow as tf
@@ -17,13 +17,13 @@ class Workers:
         self.several = devices.cluster.workers > 1
         self.strategy = devices.strategy
 
-        def first_replicas(value):
+        def first_replicas(value: tf.Tensor) -> tf.Tensor:
             context = tf.distribute.get_replica_context()
             # Others contribute zeros: what remains is the value of the chief's first replica.
             mine = tf.where(context.replica_id_in_sync_group == 0, value, tf.zeros_like(value))
             return context.all_reduce(tf.distribute.ReduceOp.SUM, mine)
 
-        def total(value):
+        def total(value: tf.Tensor) -> tf.Tensor:
             context = tf.distribute.get_replica_context()
             # An argument has no device yet, which the reduction asks for.
             return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.identity(value))
@@ -31,9 +31,11 @@ class Workers:
         self._from_chief = tf.function(lambda x: self._on_replicas(first_replicas, x))
         self._total = tf.function(lambda x: self._on_replicas(total, x))
 
-    def any(self, mine: bool) -> bool:
-        """Whether it is so for any worker."""
-        return mine if not self.several else bool(self._total(tf.constant(int(mine))) > 0)
+    def any(self, condition: bool) -> bool:
+        """Whether the condition holds on any worker."""
+        if not self.several:
+            return condition
+        return bool(self._total(tf.constant(int(condition))) > 0)
 
     def text_from_chief(self, text: str) -> str:
         """The chief's text, on every worker."""
@@ -51,6 +53,6 @@ class Workers:
             for variable in variables:
                 variable.assign(self._from_chief(tf.convert_to_tensor(variable)))
 
-    def _on_replicas(self, function, value):
+    def _on_replicas(self, function: Callable, value: tf.Tensor) -> tf.Tensor:
         results = self.strategy.run(function, args=(value,))
         return self.strategy.experimental_local_results(results)[0]

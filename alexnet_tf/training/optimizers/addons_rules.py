@@ -7,6 +7,8 @@ ended with Keras 2.15, so what lies below is not going to change.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import keras
 import tensorflow as tf
 
@@ -36,7 +38,9 @@ def check(config: OptimizerConfig) -> None:
     addons(f"optimizer.name: {config.name}")
 
 
-def rule(config: OptimizerConfig, variable: tf.Variable, decay: float):
+def rule(
+    config: OptimizerConfig, variable: tf.Variable, decay: float
+) -> tuple[Callable, dict[str, tf.Variable]]:
     """See `optimizer`."""
     rate, rate_decay = _Given(), _Given()
     optimizer = _optimizer(config, rate, rate_decay, decay)
@@ -50,7 +54,7 @@ def rule(config: OptimizerConfig, variable: tf.Variable, decay: float):
     for part in filter(None, (optimizer, inner)):
         state |= {SLOTS[slot]: part.get_slot(variable, slot) for slot in part.get_slot_names()}
 
-    def update(variable, gradient, given_rate):
+    def update(variable: tf.Variable, gradient: tf.Tensor, given_rate: tf.Tensor) -> None:
         rate.value, rate_decay.value = given_rate, decay * given_rate
         if decay and config.name in ("lookahead", "moving-average"):
             gradient = gradient + decay * variable

@@ -6,6 +6,8 @@ gradients on the replicas' own devices and give all weights one rate.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import keras
 import tensorflow as tf
 
@@ -36,16 +38,18 @@ def check(config: OptimizerConfig) -> None:
         addons("optimizer.name: lookahead")
 
 
-def rule(config: OptimizerConfig, variable: tf.Variable, decay: float):
+def rule(
+    config: OptimizerConfig, variable: tf.Variable, decay: float
+) -> tuple[Callable, dict[str, tf.Variable]]:
     """See `optimizer`."""
     optimizer, names = _optimizer(config)
     optimizer.build([variable])
-    steps, *slots = (tf_variable(own) for own in optimizer.variables)
+    steps, *slots = map(tf_variable, optimizer.variables)
     state = {"steps": steps, **dict(zip(names, slots, strict=True))}
     if "averages" in state:
         state["averages"].assign(variable)  # of a weight that never moves
 
-    def update(variable, gradient, rate):
+    def update(variable: tf.Variable, gradient: tf.Tensor, rate: tf.Tensor) -> None:
         if decay and config.name in ("sgdw", "lamb"):
             # Keras' own line for it sits in apply_gradients.
             variable.assign_sub(decay * rate * variable)

@@ -98,7 +98,7 @@ class Optimizer:
         thread than the step context was entered in.
         """
 
-        def first_replicas(value):
+        def first_replicas(value: object) -> object:
             return strategy.experimental_local_results(value)[0]
 
         unfrozen, rates, finite, fuse = map(first_replicas, (unfrozen, rates, finite, fuse))

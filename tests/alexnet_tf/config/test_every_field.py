@@ -25,7 +25,7 @@ from alexnet_tf.network import model as network_model
 from alexnet_tf.network.spec import NetworkSpec
 from alexnet_tf.network.weights import weights_of
 from alexnet_tf.step_context import DropoutRows, using
-from alexnet_tf.training.loop import Hooks, Loop, Progress
+from alexnet_tf.training.loop import Loop, Progress
 from alexnet_tf.training.schedule import Schedule
 from preprocessing.dataset.mean_image import read_mean_image
 from tests import tiny_datasets
@@ -326,8 +326,8 @@ def test_schedule(field):
     assert rates(before) != rates(after)
 
 
-class Steps:
-    """Stands for TrainingStep: notes what it is called with."""
+class Noted:
+    """Stands for TrainingStep and for the loop's hooks: notes what it is called with."""
 
     class optimizer:
         weights = ()
@@ -335,22 +335,28 @@ class Steps:
     def __init__(self):
         self.seen = []
 
-    def __call__(self, iterator, arguments):
-        self.seen += [("steps", len(arguments))]
-        self.seen += [("step", one.noise, one.seed) for one in arguments]
-        return tf.constant([[1.0, 0.0, 0.0, 2.0]] * len(arguments))
+    def __call__(self, iterator, inputs):
+        self.seen += [("steps", len(inputs))]
+        self.seen += [("step", step.noise, step.seed) for step in inputs]
+        return tf.constant([[1.0, 0.0, 0.0, 2.0]] * len(inputs))
+
+    def window(self, progress, window):
+        self.seen.append(("window", window.step))
+
+    def epoch(self, progress, train, stopping):
+        self.seen.append(("epoch", progress.epoch, train.examples))
+
+    def save(self, progress):
+        self.seen.append(("save", progress.epoch, progress.step))
+
+    def any_worker(self, condition):
+        return condition
 
 
 def events(config: Config) -> list:
     """What a loop of 7 steps an epoch does."""
-    step = Steps()
-    hooks = Hooks(
-        lambda progress, window: step.seen.append(("window", window.step)),
-        lambda progress, result: step.seen.append(("epoch", progress.epoch, result.examples)),
-        lambda progress: step.seen.append(("save", progress.epoch, progress.step)),
-        lambda mine: mine,
-    )
-    assert Loop(config, step, lambda start: [], 7, hooks).run(Progress())
+    step = Noted()
+    assert Loop(config, step, lambda start: [], 7, step).run(Progress())
     return step.seen
 
 

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from alexnet_tf import train
-from alexnet_tf.monitoring.diagnostics import Diagnostics, FlatLoss, Watch, crossed
+from alexnet_tf.monitoring.diagnostics import Diagnostics, FlatLoss, PeriodicDiagnostics, crossed
 from alexnet_tf.network.weights import weights_of
 from tests import tiny_datasets
 from tests.alexnet_tf.network.reference_pairs import Pair
@@ -110,15 +110,16 @@ class Fixed:
         return {"frozen": len(frozen)}
 
 
-def test_the_watch_measures_where_it_is_due():
-    watch = Watch(Fixed(), FlatLoss(10, 30), lambda epoch: {"conv1"} if epoch else set(), 20, 5)
+def test_it_measures_where_it_is_due():
+    frozen = lambda epoch: {"conv1"} if epoch else set()  # noqa: E731
+    periodic = PeriodicDiagnostics(Fixed(), FlatLoss(10, 30), frozen, 20, 5)
     chance = math.log(10)
-    assert watch.after(0, 19, chance) == ({}, None)
-    assert watch.after(0, 21, chance) == ({"frozen": 0}, None)
-    values, warning = watch.after(1, 45, chance)
+    assert periodic.after(0, 19, chance) == ({}, None)
+    assert periodic.after(0, 21, chance) == ({"frozen": 0}, None)
+    values, warning = periodic.after(1, 45, chance)
     assert values == {"frozen": 1}
     assert "after 45 steps" in warning
-    assert watch.after(1, 59, chance) == ({}, None)
+    assert periodic.after(1, 59, chance) == ({}, None)
 
 
 def test_multiples_within_a_window():

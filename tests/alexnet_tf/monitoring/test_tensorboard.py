@@ -10,7 +10,7 @@ from tensorboard.plugins import projector as plugin
 
 from alexnet_tf.config import files as config_files
 from alexnet_tf.monitoring import projector
-from alexnet_tf.monitoring.tensorboard import HISTOGRAM_VALUES, Board, flat_settings
+from alexnet_tf.monitoring.tensorboard import HISTOGRAM_VALUES, EventFiles, flat_settings
 from alexnet_tf.network.weights import Weight
 
 CONFIG = config_files.parse({"network": {"width": 0.5}, "schedule": {"rate": [[0, 0.02]]}})
@@ -23,12 +23,11 @@ def events(directory) -> EventAccumulator:
 
 
 def test_scalars_texts_and_images_come_back(tmp_path):
-    board = Board(tmp_path)
-    board.scalars("validation", {"loss": 1.5}, 7)
-    board.text("validation", "worst classes", "| a | b |", 7)
-    sheet = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
-    board.image("train", "first layer", sheet, 7)
-    board.close()
+    with EventFiles(tmp_path) as files:
+        files.scalars("validation", {"loss": 1.5}, 7)
+        files.text("validation", "worst classes", "| a | b |", 7)
+        sheet = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
+        files.image("train", "first layer", sheet, 7)
     read = events(tmp_path / "tensorboard" / "validation")
     [scalar] = read.Tensors("loss")
     assert (scalar.step, tf.make_ndarray(scalar.tensor_proto)) == (7, 1.5)
@@ -41,10 +40,9 @@ def test_scalars_texts_and_images_come_back(tmp_path):
 
 
 def test_histograms_count_at_most_so_many_values(tmp_path):
-    board = Board(tmp_path)
-    values = tf.Variable(tf.ones([2 * HISTOGRAM_VALUES + 1]))
-    board.histograms((Weight("fc6", "a", "kernel", values),), 3)
-    board.close()
+    with EventFiles(tmp_path) as files:
+        values = tf.Variable(tf.ones([2 * HISTOGRAM_VALUES + 1]))
+        files.histograms((Weight("fc6", "a", "kernel", values),), 3)
     [event] = events(tmp_path / "tensorboard" / "train").Tensors("fc6_a/kernel")
     counts = tf.make_ndarray(event.tensor_proto)[:, 2]
     assert counts.sum() == pytest.approx(2 * HISTOGRAM_VALUES / 3, rel=0.01)
@@ -61,9 +59,8 @@ def test_settings_are_numbers_or_words_and_only_those_that_matter():
 
 
 def test_hyperparameters_are_written_beside_the_splits(tmp_path):
-    board = Board(tmp_path / "run")
-    board.settings(CONFIG)
-    board.close()
+    with EventFiles(tmp_path / "run") as files:
+        files.settings(CONFIG)
     read = events(tmp_path / "run" / "tensorboard")
     tags = read.PluginTagToContent("hparams")
     assert set(tags) == {"_hparams_/experiment", "_hparams_/session_start_info"}

@@ -11,7 +11,7 @@ from alexnet_tf.network.weights import weights_of
 from alexnet_tf.step_context import DropoutRows, using
 from alexnet_tf.training.loss_scale import LossScale
 from alexnet_tf.training.optimizers.optimizer import Optimizer
-from alexnet_tf.training.step import Arguments, TrainingStep
+from alexnet_tf.training.step import StepInputs, TrainingStep
 
 
 @functools.cache  # several in one process would number their collective operations alike
@@ -76,7 +76,7 @@ class Trainer:
         make = lambda _: tf.data.Dataset.from_tensor_slices(stacked)  # noqa: E731
         iterator = iter(self.strategy.distribute_datasets_from_function(make))
         steps = [
-            Arguments(tuple(map(float, rate)), 0.0, (seed, number))
+            StepInputs(tuple(map(float, rate)), 0.0, (seed, number))
             for number, (_, rate) in enumerate(zip(batches, rates, strict=True))
         ]
         together = len(steps) if at_once else 1

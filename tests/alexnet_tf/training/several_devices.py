@@ -18,9 +18,9 @@ from tensorflow.python.eager import context
 from alexnet_tf import cli, train
 from alexnet_tf.config import files as config_files
 from alexnet_tf.runs import directory as run_directory
-from alexnet_tf.runs.setup import Assembly
+from alexnet_tf.runs.setup import Setup
 from alexnet_tf.training import strategy
-from alexnet_tf.training.step import Arguments
+from alexnet_tf.training.step import StepInputs
 
 PR_SET_PDEATHSIG = 1  # of Linux's prctl
 
@@ -49,8 +49,8 @@ def placement(config: str, data: str, *overrides: str) -> dict:
     settings = config_files.load(config, overrides)
     cluster = strategy.cluster(settings.strategy)
     run = run_directory.follow(os.devnull, settings, data)
-    training = Assembly(run, data, cluster)
-    arguments = [Arguments((0.01,) * len(training.optimizer.weights), 0.1, (0, 1))]
+    training = Setup(run, data, cluster)
+    arguments = [StepInputs((0.01,) * len(training.optimizer.weights), 0.1, (0, 1))]
     # TensorFlow has no public name for these; the graphs are kept of functions first run now.
     context.context().enable_run_metadata()
     context.context().enable_graph_collection()

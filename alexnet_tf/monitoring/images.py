@@ -1,17 +1,15 @@
-"""What TensorBoard shows of a training besides scalars; the training joins it to its loop.
+"""The images and tables that TensorBoard shows of a training, at the ends of epochs.
 
-Each look costs a bounded number of images (config section `monitoring`), whatever the dataset.
+They cost a bounded number of images (config section `monitoring`), whatever the dataset.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-from alexnet_tf.config import files as config_files
 from alexnet_tf.data import reader
 from alexnet_tf.data.split import Share, Split
 from alexnet_tf.evaluation.error_counts import ErrorCounts
@@ -22,25 +20,25 @@ from alexnet_tf.figures.classes import confusion_matrix
 from alexnet_tf.figures.page import pixels, style
 from alexnet_tf.figures.tiles import figure_3, tile
 from alexnet_tf.monitoring import projector
-from alexnet_tf.monitoring.tensorboard import Board
+from alexnet_tf.monitoring.tensorboard import EventFiles
 from alexnet_tf.network.weights import first_kernels, weights_of
 from alexnet_tf.runs.directory import Run
+from alexnet_tf.training.schedule import Schedule
 
 WORST = 10  # classes in the table
 
 
-class Observer:
-    """Looks at a network in training: at the first look also at augmented training images, at the
-    last also at the features.
+class TrainingImages:
+    """Writes kernels, histograms, the confusion matrix and the worst classes every so many epochs;
+    the first time also augmented training images, and after the last epoch features.
 
     Args:
         network: the model in training and its input transform.
         data: the dataset's directory.
-        noise: the coefficient of color noise in an epoch.
     """
 
-    def __init__(self, run: Run, network: Network, board: Board, data: str | Path, noise):
-        self.run, self.network, self.board, self.noise = run, network, board, noise
+    def __init__(self, run: Run, network: Network, events: EventFiles, data: Path):
+        self.run, self.network, self.events = run, network, events
         self.settings = run.config.monitoring
         self.train = Split(data, run.info, "train")
         self.validation = None
@@ -50,63 +48,53 @@ class Observer:
         self.names = [name.text for name in run.info.classes]
         self.extractor = FeatureExtractor(network, run.config.network, run.info.image_size)
 
-    def begin(self) -> None:
-        """The configuration, the graph, and how the first images are varied."""
-        self.board.settings(self.run.config)
-        text = config_files.to_yaml(self.run.config)
-        self.board.text("train", "configuration", f"```yaml\n{text}```", step=0)
-        self.board.graph(_forward(self.network[0]))
-        self.board.flush()
-
     def epoch(self, epoch: int, step: int) -> None:
         """After `epoch` (from 0), when `step` steps are done."""
         every, last = self.settings.every_epochs, epoch + 1 == self.run.config.training.epochs
         if not every or ((epoch + 1) % every and not last):
             return
         model = self.network[0]
-        self.board.image("train", "first layer", figure_3(first_kernels(model), factor=4), step)
-        self.board.histograms(weights_of(model), step)
+        self.events.image("train", "first layer", figure_3(first_kernels(model), factor=4), step)
+        self.events.histograms(weights_of(model), step)
         if self.settings.samples and not self.sampled:
             self.sampled = True
             sheet = _training_sheet(
-                self.run, self.network, self.train, epoch, self.noise(epoch), self.settings.samples
+                self.run, self.network, self.train, epoch, self.settings.samples
             )
-            self.board.image("train", "augmented training images", sheet, step)
+            self.events.image("train", "augmented training images", sheet, step)
         projected = self.settings.projector if last else 0
         limit = max(self.settings.answers, projected)
         if self.validation and limit:
             seen = self.extractor.extract(self.validation, limit, projector.THUMBNAIL)
-            self._answers(seen, step)
+            self._predictions(seen, step)
             self._projector(seen, projected)
-        self.board.flush()
+        self.events.flush()
 
-    def _answers(self, seen: ImageFeatures, step: int) -> None:
+    def _predictions(self, seen: ImageFeatures, step: int) -> None:
         if not self.settings.answers:
             return
         counts, shown = ErrorCounts(len(self.names)), slice(self.settings.answers)
         counts.add(seen.labels[shown], seen.probabilities[shown])
         with style():
             matrix = pixels(confusion_matrix(counts.confusion, self.names))
-        self.board.image("validation", "confusion matrix", matrix, step)
+        self.events.image("validation", "confusion matrix", matrix, step)
         table = class_table(counts.worst_classes(WORST), self.names)
-        self.board.text("validation", "worst classes", table, step)
+        self.events.text("validation", "worst classes", table, step)
 
     def _projector(self, seen: ImageFeatures, count: int) -> None:
         if not count:
             return
         classes, shown = self.run.info.classes, slice(count)
-        answered = seen.probabilities.argmax(axis=1)
+        predicted = seen.probabilities.argmax(axis=1)
         rows = [
-            (classes[label].text, classes[label].synset, classes[answer].text)
-            for label, answer in zip(seen.labels[shown], answered[shown], strict=True)
+            (classes[label].text, classes[label].synset, classes[prediction].text)
+            for label, prediction in zip(seen.labels[shown], predicted[shown], strict=True)
         ]
-        directory = self.board.directory / "validation"
+        directory = self.events.directory / "validation"
         projector.write(directory, seen.features[shown], rows, seen.images[shown])
 
 
-def _training_sheet(
-    run: Run, network: Network, split: Split, epoch: int, noise: float, count: int
-) -> np.ndarray:
+def _training_sheet(run: Run, network: Network, split: Split, epoch: int, count: int) -> np.ndarray:
     """uint8 sheet of an epoch's training images as the network sees them, the mean added back."""
     data = run.config.data.model_copy(update={"shuffle_buffer": 4 * count})
     share = Share(count)
@@ -115,15 +103,9 @@ def _training_sheet(
     batch = next(iter(batches))
     transform = network[1]
     blank = tf.zeros_like(batch["image"])
+    noise = Schedule(run.config).noise_coefficient(epoch)
     seen = transform.training(batch, tf.constant(noise, tf.float32))
     mean = -transform.centered(blank, batch["offset"], batch["flip"])
     real = batch["weight"].numpy() > 0
     shown = np.clip(np.round((seen + mean).numpy()[real]), 0, 255).astype(np.uint8)
     return tile(shown, columns=int(np.ceil(np.sqrt(len(shown)))), gap=4)
-
-
-def _forward(model: keras.Model):
-    """The network alone, for the graph tab: named after its layers."""
-    spec = tf.TensorSpec([None, *model.input_shape[1:]], tf.float32, "image")
-    function = tf.function(lambda image: model(image, training=False), input_signature=[spec])
-    return function.get_concrete_function()

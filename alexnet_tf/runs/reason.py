@@ -1,0 +1,17 @@
+"""One line of an error that brings many."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+_NOISE = ("Graph execution error", "Detected at", "File ", "<", "[[", "(")
+
+
+def reason_of(error: OSError | tf.errors.OpError) -> str:
+    """The line that matters."""
+    if isinstance(error, OSError):
+        return str(error)
+    lines = [line.strip() for line in error.message.splitlines()]
+    return next(
+        (line for line in lines if line and not line.startswith(_NOISE)), type(error).__name__
+    )

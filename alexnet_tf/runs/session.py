@@ -1,0 +1,140 @@
+"""A training from its newest checkpoint to its last epoch, or to a signal: the verb `train`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from alexnet_tf.config.schema import Config
+from alexnet_tf.evaluation.metrics import Result
+from alexnet_tf.monitoring.diagnostics import PeriodicDiagnostics
+from alexnet_tf.monitoring.images import TrainingImages
+from alexnet_tf.monitoring.profile import ProfiledStep
+from alexnet_tf.monitoring.progress import ProgressReport
+from alexnet_tf.monitoring.tensorboard import EventFiles, announce_run
+from alexnet_tf.runs import directory as run_directory
+from alexnet_tf.runs.failures import told
+from alexnet_tf.runs.setup import Setup
+from alexnet_tf.training import strategy as strategies
+from alexnet_tf.training.loop import Loop, Progress, Stopped, Window
+from alexnet_tf.training.optimizers.optimizer import averaged, check
+
+
+def train(config: Config, data: str | os.PathLike, path: str | os.PathLike) -> int:
+    """Trains in the run directory `path`, or goes on with what was begun there: the exit code.
+
+    Raises the UserErrors of a mistake in configuration, dataset or run directory, and JobError
+    where the training failed.
+    """
+    check(config.optimizer)  # before there is a run directory of that configuration
+    cluster = strategies.cluster(config.strategy)
+    if not cluster.is_chief:  # only the chief writes
+        return _train(run_directory.follow(path, config, data), data, cluster)
+    with run_directory.locked(path):
+        return _train(run_directory.begin(path, config, data), data, cluster)
+
+
+def _train(run: run_directory.Run, data: str | os.PathLike, cluster: strategies.Cluster) -> int:
+    setup = Setup(run, data, cluster)
+    with told(setup):
+        finished = Session(setup).train()
+    if setup.is_chief:
+        how = "finished" if finished else "stopped; the same command goes on"
+        print(f"{how}: {run.path} (TensorBoard: tensorboard --logdir {run.path})")
+    return 0
+
+
+class Session:
+    """The hooks of one run's loop (`training.loop.Hooks`): reports, validation and checkpoints."""
+
+    def __init__(self, setup: Setup):
+        self.setup, self.run, self.config = setup, setup.run, setup.config
+        self.steps_per_epoch = setup.split.batches(setup.share)
+        self.step = setup.step()
+        self.diagnostics: PeriodicDiagnostics | None = None
+        # What the chief alone has.
+        self.report: ProgressReport | None = None
+        self.images: TrainingImages | None = None
+
+    def train(self) -> bool:
+        """True if the run came to its end, False if a signal stopped it."""
+        progress = self.setup.restore()
+        # On every worker: variables made under the strategy (Keras 2 makes some for any model)
+        # are broadcast, and one worker alone would wait for ever, or take another's for them.
+        self.diagnostics = PeriodicDiagnostics.of_run(
+            self.run,
+            self.setup.strategy,
+            self.setup.network,
+            self.setup.optimizer,
+            self.setup.split,
+            self._total(progress),
+        )
+        with contextlib.ExitStack() as closing:
+            if self.setup.is_chief:
+                self._open_reports(progress, closing)
+                self._announce(progress)
+            self.began = time.monotonic()
+            loop = Loop(self.config, self.step, self.setup.batches, self.steps_per_epoch, self)
+            return loop.run(progress)
+
+    def window(self, progress: Progress, window: Window) -> None:
+        if self.report is None:
+            return
+        self.report.window(progress, window, self.step.take_waiting())
+        values, warning = self.diagnostics.after(progress.epoch, window.step, window.result.loss)
+        self.report.diagnosis(progress, window.step, values, warning)
+
+    def epoch(
+        self, progress: Progress, train: Result, stopping: Callable[[], bool]
+    ) -> float | None:
+        with averaged(self.setup.optimizer):
+            validation = None
+            if self.setup.validation is not None:
+                validation = self.setup.validation.run(stopping)
+                if validation is None:
+                    raise Stopped
+            if self.report is not None:
+                self.report.epoch(progress, train, validation, time.monotonic() - self.began)
+            if self.images is not None:
+                self.images.epoch(progress.epoch, (progress.epoch + 1) * self.steps_per_epoch)
+        return validation.top1_error if validation else None
+
+    def save(self, progress: Progress) -> None:
+        self.setup.save(self._total(progress), progress)
+
+    def any_worker(self, condition: bool) -> bool:
+        return self.setup.workers.any(condition)
+
+    def _open_reports(self, progress: Progress, closing: contextlib.ExitStack) -> None:
+        events = closing.enter_context(EventFiles(self.run.path))
+        self.report = closing.enter_context(
+            ProgressReport(self.run.path, events, self.steps_per_epoch, self.config)
+        )
+        self.images = TrainingImages(
+            self.run, self.setup.network, events, Path(self.setup.split.directory)
+        )
+        if not (progress.epoch or progress.step):
+            announce_run(events, self.config, self.setup.model)
+        if self.config.monitoring.profile_steps:
+            self.step = ProfiledStep(
+                self.step, events.directory / "train", self.config.monitoring.profile_steps
+            )
+
+    def _announce(self, progress: Progress) -> None:
+        verb = "going on" if progress.epoch or progress.step else "beginning"
+        print(
+            f"{verb} at epoch {progress.epoch + 1}, step {progress.step} of"
+            f" {self.steps_per_epoch}: {self.config.network.variant},"
+            f" {self.setup.model.count_params():,} parameters,"
+            f" {self.run.info.num_examples('train'):,} images of"
+            f" {len(self.run.info.classes)} classes, {self.setup.strategy.num_replicas_in_sync}"
+            f" replica(s) on {self.setup.share.workers} worker(s)",
+            flush=True,
+        )
+
+    def _total(self, progress: Progress) -> int:
+        """Steps of the whole run so far."""
+        return progress.epoch * self.steps_per_epoch + progress.step
