@@ -7,11 +7,6 @@ named .JPEG.
 Geometry: the kept region is the central square, side s = min(width, height), at the real-valued
 offsets ((width - s) / 2, (height - s) / 2). It is resampled to size x size in one step, which is
 "short side to 256, then the central 256 x 256" without resampling what is thrown away.
-
-Color: grey and palette images become RGB. CMYK becomes R = (255 - C)(255 - K) / 255 and so on,
-where an Adobe marker says that the file's ink values are stored inverted, as libjpeg's and
-TensorFlow's decoders read it. Transparency is laid over white, as a page shows it. 16-bit samples
-keep their high byte. Color profiles are ignored, as in every published ImageNet result.
 """
 
 import io
@@ -20,14 +15,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from PIL import ExifTags, Image, ImageChops, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from preprocessing.images.area import shrink_by_area
-
-# Only what these plugins read is ever parsed: Pillow would also start Ghostscript for EPS, ...
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
-
-JPEG_FORMATS = ("JPEG", "MPO")  # MPO: a JPEG with further images behind the first
+from preprocessing.images.color import bands, to_rgb_or_grey
+from preprocessing.images.limits import FORMATS, JPEG_FORMATS, MAX_PIXELS, check_limits
+from preprocessing.images.reject import Reject
 
 # Where an image has to grow, there is nothing to average, and "area" means bicubic: the rule of
 # cuda-convnet2's own tool (make-data/pyext/src/pyext.cpp: INTER_AREA if the scale is below 1,
@@ -38,9 +31,6 @@ FILTERS = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
-
-# An image of Pillow's own warning limit, 1024^3 / 4 / 3 pixels, takes 360 MB once decoded.
-MAX_PIXELS = 89_478_485
 
 # A JPEG is decoded at 1/2, 1/4 or 1/8 of its size (libjpeg's scaled inverse DCT) only as long as
 # the kept square still has this many times the wanted side, so that our own filter does the rest.
@@ -58,23 +48,6 @@ ORIENTATIONS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-
-
-class Reject(Exception):
-    """This image cannot be converted. `reason` is a short slug to count by, `detail` one line.
-
-    Reasons: "empty" (no bytes), "not-an-image" (no known format), "truncated" (bytes are missing),
-    "undecodable" (damaged otherwise), "too-many-pixels", "unsupported-mode" (its pixels have no
-    defined 8-bit RGB value, such as floating point).
-    """
-
-    def __init__(self, reason: str, detail: str):
-        super().__init__(reason, detail)  # both, so that the exception survives pickling
-        self.reason = reason
-        self.detail = detail
-
-    def __str__(self) -> str:
-        return f"{self.reason}: {self.detail}"
 
 
 @dataclass(frozen=True)
@@ -125,7 +98,8 @@ def decode_and_resize(data: bytes, options: ImageOptions) -> np.ndarray:
     """The central square of an encoded image, as pixels.
 
     Args:
-        data: the bytes of a JPEG, PNG, GIF (its first frame), BMP, WebP, TIFF or PPM file.
+        data: the bytes of a JPEG, PNG, GIF (its first frame), BMP, WebP, TIFF, PPM or (where Pillow
+            was built with libavif) AVIF file.
         options: size, filter, orientation and pixel limit.
 
     Returns:
@@ -167,11 +141,7 @@ def decode(
         raise Reject("empty", "the file has no bytes")
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
-        width, height = image.size
-        if width * height > options.max_pixels:
-            raise Reject(
-                "too-many-pixels", f"{width} x {height} is more than {options.max_pixels} pixels"
-            )
+        check_limits(image, data, options.max_pixels)
         orientation = _orientation(image) if options.apply_exif else 1
         drafted = None
         if image.format in JPEG_FORMATS:
@@ -180,7 +150,7 @@ def decode(
         # The source's extent in pixels of what was decoded: a reduced image is rounded up, and
         # a TIFF is turned upright by being loaded.
         width, height = drafted[1][2:] if drafted is not None else image.size
-        image = _to_rgb_or_grey(image)
+        image = to_rgb_or_grey(image)
     except (Reject, MemoryError):  # being out of memory says nothing about the image
         raise
     except UnidentifiedImageError:
@@ -195,23 +165,6 @@ def decode(
     return image, (left, top, side), orientation
 
 
-def _to_rgb_or_grey(image: Image.Image) -> Image.Image:
-    """A decoded image of any mode as "RGB", or "L" where that is the same; raises Reject."""
-    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if image.has_transparency_data:
-        layer = image.convert("RGBA")
-        white = Image.new("RGBA", layer.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, layer).convert("RGB")
-    if image.mode in ("RGB", "L"):
-        return image
-    if image.mode == "CMYK" and image.format in JPEG_FORMATS and "adobe" not in image.info:
-        image = ImageChops.invert(image)  # Pillow takes every CMYK JPEG for an inverted one
-    if image.mode in ("1", "P", "CMYK", "YCbCr", "RGBX"):
-        return image.convert("RGB")
-    raise Reject("unsupported-mode", f"no RGB value is defined for mode {image.mode}")
-
-
 def resize(
     image: Image.Image, square: tuple[float, float, float], options: ImageOptions
 ) -> np.ndarray:
@@ -219,14 +172,23 @@ def resize(
     left, top, side = square
     if options.filter == "area" and side >= options.size:
         box = (int(left), int(top), math.ceil(left + side), math.ceil(top + side))
-        pixels = np.asarray(image.crop(box))
-        pixels = pixels.reshape(*pixels.shape[:2], -1)
+        pixels = _array(image, box)
         pixels = shrink_by_area(pixels, left - box[0], top - box[1], side, options.size)
     else:
         box = (left, top, left + side, top + side)
         image = image.resize((options.size, options.size), FILTERS[options.filter], box=box)
         pixels = np.asarray(image).reshape(options.size, options.size, -1)
     return pixels if pixels.shape[2] == 3 else np.repeat(pixels, 3, axis=2)
+
+
+def _array(image: Image.Image, box: tuple[int, int, int, int]) -> np.ndarray:
+    """uint8 [height, width, 3 or 1] of a box, copied by bands: at once would need it twice more."""
+    left, top, right, bottom = box
+    pixels = np.empty((bottom - top, right - left, len(image.getbands())), np.uint8)
+    for first, last in bands(top, bottom, right - left):
+        band = np.asarray(image.crop((left, first, right, last)))
+        pixels[first - top : last - top] = band.reshape(last - first, right - left, -1)
+    return pixels
 
 
 def _orientation(image: Image.Image) -> int:
