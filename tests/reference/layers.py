@@ -92,6 +92,12 @@ def max_pool(x: np.ndarray, size: int = 3, stride: int = 2) -> np.ndarray:
     return _pool_windows(x, size, stride)[0].max(axis=-1)
 
 
+def leads_of_maxima(x: np.ndarray, size: int = 3, stride: int = 2) -> np.ndarray:
+    """By how much each window's maximum exceeds the second largest of its pixels."""
+    pixels = np.sort(_pool_windows(x, size, stride)[0], axis=-1)
+    return pixels[..., -1] - pixels[..., -2]
+
+
 def max_pool_backward(g: np.ndarray, x: np.ndarray, size: int = 3, stride: int = 2) -> np.ndarray:
     """The gradient goes to the first maximum of each window, in row-major order.
 

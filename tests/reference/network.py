@@ -112,6 +112,28 @@ def loss_and_gradients(
     return loss, backward(net, weights, trace, g, masks)
 
 
+def nearest_kink(net: Net, trace: list) -> float:
+    """How far the pass is from taking another branch: by which every ReLU and maximum is decided.
+
+    The smallest distance of a ReLU's input from 0, or of a window's maximum from what comes next,
+    as a share of the root mean square of the operation's input. What is nearer than the rounding
+    of a second implementation may send a gradient elsewhere there. Ties between zeros, whose
+    gradient the ReLU before or after stops, do not count.
+    """
+    nearest = np.inf
+    for _, operation, _, towers, _ in trace:
+        for x in towers:
+            if operation == "act" and net.activation == "relu":
+                distances = np.abs(x)
+            elif operation == "pool":
+                distances = ops.leads_of_maxima(x, *net.pool)
+            else:
+                continue
+            distances = distances[distances > 0]
+            nearest = min(nearest, distances.min() / np.sqrt(np.mean(x**2)))
+    return float(nearest)
+
+
 def _seen(layer: Layer, towers: list[np.ndarray], count: int) -> list[np.ndarray]:
     """What each of the layer's ``count`` towers is applied to."""
     # The image is a single input: concatenated, it is itself.

@@ -146,3 +146,16 @@ def test_full_width_forward_pass():
     assert out.shape == (2, 1000)
     assert out.std() > 0.1
     np.testing.assert_allclose(network.logits(net, weights, images[1:]), out[1:], rtol=1e-10)
+
+
+def test_the_nearest_kink_by_hand():
+    """A ReLU at 0.3 from 0, then a maximum that leads by 0.1; zeros of a ReLU do not count."""
+    net = dataclasses.replace(VARIANTS["no-norm"], pool=(2, 2))
+    x = np.array([[-0.3, 0.6, 0.0, 0.0], [0.5, 0.4, 0.0, -9.0]]).reshape(1, 2, 4, 1)
+    rms = np.sqrt((x**2).mean())
+    layer = net.layers[0]
+    steps = [(layer, "act", ("conv1_a",), [x], None), (layer, "pool", ("conv1_a",), [x], None)]
+    assert network.nearest_kink(net, steps[:1]) == pytest.approx(0.3 / rms)
+    assert network.nearest_kink(net, steps) == pytest.approx(0.1 / rms)
+    tanh = dataclasses.replace(net, activation="tanh")
+    assert network.nearest_kink(tanh, steps[:1]) == np.inf

@@ -10,9 +10,12 @@ from alexnet_tf.step_context import DropoutRows, using
 from tests.alexnet_tf.network.reference_pairs import Pair, masks_of, relative_error, worst
 from tests.reference import network as reference
 
-SMALL = {"width": 1 / 12, "num_classes": 11, "input_size": 128, "batch": 4}
+SMALL = {"width": 1 / 12, "num_classes": 11, "input_size": 96, "batch": 4}
 # Rounding alone: 2^-24 and 2^-53 times what eight layers of sums add up to.
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
+# Of weights and images, so that no ReLU and no maximum is as near to its kink as float32 rounds:
+# on which side it falls there would be the processor's choice, and so would be the gradient.
+SEEDS = {"paper": 1, "original": 3, "bvlc": 1}
 
 
 def logits_and_gradients(pair: Pair, seed: tuple[int, int], dtype: str):
@@ -33,12 +36,13 @@ def logits_and_gradients(pair: Pair, seed: tuple[int, int], dtype: str):
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 @pytest.mark.parametrize("name", VARIANTS)
 def test_logits_loss_and_every_gradient(name, precision, record_property):
-    pair = Pair(name, precision=precision, **SMALL)
+    pair = Pair(name, precision=precision, seed=SEEDS.get(name, 0), **SMALL)
     seed = (7, 3)
     masks = masks_of(pair, seed)
     assert 0.3 < np.mean([mask.mean() for mask in masks.values()]) < 0.7
     logits, loss, gradients = logits_and_gradients(pair, seed, precision)
-    expected, _ = reference.forward(pair.net, pair.weights, pair.images, masks)
+    expected, trace = reference.forward(pair.net, pair.weights, pair.images, masks)
+    assert reference.nearest_kink(pair.net, trace) > TOLERANCE["float32"]
     expected_loss, expected_gradients = reference.loss_and_gradients(
         pair.net, pair.weights, pair.images, pair.labels, masks
     )

@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -42,6 +42,7 @@ def test_means_of_four_pixels_by_hand(resized):
 
 
 @settings(deadline=None, max_examples=60)
+@example(86, 20, "bilinear", 0)  # one pixel is: weights of twelfths, so that halves are common
 @given(
     st.integers(1, 90),
     st.integers(1, 90),
@@ -49,10 +50,14 @@ def test_means_of_four_pixels_by_hand(resized):
     st.integers(0, 99),
 )
 def test_as_the_conversion_resamples(resized, height, width, kind, seed):
-    """Rounding at a half may fall either way, in either pass: no pixel is off by more than that."""
+    """Rounding at a half may fall either way, in either pass: no pixel is off by more than that.
+
+    Of two pixels that the first pass rounds otherwise, the second makes less than 1.5 levels (the
+    weights' magnitudes add up to 1, or 1.4 where some are negative), and rounds them once more.
+    """
     image = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
     received, expected = resized(image, 24, kind).astype(int), converted(image, 24, kind)
-    assert np.abs(received - expected).max() <= 1
+    assert np.abs(received - expected).max() <= 2
 
 
 @pytest.mark.parametrize("kind", sorted(FILTERS))

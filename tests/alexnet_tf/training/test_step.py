@@ -25,13 +25,16 @@ from tests.reference import update
 NOTHING = types.MappingProxyType({})
 SMALL = {"width": 1 / 24, "num_classes": 11, "input_size": 96}
 TINY = {"width": 1 / 24, "num_classes": 5, "input_size": 64}
+# As in network/test_against_reference.py: at none of three steps is a kink within float32's reach.
+SEEDS = {"paper": 5, "original": 1, "one-tower": 1, "non-overlapping": 2}
+SEEDS |= {"no-crosstalk": 1, "caffenet": 1}
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_weights_after_three_updates(name, record_property):
     """Rates of weights, of biases and of conv1 differ, and fall; conv1 is frozen at the third."""
     with strategy().scope():
-        pair = Pair(name, batch=4, **SMALL)
+        pair = Pair(name, batch=4, seed=SEEDS.get(name, 0), **SMALL)
         trainer = Trainer(strategy(), pair.model)
     weights, velocity = pair.weights, update.zero_velocity(pair.weights)
     rate = gentle_rate(pair)
@@ -42,6 +45,8 @@ def test_weights_after_three_updates(name, record_property):
         rates = {key: float(np.float32(value)) for key, value in rates.items()}
         rows.append([rates[weight.name] for weight in trainer.optimizer.weights])
         masks = masks_of(pair, (0, number))
+        _, trace = reference.forward(pair.net, weights, pair.images, masks)
+        assert reference.nearest_kink(pair.net, trace) > 1e-5
         loss, gradients = reference.loss_and_gradients(
             pair.net, weights, pair.images, pair.labels, masks
         )
