@@ -11,7 +11,7 @@ from alexnet_tf.config.schema import Config
 from alexnet_tf.errors import ConfigError
 from alexnet_tf.network import cost
 from alexnet_tf.network.geometry import TowerLayer, geometry, total_parameters
-from alexnet_tf.network.spec import Layer, NetworkSpec
+from alexnet_tf.network.structure import Conv, Layer, NetworkSpec
 
 COLUMNS = (
     "layer",
@@ -66,9 +66,9 @@ def describe(config: Config, batch_size: int) -> str:
 def _rows(spec: NetworkSpec, batch_size: int, split: bool) -> list[tuple[str, ...]]:
     rows, totals = [], [0, 0, 0]
     for row in geometry(spec):
-        for tower in spec.tower_names[: row.towers]:
+        for tower in spec.towers_of(row.layer):
             received = cost.received_bytes(spec, row)
-            side = f"{row.size_out}x{row.size_out}x" if row.layer.is_conv else ""
+            side = f"{row.size_out}x{row.size_out}x" if isinstance(row.layer, Conv) else ""
             numbers = (row.parameters, row.multiply_adds, received)
             totals = [a + b for a, b in zip(totals, numbers, strict=True)]
             rows.append(
@@ -87,18 +87,18 @@ def _rows(spec: NetworkSpec, batch_size: int, split: bool) -> list[tuple[str, ..
 
 
 def _operations(spec: NetworkSpec, row: TowerLayer) -> str:
-    return ", ".join([_weights(row.layer), *(_op(spec, op) for op in row.layer.ops)])
+    return ", ".join([_weights(spec, row.layer), *(_op(spec, op) for op in row.layer.ops)])
 
 
-def _weights(layer: Layer) -> str:
-    if not layer.is_conv:
+def _weights(spec: NetworkSpec, layer: Layer) -> str:
+    if not isinstance(layer, Conv):
         text = "dense"
     else:
         stride = f"/{layer.stride}" if layer.stride > 1 else ""
         text = f"conv {layer.kernel}x{layer.kernel}{stride}"
         if layer.pad != (0, 0):
             text += f" pad {layer.pad[0]}+{layer.pad[1]}"
-    return f"{text} of both towers" if layer.sees == "both" else text
+    return f"{text} of both towers" if layer.reads == "both" and spec.towers == 2 else text
 
 
 def _op(spec: NetworkSpec, op: str) -> str:

@@ -79,8 +79,7 @@ def _config(layout: Layout, arguments: argparse.Namespace) -> Config:
     else:
         given = {"network": {"variant": layout.variants[0]}}
     tree = config_files.merge(given, ours)
-    for override in arguments.overrides:
-        tree = config_files.merge(tree, config_files.parse_override(override))
+    tree = config_files.merge(tree, config_files.overrides_tree(arguments.overrides))
     config = config_files.parse(tree, arguments.config or "--format")
     if config.network.variant not in layout.variants:
         raise ConfigError(

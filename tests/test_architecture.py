@@ -10,10 +10,17 @@ SOURCES = sorted([*ROOT.glob("alexnet_tf/**/*.py"), *ROOT.glob("preprocessing/**
 VERBS = {p.stem for p in ROOT.glob("alexnet_tf/*.py") if "cli.run(main)" in p.read_text()}
 HELPERS = {"__init__", "cli", "compat", "errors", "step_context"}
 APART = {"network", "data", "training"}  # what joins them: runs, evaluation, monitoring, ... verbs
-# Typed data without code, which parts that are apart may share.
+# Typed data and arithmetic without TensorFlow, which parts that are apart may share.
 SHARED = tuple(
     f"alexnet_tf.{part}"
-    for part in ("network.spec", "network.naming", "network.weights", "evaluation.metrics")
+    for part in (
+        "network.spec",
+        "network.structure",
+        "network.geometry",
+        "network.naming",
+        "network.weights",
+        "evaluation.metrics",
+    )
 )
 BEAM = ("preprocessing.job.", "preprocessing.storage.beam_files", "preprocessing.benchmark.measure")
 DRIVER_ONLY = ("sample", "benchmark", "inspection", "verbs")  # setup.py leaves them off workers

@@ -8,7 +8,7 @@ import tensorflow as tf
 from alexnet_tf.compat import register
 from alexnet_tf.network.geometry import geometry
 from alexnet_tf.network.layers import Dropout, LocalResponseNormalization
-from alexnet_tf.network.spec import NetworkSpec
+from alexnet_tf.network.structure import Conv, NetworkSpec
 
 
 def without_norm(spec: NetworkSpec) -> NetworkSpec:
@@ -19,7 +19,7 @@ def without_norm(spec: NetworkSpec) -> NetworkSpec:
         )
         for layer in spec.layers
     )
-    return spec.model_copy(update={"layers": layers})
+    return spec.model_copy(update={"layers": layers, "lrn": None, "spatial_norm": None})
 
 
 @register
@@ -45,11 +45,11 @@ def grouped(spec: NetworkSpec) -> keras.Model:
     """`paper` as one stack whose convolutions have two groups, instead of two towers."""
     size = spec.input_size
     x = image = keras.Input((size, size, 3), name="image")
-    for number, row in enumerate(geometry(spec)):
+    for row in geometry(spec):
         layer, units = row.layer, row.units * row.towers
-        if layer.is_conv:
+        if isinstance(layer, Conv):
             x = keras.layers.ZeroPadding2D((layer.pad, layer.pad))(x) if any(layer.pad) else x
-            groups = spec.towers if layer.sees == "own" and number else 1
+            groups = spec.towers if layer.reads == "own" else 1
             options = {"groups": groups, "name": layer.name}
             x = keras.layers.Conv2D(units, layer.kernel, layer.stride, **options)(x)
         else:

@@ -20,7 +20,7 @@ from alexnet_tf.data.reader import training_batches
 from alexnet_tf.data.split import Share, Split
 from alexnet_tf.network.geometry import geometry
 from alexnet_tf.network.model import build
-from alexnet_tf.network.spec import NetworkSpec
+from alexnet_tf.network.structure import NetworkSpec
 from alexnet_tf.network.weights import weights_of
 from alexnet_tf.step_context import DropoutRows
 from alexnet_tf.training.optimizers.optimizer import Optimizer

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import difflib
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from alexnet_tf.config import yaml_files
 from alexnet_tf.config.schema import OPTIMIZERS, SCHEDULES, Config
-from alexnet_tf.errors import ConfigError
+from alexnet_tf.errors import ConfigError, GeometryError
+from alexnet_tf.network.geometry import geometry
 from alexnet_tf.network.spec import VARIANTS
+from alexnet_tf.network.structure import OPERATIONS_WITH_SETTINGS, Conv, Dense
 
-MAX_BYTES = 1 << 20
+ROWS = {"conv": Conv, "dense": Dense}
 # Sections whose name says which other keys they have, and the name they have by default.
 NAMED = {"schedule": (SCHEDULES, "piecewise"), "optimizer": (OPTIMIZERS, "momentum")}
 
@@ -28,28 +33,28 @@ def to_yaml(config: Config) -> str:
 def load(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -> Config:
     """Reads a YAML file, what it names in `base:`, and `section.key=value` overrides.
 
-    Raises ConfigError: no such file, not YAML, unknown or ill-typed key (with the nearest name).
+    Raises ConfigError: no such file, not YAML, unknown or ill-typed key (with the nearest name),
+    settings that the network's variant cannot have; GeometryError: sizes that do not fit.
     """
-    tree = read_tree(path)
-    for override in overrides:
-        tree = merge(tree, parse_override(override))
-    return parse(tree, str(path))
+    return parse(merge(read_tree(path), overrides_tree(overrides)), str(path))
 
 
 def read_tree(path: str | Path) -> dict:
     """A YAML file laid over what it names in `base:`, not yet checked."""
-    return _named(_read(Path(path), ()))
+    return _with_names(_read(Path(path), ()))
 
 
 def parse(tree: dict, where: str = "configuration") -> Config:
     """A Config from nested mappings; `where` begins the error's line."""
-    tree = _named(tree)
     try:
-        return Config.model_validate({**tree, "network": _expand(tree.get("network", {}))})
+        network = _network(tree.get("network", {}))
+        config = Config.model_validate({**_with_names(tree), "network": network})
+        geometry(config.network)
     except ValidationError as error:
-        raise ConfigError(f"{where}: {_one_line(error)}") from error
-    except ConfigError as error:
-        raise ConfigError(f"{where}: {error}") from error
+        raise ConfigError(f"{where}: {_one_line(error, network)}") from error
+    except (ConfigError, GeometryError) as error:
+        raise type(error)(f"{where}: {error}") from error
+    return config
 
 
 def differences(old: Config, new: Config) -> list[str]:
@@ -58,36 +63,68 @@ def differences(old: Config, new: Config) -> list[str]:
 
 
 def merge(base: Any, change: Any) -> Any:
-    """`change` laid over `base`; a mapping whose name or variant changes replaces the base's."""
+    """`change` laid over `base`, mapping by mapping.
+
+    Another schedule or optimizer has other settings: with its name, the whole section is replaced.
+    """
     if not isinstance(base, dict) or not isinstance(change, dict):
         return change
-    for key in ("name", "variant"):
-        if key in change and key in base and change[key] != base[key]:
-            return change
-    return {**base, **{k: merge(base[k], v) if k in base else v for k, v in change.items()}}
+    merged = _laid_over(base, change)
+    for section in NAMED:
+        old, new = (_name(tree.get(section)) for tree in (base, change))
+        if old and new and old != new:
+            merged[section] = change[section]
+    return merged
+
+
+def overrides_tree(overrides: Iterable[str]) -> dict:
+    """Overrides as nested mappings, whatever their order; of two with one key, the last holds."""
+    tree: dict = {}
+    for override in overrides:
+        tree = _laid_over(tree, parse_override(override))
+    return tree
+
+
+def parse_override(text: str) -> dict:
+    """ "section.key=value" as nested mappings. Raises ConfigError where it is no such thing."""
+    key, equals, value = text.partition("=")
+    if not equals or not all(key.split(".")) or key.count(".") > yaml_files.MAX_DEPTH:
+        raise ConfigError(f"expected section.key=value, received {text[:200]!r}")
+    try:
+        tree = yaml_files.parse(value)
+    except ValueError as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"expected a YAML value in {text[:200]!r}: {reason}") from error
+    for part in reversed(key.split(".")):
+        tree = {part: tree}
+    return tree
+
+
+def _laid_over(base: Any, change: Any) -> Any:
+    if not isinstance(base, dict) or not isinstance(change, dict):
+        return change
+    changed = {k: _laid_over(base[k], v) if k in base else v for k, v in change.items()}
+    return {**base, **changed}
+
+
+def _name(section: Any) -> str | None:
+    return section.get("name") if isinstance(section, dict) else None
 
 
 def _read(path: Path, seen: tuple[Path, ...]) -> dict:
     path = path.resolve()
     if path in seen:
         raise ConfigError(f"{path}: expected no cycle of `base:`, received one")
-    if not path.is_file():
-        raise ConfigError(f"expected a YAML configuration, received {path}, which is no file")
-    if path.stat().st_size > MAX_BYTES:
-        raise ConfigError(f"{path}: expected at most {MAX_BYTES} bytes of YAML")
-    try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"{path}: expected YAML, received: {' '.join(str(error).split())}"
-        ) from error
+    tree = yaml_files.read(path) or {}
     if not isinstance(tree, dict):
         raise ConfigError(f"{path}: expected sections of keys, received a {type(tree).__name__}")
     base = tree.pop("base", None)
-    return merge(_named(_read(path.parent / str(base), (*seen, path))), tree) if base else tree
+    if not base:
+        return tree
+    return merge(_with_names(_read(path.parent / str(base), (*seen, path))), tree)
 
 
-def _named(tree: dict) -> dict:
+def _with_names(tree: dict) -> dict:
     """Says default names, so that a change of name is seen as one."""
     names = {}
     for section, (_, default) in NAMED.items():
@@ -97,28 +134,17 @@ def _named(tree: dict) -> dict:
     return {**tree, **names}
 
 
-def parse_override(text: str) -> dict:
-    """ "section.key=value" as nested mappings. Raises ConfigError where it is no such thing."""
-    key, equals, value = text.partition("=")
-    if not equals or not all(key.split(".")):
-        raise ConfigError(f"expected section.key=value, received {text!r}")
-    try:
-        tree = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"expected a YAML value in {text!r}: {error}") from error
-    for part in reversed(key.split(".")):
-        tree = {part: tree}
-    return tree
+def _network(given: Any) -> Any:
+    """The variant's fields with all given ones laid over them; layers are merged by name.
 
-
-def _expand(given: Any) -> Any:
-    """The variant's fields with the given ones laid over them; layers are merged by name."""
+    Settings of operations that no layer has (left) are dropped if they are the variant's own.
+    """
     if not isinstance(given, dict):
         return given
     variant = given.get("variant", "paper")
-    if variant not in VARIANTS:
+    if not isinstance(variant, str) or variant not in VARIANTS:
         raise ConfigError(
-            f"network.variant: expected one of {', '.join(VARIANTS)}, received {variant!r}"
+            f"network.variant: expected one of {', '.join(VARIANTS)}, received {_short(variant)}"
         )
     tree = VARIANTS[variant].model_dump(exclude={"num_classes"})
     layers = {layer["name"]: layer for layer in tree.pop("layers")}
@@ -127,25 +153,48 @@ def _expand(given: Any) -> Any:
     unknown = set(changes) - set(layers) if isinstance(changes, dict) else {"layers"}
     if unknown:
         raise ConfigError(
-            f"network.layers: expected some of {', '.join(layers)}, received {sorted(unknown)}"
+            f"network.layers: expected some of {', '.join(layers)}, the layers of {variant},"
+            f" received {_short(sorted(map(str, unknown)))}"
         )
-    return {**merge(tree, given), "layers": list(merge(layers, changes).values())}
+    rows = list(_laid_over(layers, changes).values())
+    used = {op for row in rows if isinstance(row, dict) for op in _listed(row.get("ops"))}
+    for op in set(OPERATIONS_WITH_SETTINGS) - used - set(given):
+        tree[op] = None
+    return {**_laid_over(tree, given), "layers": rows}
 
 
-def _one_line(error: ValidationError) -> str:
+def _listed(ops: Any) -> list[str]:
+    return [op for op in ops if isinstance(op, str)] if isinstance(ops, list | tuple) else []
+
+
+def _one_line(error: ValidationError, network: Any) -> str:
     first = error.errors()[0]
-    place = [str(part) for part in first["loc"]]
+    place = [str(part) for part in first["loc"] if not re.search(r"constrained-|\[", str(part))]
     models: list[type[BaseModel]] = [Config]
+    inner = place
     if len(place) > 1 and place[0] in NAMED:  # pydantic puts the name between
-        models = [NAMED[place[0]][0][place.pop(1)]]
+        models, inner = [NAMED[place[0]][0][place.pop(1)]], place[1:]
+    if place[:2] == ["network", "layers"] and len(place) > 3:  # number, type, …
+        row = network["layers"][int(place[2])]
+        models, inner = [ROWS[place[3]]], place[4:]
+        place = [*place[:2], str(row["name"]), *inner]
     if first["type"] == "extra_forbidden":
-        known = _siblings(place[1:] if models != [Config] else place, models)
+        known = _siblings(inner, models)
         near = difflib.get_close_matches(place[-1], known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         return f"unknown key {'.'.join(place)!r}{hint} (expected one of: {', '.join(known)})"
     message = first["msg"].removeprefix("Value error, ")
-    received = "" if "received" in message else f"; received {first['input']!r}"
-    return f"{'.'.join(place)}: {message}{received}" if place else f"{message}{received}"
+    received = "" if "received" in message else f"; received {_short(first['input'])}"
+    joint = "." if re.match(r"[\w.-]+: expected", message) else ": "  # it names a field below
+    return f"{'.'.join(place)}{joint}{message}{received}" if place else f"{message}{received}"
+
+
+def _short(value: Any) -> str:
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of thousands of digits
+        text = "a number of thousands of digits"
+    return text if len(text) <= 100 else f"{text[:100]}…"
 
 
 def _siblings(place: list[str], models: list[type[BaseModel]]) -> list[str]:
@@ -153,8 +202,8 @@ def _siblings(place: list[str], models: list[type[BaseModel]]) -> list[str]:
     for part in place[:-1]:
         if part.isdigit():
             continue
-        found = [m.model_fields[part].annotation for m in models if part in m.model_fields]
-        models = [a for f in found for a in _models_in(f)] or models
+        below = [m.model_fields[part].annotation for m in models if part in m.model_fields]
+        models = [model for annotation in below for model in _models_in(annotation)] or models
     return sorted({name for model in models for name in model.model_fields})
 
 

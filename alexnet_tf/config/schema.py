@@ -5,67 +5,70 @@
 
 from __future__ import annotations
 
-import math
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from alexnet_tf.errors import ConfigError
 from alexnet_tf.network.naming import KINDS, rate_key
-from alexnet_tf.network.spec import Frozen, NetworkSpec
+from alexnet_tf.network.structure import NetworkSpec, Positive, Settings
 
-# (from the start of this epoch, value): epochs count from 0 and ascend.
-Steps = tuple[tuple[int, float], ...]
-OPTIONAL_STEPS = Steps | None
-
-
-def _ascending(steps: Steps) -> Steps:
-    epochs = [epoch for epoch, _ in steps]
-    if epochs != sorted(set(epochs)) or any(epoch < 0 for epoch in epochs):
-        raise ValueError(f"expected ascending epochs from 0, received {epochs}")
-    if not all(0 <= value < math.inf for _, value in steps):
-        raise ValueError("expected finite values of at least 0")
-    return steps
+Count = Annotated[int, Field(ge=1, le=10**6)]  # of epochs, steps, examples, …
+Every = Annotated[int, Field(ge=1, le=10**9)]  # so many steps
+Warmup = Annotated[float, Field(ge=0, le=10**6)]  # epochs
+GreyLevel = Annotated[float, Field(ge=0, le=255)]
+Rate = Annotated[float, Field(gt=0, le=1e6)]
+# Values by epoch: each holds from the start of its epoch on. Epochs count from 0 and ascend.
+EpochValues = tuple[tuple[int, Annotated[float, Field(allow_inf_nan=True)]], ...]  # see _ascending
 
 
-def _from_zero(steps: Steps) -> Steps:
-    if not steps or steps[0][0] != 0:
+def _ascending(values: EpochValues) -> EpochValues:
+    epochs = [epoch for epoch, _ in values]
+    if epochs != sorted(set(epochs)) or any(not 0 <= epoch <= 10**6 for epoch in epochs):
+        raise ValueError(f"expected ascending epochs from 0 to 1000000, received {epochs}")
+    if not all(0 <= value <= 1e6 for _, value in values):
+        raise ValueError("expected finite values from 0 to 1000000")
+    return values
+
+
+def _from_zero(values: EpochValues) -> EpochValues:
+    if not values or values[0][0] != 0:
         raise ValueError("expected the first step at epoch 0")
-    return steps
+    return values
 
 
-class ColorNoise(Frozen):
+class ColorNoise(Settings):
     """x ← x + coefficient·V(s∘n), n ~ N(0, I₃), one draw an image (paper §4.1).
 
     `divide` is 2012's additional ÷ (1 + coefficient); there, the noise ended at epoch 67:
     coefficient: [[0, 0.1], [67, 0]].
     """
 
-    coefficient: Annotated[float, Field(ge=0)] | Steps = 0.1
+    coefficient: Annotated[float, Field(ge=0, le=1e6)] | EpochValues = 0.1
     divide: bool = False
 
     @field_validator("coefficient")
     @classmethod
-    def _steps(cls, value):
+    def _by_epoch(cls, value: float | EpochValues) -> float | EpochValues:
         return _from_zero(_ascending(value)) if isinstance(value, tuple) else value
 
 
-class DataConfig(Frozen):
+class DataConfig(Settings):
     """Reading and augmentation of the training split."""
 
-    crop_positions: int | None = Field(
-        None, ge=1
-    )  # a side; None: all, S − input_size + 1 (2012: 33)
+    # A side; None: all, S − input_size + 1 (2012: 33).
+    crop_positions: int | None = Field(None, ge=1, le=2**16)
     flip: bool = True
-    chunk: int = Field(1, ge=1)  # so many consecutive images share crop and flip (2012: 32)
+    chunk: Count = 1  # so many consecutive images share crop and flip (2012: 32)
     # center: the mean image's center, whatever the crop (2012); crop: the mean under the crop (the
     # paper's text); channel: three numbers; none.
     mean: Literal["center", "crop", "channel", "none"] = "center"
     # For mean: channel. None: the dataset's; imported weights bring their own.
-    mean_rgb: tuple[float, float, float] | None = None
+    mean_rgb: tuple[GreyLevel, GreyLevel, GreyLevel] | None = None
     color_noise: ColorNoise = ColorNoise()
     order: Literal["shuffled", "fixed"] = "shuffled"  # fixed: 2012, no reshuffling between epochs
-    shuffle_buffer: int = Field(8192, ge=1)  # records, across shards read in a new order each epoch
+    # Records, across shards read in a new order each epoch.
+    shuffle_buffer: int = Field(8192, ge=1, le=2**24)
     # It changes no batch. memory: the records as they are encoded; pixels: decoded, so that small
     # networks need not wait; disk: copies in $ALEXNET_TF_CACHE, for slow storage.
     cache: Literal["memory", "pixels", "disk", "none"] = "none"
@@ -79,13 +82,13 @@ class DataConfig(Frozen):
         return self
 
 
-class TrainingConfig(Frozen):
-    epochs: int = Field(90, ge=1)
-    global_batch_size: int = Field(128, ge=1)
+class TrainingConfig(Settings):
+    epochs: Count = 90
+    global_batch_size: int = Field(128, ge=1, le=2**20)
     seed: int = Field(0, ge=0, lt=2**31)
     # Each global batch is worked through in so many parts, one after the other: the same update in
     # less memory.
-    accumulation_steps: int = Field(1, ge=1)
+    accumulation_steps: Count = 1
     # mixed_float16 scales the loss, and skips a step whose gradients overflow.
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     # What XLA compiles: nothing; the chains of element-by-element operations, which then pass over
@@ -93,19 +96,19 @@ class TrainingConfig(Frozen):
     jit_compile: Literal["none", "elementwise", "all"] = "elementwise"
     # Steps that run in one call from Python; it returns at every point where the loop has to act
     # (log, checkpoint, end of epoch), and a signal waits for its end.
-    steps_per_execution: int = Field(1, ge=1)
+    steps_per_execution: Count = 1
     deterministic: bool = False
-    checkpoint_every_steps: int | None = Field(None, ge=1)  # besides the end of every epoch
-    keep_checkpoints: int = Field(3, ge=1)
-    log_every_steps: int = Field(20, ge=1)
-    diagnostics_every_steps: int | None = Field(200, ge=1)  # dead ReLUs, update/weight ratios
-    flat_loss_steps: int | None = Field(500, ge=1)  # warns if the loss is still ln(classes) then
+    checkpoint_every_steps: Every | None = None  # besides the end of every epoch
+    keep_checkpoints: Count = 3
+    log_every_steps: Every = 20
+    diagnostics_every_steps: Every | None = 200  # dead ReLUs, update/weight ratios
+    flat_loss_steps: Every | None = 500  # warns if the loss is still ln(classes) then
 
 
-class _Decay(Frozen):
+class _Decay(Settings):
     """λ of weight decay; every optimizer says where it stands in its update."""
 
-    weight_decay: float = Field(0.0005, ge=0)
+    weight_decay: float = Field(0.0005, ge=0, le=1e6)
     decay_biases: bool = False
 
     slots: ClassVar[int] = 2  # values kept beside each weight: velocities, moments, averages
@@ -139,9 +142,9 @@ class LambConfig(_Decay):
     """
 
     name: Literal["lamb"] = "lamb"
-    beta_1: float = Field(0.9, ge=0, lt=1)
-    beta_2: float = Field(0.999, ge=0, lt=1)
-    epsilon: float = Field(1e-6, gt=0)
+    beta_1: float = Field(0.9, ge=0, le=0.99999)
+    beta_2: float = Field(0.999, ge=0, le=0.99999)
+    epsilon: Positive = 1e-6
     decay: Literal["decoupled", "in-ratio"] = "decoupled"
 
 
@@ -152,8 +155,8 @@ class LookaheadConfig(_Decay):
 
     name: Literal["lookahead"] = "lookahead"
     momentum: float = Field(0.9, ge=0, lt=1)
-    sync_period: int = Field(6, ge=1)
-    slow_step_size: float = Field(0.5, gt=0, le=1)
+    sync_period: Every = 6
+    slow_step_size: float = Field(0.5, gt=1e-12, le=1)
 
 
 class MovingAverageConfig(_Decay):
@@ -163,7 +166,7 @@ class MovingAverageConfig(_Decay):
 
     name: Literal["moving-average"] = "moving-average"
     momentum: float = Field(0.9, ge=0, lt=1)
-    average_decay: float = Field(0.999, ge=0, lt=1)
+    average_decay: float = Field(0.999, ge=0, le=0.999999)
 
 
 OPTIMIZERS = {
@@ -179,7 +182,7 @@ OptimizerConfig = Annotated[
 ]
 
 
-class BatchRule(Frozen):
+class BatchRule(Settings):
     """What becomes of all rates when the batch is not the one they were chosen for.
 
     They are multiplied by k = global_batch_size / reference (linear: arXiv:1404.5997 §5 by
@@ -188,25 +191,25 @@ class BatchRule(Frozen):
     """
 
     name: Literal["none", "linear", "sqrt"] = "none"
-    reference: int = Field(128, ge=1)
-    warmup_epochs: float = Field(5.0, ge=0)
+    reference: int = Field(128, ge=1, le=2**20)
+    warmup_epochs: Warmup = 5.0
 
 
-class _Rates(Frozen):
+class _Rates(Settings):
     """What every schedule may set besides the weights' rate; the values replace that rate."""
 
-    bias_rate: OPTIONAL_STEPS = None  # 2012: 0.02 throughout; None: as the weights
+    bias_rate: EpochValues | None = None  # 2012: 0.02 throughout; None: as the weights
     # Of "conv1" (weights and biases alike), or of "conv1/kernel" or "conv1/bias", which go before.
     # 0 freezes: no update, no decay, no coasting.
-    layer_rates: dict[str, Steps] = Field(default_factory=dict)
+    layer_rates: dict[str, EpochValues] = Field(default_factory=dict)
     batch_rule: BatchRule = BatchRule()
 
     @field_validator("rate", "bias_rate", "layer_rates", check_fields=False)
     @classmethod
-    def _valid(cls, value):
-        for steps in value.values() if isinstance(value, dict) else [value]:
-            if isinstance(steps, tuple):
-                _ascending(steps)
+    def _by_epoch(cls, value: Any) -> Any:
+        for values in value.values() if isinstance(value, dict) else [value]:
+            if isinstance(values, tuple):
+                _ascending(values)
         return value
 
 
@@ -214,11 +217,11 @@ class Piecewise(_Rates):
     """Constant rates between given epochs, as the 2012 logs record them."""
 
     name: Literal["piecewise"] = "piecewise"
-    rate: Steps = ((0, 0.01),)
+    rate: EpochValues = ((0, 0.01),)
 
     @field_validator("rate")
     @classmethod
-    def _begins(cls, value: Steps) -> Steps:
+    def _begins(cls, value: EpochValues) -> EpochValues:
         return _from_zero(value)
 
 
@@ -226,55 +229,57 @@ class Plateau(_Rates):
     """The paper's rule: ÷10 when the validation error stops improving, three times."""
 
     name: Literal["plateau"] = "plateau"
-    rate: float = Field(0.01, gt=0)
-    factor: float = Field(0.1, gt=0, lt=1)
-    drops: int = Field(3, ge=0)
-    patience: int = Field(5, ge=1)  # epochs without a better top-1 error
-    min_improvement: float = Field(0.0, ge=0)
+    rate: Rate = 0.01
+    factor: float = Field(0.1, ge=1e-6, lt=1)
+    drops: int = Field(3, ge=0, le=100)
+    patience: Count = 5  # epochs without a better top-1 error
+    min_improvement: float = Field(0.0, ge=0, le=1)
 
 
 class DExp(_Rates):
     """The 2012 code's `dexp` (src/lr.cu): n equal steps from `rate` to rate/target_factor."""
 
     name: Literal["dexp"] = "dexp"
-    rate: float = Field(0.01, gt=0)
-    target_factor: float = Field(1000.0, gt=1)
-    steps: int = Field(4, ge=2)
+    rate: Rate = 0.01
+    target_factor: float = Field(1000.0, gt=1, le=1e12)
+    steps: int = Field(4, ge=2, le=10**4)
 
 
 class Cosine(_Rates):
     """Half a cosine from `rate` to 0 over the run, after a linear warm-up."""
 
     name: Literal["cosine"] = "cosine"
-    rate: float = Field(0.01, gt=0)
-    warmup_epochs: float = Field(0.0, ge=0)
+    rate: Rate = 0.01
+    warmup_epochs: Warmup = 0.0
 
 
 SCHEDULES = {"piecewise": Piecewise, "plateau": Plateau, "dexp": DExp, "cosine": Cosine}
 ScheduleConfig = Annotated[Piecewise | Plateau | DExp | Cosine, Field(discriminator="name")]
 
 
-class StrategyConfig(Frozen):
+class StrategyConfig(Settings):
     """Where the replicas and the towers run."""
 
     name: Literal["one-device", "mirrored", "multi-worker"] = "one-device"
     placement: Literal["single", "two-tower"] = "single"
 
 
-class MonitoringConfig(Frozen):
+class MonitoringConfig(Settings):
     """What TensorBoard shows besides scalars. It changes nothing in the training itself.
 
     Images are looked at in the center view; each number bounds the cost of one look.
     """
 
-    every_epochs: int = Field(1, ge=0)  # kernels, histograms, answers; 0: never
-    samples: int = Field(16, ge=0)  # augmented training images, at the first look only
-    answers: int = Field(2000, ge=0)  # validation images for confusion matrix and worst classes
+    every_epochs: int = Field(1, ge=0, le=10**6)  # kernels, histograms, answers; 0: never
+    samples: int = Field(16, ge=0, le=1024)  # augmented training images, at the first look only
+    # Validation images for confusion matrix and worst classes.
+    answers: int = Field(2000, ge=0, le=10**7)
     projector: int = Field(500, ge=0, le=5000)  # validation images in the projector, at the end
-    profile_steps: int = Field(0, ge=0)  # steps that are profiled, from the tenth on; 0: none
+    # Steps that are profiled, from the tenth on; 0: none.
+    profile_steps: int = Field(0, ge=0, le=1000)
 
 
-class Config(Frozen):
+class Config(Settings):
     """A whole run. `network` starts from its `variant` and may change any field of NetworkSpec."""
 
     network: NetworkSpec

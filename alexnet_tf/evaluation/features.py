@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 
 from alexnet_tf.network.naming import operation
-from alexnet_tf.network.spec import NetworkSpec
+from alexnet_tf.network.structure import NetworkSpec
 
 
 def features_model(model: keras.Model, spec: NetworkSpec) -> keras.Model:

@@ -14,7 +14,7 @@ from alexnet_tf.data.views import view_input, views
 from alexnet_tf.evaluation.features import features_model
 from alexnet_tf.evaluation.predictions import Network
 from alexnet_tf.figures.tiles import thumbnails
-from alexnet_tf.network.spec import NetworkSpec
+from alexnet_tf.network.structure import NetworkSpec
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from alexnet_tf.errors import ConfigError
 from alexnet_tf.foreign_weights.files import StoredArray
 from alexnet_tf.network import naming
 from alexnet_tf.network.geometry import TowerLayer, geometry
-from alexnet_tf.network.spec import NetworkSpec
+from alexnet_tf.network.structure import Conv, NetworkSpec
 
 RGB = tuple[float, float, float]
 
@@ -115,8 +115,9 @@ def expected_shapes(layout: Layout, spec: NetworkSpec) -> dict[str, tuple[int, .
     shapes = {}
     for row in geometry(spec):
         units, layer = row.units * row.towers, row.layer
-        square = (row.channels_in, layer.kernel, layer.kernel)
-        kernel = (units, *square) if layer.is_conv else (units, row.fan_in)
+        kernel = (units, row.fan_in)
+        if isinstance(layer, Conv):
+            kernel = (units, row.channels_in, layer.kernel, layer.kernel)
         shapes[layout.key(layer.name, "kernel")] = kernel
         shapes[layout.key(layer.name, "bias")] = (units,)
     return shapes
@@ -124,7 +125,7 @@ def expected_shapes(layout: Layout, spec: NetworkSpec) -> dict[str, tuple[int, .
 
 def _kernel(layout: Layout, row: TowerLayer, array: np.ndarray) -> np.ndarray:
     """[out, in, h, w] → [h, w, in, out]; [out, c·h·w] → [h·w·c, out]; pixels' scale and order."""
-    if not row.layer.is_conv:
+    if not isinstance(row.layer, Conv):
         side = row.size_in
         array = array.reshape(len(array), row.channels_in, side, side)
         return array.transpose(2, 3, 1, 0).reshape(row.fan_in, len(array))

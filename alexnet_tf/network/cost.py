@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from alexnet_tf.network.geometry import TowerLayer, geometry, pool_size
-from alexnet_tf.network.spec import NetworkSpec
+from alexnet_tf.network.structure import NetworkSpec
 
 BYTES = 4  # of a float32
 
@@ -22,8 +22,8 @@ def kept_values(spec: NetworkSpec, row: TowerLayer) -> int:
 
     An upper limit: some ops can be undone from their output, and need not keep their input.
     """
-    gathered = row.size_in**2 * row.channels_in if spec.towers == 2 and _sees_both(row) else 0
-    return gathered + sum(op_sizes(spec, row))
+    joined = spec.towers == 2 and row.layer.reads == "both"
+    return joined * row.size_in**2 * row.channels_in + sum(op_sizes(spec, row))
 
 
 def received_bytes(spec: NetworkSpec, row: TowerLayer) -> int:
@@ -34,7 +34,7 @@ def received_bytes(spec: NetworkSpec, row: TowerLayer) -> int:
     if spec.towers == 1:
         return 0
     values = 0
-    if _sees_both(row):
+    if row.layer.reads == "both":
         values += row.size_in**2 * row.channels_in // 2
     if spec.lrn is not None and spec.lrn.spans == "both":
         before = op_sizes(spec, row)
@@ -66,9 +66,9 @@ def device_bytes(
     devices = []
     image = 3 * spec.input_size**2
     for number in range(2 if split and spec.towers == 2 else 1):
-        own = [(row, 1 if split else row.towers) for row in rows if number < row.towers]
-        weights = sum(row.parameters * count for row, count in own) * BYTES
-        kept = sum(kept_values(spec, row) * count for row, count in own)
+        held = [(row, _held(spec, row, number) if split else row.towers) for row in rows]
+        weights = sum(row.parameters * count for row, count in held) * BYTES
+        kept = sum(kept_values(spec, row) * count for row, count in held)
         devices.append(
             {
                 "weights": weights,
@@ -80,5 +80,6 @@ def device_bytes(
     return devices
 
 
-def _sees_both(row: TowerLayer) -> bool:
-    return row.layer.sees == "both" and row.layer.name != "conv1"
+def _held(spec: NetworkSpec, row: TowerLayer, device: int) -> int:
+    """How often a device of the split holds a layer: once, or not at all."""
+    return int(spec.tower_names[device] in spec.towers_of(row.layer))

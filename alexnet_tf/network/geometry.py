@@ -1,7 +1,7 @@
 """Shapes, parameters and operations of a network spec by arithmetic alone, without TensorFlow.
 
 What the Keras model must agree with (a test compares them), what scaled initial weights need, and
-what `describe` prints.
+what `describe` prints. A network whose geometry can be computed can be built.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from alexnet_tf.errors import GeometryError
-from alexnet_tf.network.spec import VARIANTS, Layer, NetworkSpec, Pool
+from alexnet_tf.network.structure import Conv, Layer, NetworkSpec, Pool
+
+MOST = 2**31 - 1  # of elements in one array, which libraries number in 32 bits
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class TowerLayer:
     layer: Layer
     towers: int  # how many towers hold it: 2, or 1 for fc8 and one-tower networks
     size_in: int
-    channels_in: int  # channels read, over both towers where the layer sees both
+    channels_in: int  # channels read, over both towers where the layer reads both
     size_conv: int  # after the weights
     size_out: int  # after the layer's ops
     units: int
@@ -27,7 +29,7 @@ class TowerLayer:
     @property
     def fan_in(self) -> int:
         """Inputs of one unit."""
-        if self.layer.is_conv:
+        if isinstance(self.layer, Conv):
             return self.layer.kernel**2 * self.channels_in
         return self.size_in**2 * self.channels_in
 
@@ -46,45 +48,41 @@ def pool_size(size: int, pool: Pool) -> int:
     return max(0, -(-(size - pool.size) // pool.stride)) + 1
 
 
-def conv_size(size: int, layer: Layer) -> int:
+def conv_size(size: int, layer: Conv) -> int:
     """Positions that fit within the padded input."""
     return (size + sum(layer.pad) - layer.kernel) // layer.stride + 1
 
 
 def geometry(spec: NetworkSpec) -> tuple[TowerLayer, ...]:
-    """The eight layers of one tower, in order. GeometryError where nothing is left of the input."""
-    size, own, rows = spec.input_size, 3, []
-    for number, layer in enumerate(spec.layers):
-        last = number == len(spec.layers) - 1
-        both = layer.sees == "both" and number > 0
-        channels_in = own * spec.towers if both else own
-        after = conv_size(size, layer) if layer.is_conv else 1
-        out = pool_size(after, spec.pool) if "pool" in layer.ops else after
+    """The layers of one tower, in order.
+
+    Raises GeometryError, naming the layer: nothing is left of the input, or an array is too large.
+    """
+    size, channels, rows = spec.input_size, 3, []
+    for layer in spec.layers:
+        channels_in = channels * spec.towers if layer.reads == "both" else channels
+        conv = isinstance(layer, Conv)
+        after = conv_size(size, layer) if conv else 1
         if after < 1:
             raise GeometryError(
                 f"expected an input that leaves {layer.name} at least one position, received"
                 f" input_size {spec.input_size} (a side of {size} before it)"
             )
-        units = spec.units_per_tower(layer)
-        towers = 1 if last else spec.towers
-        rows.append(TowerLayer(layer, towers, size, channels_in, after, out, units))
-        size, own = out, units
+        out = pool_size(after, spec.pool) if "pool" in layer.ops else after
+        units, towers = spec.units_per_tower(layer), len(spec.towers_of(layer))
+        row = TowerLayer(layer, towers, size, channels_in, after, out, units)
+        padded = size + sum(layer.pad) if conv else size
+        largest = max(row.fan_in * units, after**2 * units, padded**2 * channels_in)
+        if largest > MOST:
+            raise GeometryError(
+                f"expected arrays of at most {MOST:,} numbers, received one of {largest:,} in"
+                f" {layer.name}"
+            )
+        rows.append(row)
+        size, channels = out, units
     return tuple(rows)
 
 
 def total_parameters(spec: NetworkSpec) -> int:
     """Of both towers together."""
     return sum(row.parameters * row.towers for row in geometry(spec))
-
-
-def initial_stds(spec: NetworkSpec) -> dict[str, float]:
-    """σ of each layer's initial weights after `init_scaling`, by layer name.
-
-    keep-variance: the pre-activation variance is fan-in·σ²·E[x²], so σ grows with 1/√fan-in.
-    """
-    full = geometry(VARIANTS[spec.variant]) if spec.variant in VARIANTS else geometry(spec)
-    fixed = spec.init_scaling == "fixed"
-    return {
-        row.layer.name: row.layer.std * (1.0 if fixed else (wide.fan_in / row.fan_in) ** 0.5)
-        for row, wide in zip(geometry(spec), full, strict=True)
-    }

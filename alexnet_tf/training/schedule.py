@@ -13,21 +13,21 @@ from alexnet_tf.config.schema import (
     Config,
     Cosine,
     DExp,
+    EpochValues,
     Piecewise,
     Plateau,
     ScheduleConfig,
-    Steps,
 )
 from alexnet_tf.network.naming import rate_key
 
 
-def at(steps: Steps | None, epoch: int) -> float | None:
-    """The value of the last step begun at `epoch`; None before the first."""
-    value = None
-    for start, step in steps or ():
+def at(values: EpochValues | None, epoch: int) -> float | None:
+    """The last value begun at `epoch`; None before the first."""
+    latest = None
+    for start, value in values or ():
         if start <= epoch:
-            value = step
-    return value
+            latest = value
+    return latest
 
 
 @dataclass

@@ -42,6 +42,8 @@ def test_rows_by_hand():
     # conv3 takes the other tower's 13·13·128 float32 values.
     assert row(text, "conv3", "a")[-4:-1] == ["442,560", "74,760,192", "86,528"]
     assert row(text, "fc8")[1] == "0"  # on tower a's device
+    other = text_of("original", "strategy.placement=two-tower", "network.layers.fc8.tower=b")
+    assert row(other, "fc8")[1] == "1"
 
 
 def test_arithmetic_intensity_by_hand():

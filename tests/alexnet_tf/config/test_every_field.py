@@ -22,7 +22,7 @@ from alexnet_tf.data.split import Share, Split
 from alexnet_tf.errors import ConfigError
 from alexnet_tf.evaluation.metrics import Result
 from alexnet_tf.network import model as network_model
-from alexnet_tf.network.spec import NetworkSpec
+from alexnet_tf.network.structure import NetworkSpec
 from alexnet_tf.network.weights import weights_of
 from alexnet_tf.step_context import DropoutRows, using
 from alexnet_tf.training.loop import Loop, Progress
@@ -57,15 +57,17 @@ NETWORK = {
     "spatial_norm.alpha": ((), 1.0),
     "spatial_norm.k": ((), 2.0),
     "spatial_norm.beta": ((), 0.5),
+    "pool": ((), {"size": 2, "stride": 2}),
     "pool.size": ((), 2),
     "pool.stride": (("network.pool.size=2",), 1),
+    "dropout": ((), {"rate": 0.25}),
     "dropout.rate": ((), 0.25),
     "dropout.inverted": ((), True),
     "layers.conv2.units": ((), 96),
     "layers.conv2.kernel": ((), 3),
     "layers.conv2.stride": ((), 2),
     "layers.conv2.pad": ((), [1, 1]),
-    "layers.conv2.sees": ((), "both"),
+    "layers.conv2.reads": ((), "both"),
     "layers.conv2.ops": ((), ["relu", "pool"]),
     "layers.conv2.std": ((), 0.05),
     "layers.conv2.bias": ((), 0.5),
@@ -136,6 +138,8 @@ LOOP = {
 }
 ELSEWHERE = {  # field: the test that shows it
     "network.layers.name": None,  # says which layer is meant
+    "network.layers.type": None,  # and which settings it has
+    "network.layers.tower": "network/test_model.py::test_the_last_layer_is_in_the_tower_that",
     "data.cache": "data/test_cache.py::test_a_cache_changes_no_batch",
     "training.global_batch_size": "data/test_reader.py::test_a_global_batch_is_the_same",
     "training.accumulation_steps": "training/test_step.py::test_accumulation_must_divide",

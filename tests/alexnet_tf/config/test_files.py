@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from alexnet_tf.config import files as config_files
+from alexnet_tf.config import yaml_files
 from alexnet_tf.config.schema import Config, LambConfig, MomentumConfig, Piecewise, Plateau
 from alexnet_tf.errors import ConfigError
 
@@ -114,7 +115,7 @@ def test_bad_files_are_refused(write, text, part):
 
 def test_a_huge_file_is_not_read(write):
     with pytest.raises(ConfigError, match="at most"):
-        config_files.load(write("#" * (config_files.MAX_BYTES + 1)))
+        config_files.load(write("#" * (yaml_files.MAX_BYTES + 1)))
 
 
 def test_classes_come_from_the_dataset_unless_the_file_contradicts(write):

@@ -6,7 +6,8 @@ import numpy as np
 import tensorflow as tf
 
 from alexnet_tf.network import model as network_model
-from alexnet_tf.network.spec import VARIANTS, NetworkSpec
+from alexnet_tf.network.spec import VARIANTS
+from alexnet_tf.network.structure import NetworkSpec
 from alexnet_tf.network.weights import weights_of
 from alexnet_tf.step_context import DropoutRows, using
 from tests.reference import network as reference

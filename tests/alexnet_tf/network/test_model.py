@@ -7,8 +7,10 @@ import tensorflow as tf
 
 from alexnet_tf.errors import GeometryError
 from alexnet_tf.network import model as network_model
-from alexnet_tf.network.geometry import geometry, initial_stds, total_parameters
-from alexnet_tf.network.spec import LRN, VARIANTS, Pool
+from alexnet_tf.network.geometry import geometry, total_parameters
+from alexnet_tf.network.initial import initial_stds
+from alexnet_tf.network.spec import VARIANTS
+from alexnet_tf.network.structure import LRN, Conv, Pool
 from alexnet_tf.network.weights import weights_of
 from tests.alexnet_tf.network.reference_pairs import Pair, reference_net, relative_error, spec_of
 from tests.reference import network as reference
@@ -60,11 +62,11 @@ def test_a_model_has_the_shapes_of_arithmetic_and_of_the_reference(name):
     outputs = {layer.name: tuple(layer.output.shape[1:]) for layer in model.layers}
     for row in geometry(spec):
         for suffix in ("_a", "_b") if row.towers == 2 else ("",):
-            wide = (row.size_conv, row.size_conv) if row.layer.is_conv else ()
+            wide = (row.size_conv, row.size_conv) if isinstance(row.layer, Conv) else ()
             assert outputs[row.layer.name + suffix] == (*wide, row.units)
             last = row.layer.ops[-1:]
             if last and last[0] != "lrn":
-                side = (row.size_out, row.size_out) if row.layer.is_conv else ()
+                side = (row.size_out, row.size_out) if isinstance(row.layer, Conv) else ()
                 assert outputs[f"{row.layer.name}_{last[0]}{suffix}"] == (*side, row.units)
 
 
@@ -175,7 +177,7 @@ def grouped_logits(pair: Pair) -> tf.Tensor:
             np.concatenate([weights[f"{layer.name}_{t}/{kind}"] for t in "ab"], axis=-1)
             for kind in ("kernel", "bias")
         )
-        if layer.is_conv:
+        if isinstance(layer, Conv):
             before, after = layer.pad
             x = tf.pad(x, [[0, 0], [before, after], [before, after], [0, 0]])
             groups = x.shape[-1] // kernel.shape[2]
@@ -248,6 +250,17 @@ def test_saved_and_loaded_it_is_the_same_network(name, tmp_path):
     ]
 
 
+def test_the_last_layer_is_in_the_tower_that_its_row_names():
+    """Its weights belong to both, and are called so; a Placement puts each layer by its tower."""
+    for tower in "ab":
+        last = VARIANTS["paper"].layers[-1].model_copy(update={"tower": tower})
+        spec = spec_of("paper", layers=(*VARIANTS["paper"].layers[:-1], last), **TINY)
+        model = network_model.build(spec)
+        assert model.layers[-1].name == "fc8"
+        assert model.layers[-1].tower == model.get_layer(f"fc8_both_{tower}").tower == tower
+        assert model.count_params() == total_parameters(spec)
+
+
 def test_weights_are_found_by_name_and_in_order():
     model = network_model.build(spec_of("original", **TINY))
     names = [weight.name for weight in weights_of(model)]
@@ -270,9 +283,9 @@ def test_an_input_too_small_names_the_layer():
 def test_specs_refuse_what_makes_no_sense():
     with pytest.raises(ValueError, match="expected a pool size equal to the stride or one more"):
         Pool(size=5, stride=2)
-    with pytest.raises(ValueError, match="expected settings for lrn"):
+    with pytest.raises(ValueError, match="lrn: expected settings"):
         spec_of("paper", lrn=None)
-    with pytest.raises(ValueError, match="greater than 0"):
+    with pytest.raises(ValueError, match=r"greater than or equal to 0\.000001"):
         LRN(k=0)
 
 
@@ -292,6 +305,6 @@ def test_the_two_networks_differ_where_2012_departs_from_the_text():
         ("conv2", "ops"),
         ("conv3", "std"),
         ("conv4", "std"),
-        ("conv5", "ops"),
         ("conv5", "std"),
+        ("conv5", "ops"),
     ]

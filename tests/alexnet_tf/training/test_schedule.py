@@ -79,11 +79,11 @@ def test_unknown_layers_are_refused(key):
 @pytest.mark.parametrize(
     ("steps", "message"),
     [
-        ([[5, 0.1], [3, 0.01]], "expected ascending epochs from 0, received .5, 3."),
+        ([[5, 0.1], [3, 0.01]], "expected ascending epochs from 0 to 1000000, received .5, 3."),
         ([[3, 0.1], [3, 0.01]], "expected ascending epochs"),
         ([[-1, 0.1]], "expected ascending epochs"),
-        ([[0, -0.1]], "expected finite values of at least 0"),
-        ([[0, math.inf]], "expected finite values of at least 0"),
+        ([[0, -0.1]], "expected finite values from 0"),
+        ([[0, math.inf]], "expected finite values from 0"),
     ],
 )
 def test_steps_that_make_no_sense_are_refused(steps, message):

@@ -1,0 +1,230 @@
+"""What a network is made of, typed: rows of layers, their operations and the operations' settings.
+
+Everything here is data that can be read from YAML. Numbers have bounds, so that what is accepted
+can be built; whether the sizes fit each other says `geometry`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from alexnet_tf.network import naming
+
+CLASSES = 1000  # of ILSVRC
+Side = Annotated[int, Field(ge=1, le=512)]  # of a window, or a stride, in pixels
+Padding = Annotated[int, Field(ge=0, le=512)]
+Positive = Annotated[float, Field(gt=1e-12, le=1e12)]  # with room to spare in float32
+NotNegative = Annotated[float, Field(ge=0, le=1e12)]
+
+
+class Settings(BaseModel):
+    """Immutable; refuses unknown fields, infinite numbers, and true or false for a number."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers(cls, given: Any) -> Any:
+        for name, value in given.items() if isinstance(given, dict) else ():
+            field = cls.model_fields.get(name)
+            if isinstance(value, bool) and field is not None and field.annotation is not bool:
+                raise ValueError(f"{name}: expected no true or false, received {value}")
+        return given
+
+
+class LRN(Settings):
+    """Cross-map normalization y = x / (k + a·Σ x²)^beta over `size` neighboring maps of a tower.
+
+    a is `alpha`, or alpha / size where `alpha_over_n` says so (the 2012 parser and Caffe divide;
+    the paper's formula does not). `spans: both` lets the window cross from tower a into tower b,
+    as in Caffe, whose layers hold both groups in one block of maps.
+    """
+
+    size: int = Field(5, ge=1, le=255)
+    alpha: NotNegative = 1e-4
+    alpha_over_n: bool = False
+    spans: Literal["tower", "both"] = "tower"
+    k: float = Field(2.0, ge=1e-6, le=1e6)
+    beta: float = Field(0.75, ge=0, le=4)
+
+
+class SpatialNorm(Settings):
+    """Within-map normalization y = x / (k + alpha/size²·Σ x²)^beta over windows (net 145)."""
+
+    size: int = Field(5, ge=1, le=255)
+    alpha: NotNegative = 1e-3
+    k: float = Field(1.0, ge=1e-6, le=1e6)
+    beta: float = Field(0.75, ge=0, le=4)
+
+
+class Pool(Settings):
+    """Max pooling; a last window may hang over the bottom/right edge, as in the 2012 code."""
+
+    size: int = Field(3, ge=1, le=512)
+    stride: int = Field(2, ge=1, le=2)
+
+    @model_validator(mode="after")
+    def _overhang(self) -> Pool:
+        if self.size - self.stride not in (0, 1):  # else TensorFlow's "same" pads other edges
+            raise ValueError(
+                f"expected a pool size equal to the stride or one more, received size {self.size}"
+                f" with stride {self.stride}"
+            )
+        return self
+
+
+class Dropout(Settings):
+    """`inverted: false` is 2012's: mask, unscaled, in training; ×(1 − rate) in test passes."""
+
+    rate: float = Field(0.5, ge=0, le=0.999)
+    inverted: bool = False
+
+
+class _Row(Settings):
+    """A layer of weights and the operations after it, in order.
+
+    reads: the image (the first layer), the layer before in its own tower, or in both.
+    tower: each tower has the layer, or one alone ("a", "b"): the last layer, whose units are the
+    classes, and which does nothing after its weights.
+    std, bias: initial weights are N(0, std²), initial biases constant.
+    """
+
+    name: str = Field(pattern=naming.LAYER_PATTERN)
+    reads: Literal["image", "own", "both"] = "own"
+    tower: Literal["each", "a", "b"] = "each"
+    units: int = Field(ge=1, le=2**20)  # maps of a convolution; of both towers together
+    std: Positive = 0.01
+    bias: float = Field(0.0, ge=-1e6, le=1e6)
+
+    @field_validator("name")
+    @classmethod
+    def _not_the_inputs_name(cls, name: str) -> str:
+        if name == "image":
+            raise ValueError("expected another name than that of the network's input")
+        return name
+
+    @field_validator("ops", check_fields=False)
+    @classmethod
+    def _once(cls, ops: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(ops)) < len(ops):
+            raise ValueError(f"expected each operation once, received {', '.join(ops)}")
+        return ops
+
+
+class Conv(_Row):
+    """A convolution with zero padding of `pad` = before (top, left), after (bottom, right)."""
+
+    type: Literal["conv"] = "conv"
+    kernel: Side
+    stride: Side = 1
+    pad: tuple[Padding, Padding] = (0, 0)
+    ops: tuple[Literal["relu", "lrn", "spatial_norm", "pool", "dropout"], ...] = ()
+
+
+class Dense(_Row):
+    """Fully connected; maps are flattened before it."""
+
+    type: Literal["dense"] = "dense"
+    ops: tuple[Literal["relu", "lrn", "dropout"], ...] = ()
+
+
+Layer = Annotated[Conv | Dense, Field(discriminator="type")]
+
+
+class NetworkSpec(Settings):
+    """Everything that defines a network's function and its initial weights."""
+
+    variant: str
+    layers: tuple[Layer, ...] = Field(min_length=1, max_length=64)
+    input_size: int = Field(224, ge=16, le=4096)
+    num_classes: int = Field(CLASSES, ge=2, le=2**20)
+    width: float = Field(1.0, ge=1e-6, le=8)
+    towers: Literal[1, 2] = 2
+    activation: Literal["relu", "tanh"] = "relu"
+    # Settings of the operations that layers name; null where none does.
+    lrn: LRN | None = None
+    spatial_norm: SpatialNorm | None = None
+    pool: Pool | None = None
+    dropout: Dropout | None = None
+    # normal: N(0, std²), biases as listed. fan-in-uniform: PyTorch's default, ±1/√fan-in for both.
+    initializer: Literal["normal", "fan-in-uniform"] = "normal"
+    # The listed σ suit full width at the variant's own input size. keep-variance multiplies each by
+    # √(full fan-in / fan-in), so that a narrow network starts with the full one's activations.
+    init_scaling: Literal["fixed", "keep-variance"] = "fixed"
+
+    @property
+    def tower_names(self) -> tuple[str, ...]:
+        return ("a", "b") if self.towers == 2 else ("",)
+
+    def towers_of(self, layer: Layer) -> tuple[str, ...]:
+        """The towers that hold a layer."""
+        if layer.tower == "each" or self.towers == 1:
+            return self.tower_names
+        return (layer.tower,)
+
+    def units_per_tower(self, layer: Layer) -> int:
+        """Units of one tower after `width`; of the last layer, the classes."""
+        if layer is self.layers[-1]:
+            return self.num_classes
+        return max(1, round(layer.units * self.width / self.towers))
+
+    @model_validator(mode="after")
+    def _connected(self) -> NetworkSpec:
+        *hidden, last = self.layers
+        _expect(len({row.name for row in self.layers}) == len(self.layers), "layers: other names")
+        dense = False
+        for number, row in enumerate(self.layers):
+            place = f"layers.{row.name}"
+            _expect(
+                (row.reads == "image") == (number == 0),
+                f"{place}.reads: image of the first layer, own or both of the others",
+                row.reads,
+            )
+            _expect(
+                not (dense and row.type != "dense"),
+                f"{place}.type: dense after a dense layer",
+                row.type,
+            )
+            dense = row.type == "dense"
+        for row in hidden:
+            _expect(row.tower == "each", f"layers.{row.name}.tower: each", row.tower)
+        place = f"layers.{last.name}"
+        _expect(last.type == "dense", f"{place}.type: dense, of the last layer", last.type)
+        _expect(not last.ops, f"{place}.ops: none, after the last layer", ", ".join(last.ops))
+        _expect(last.tower != "each", f"{place}.tower: a or b, of the last layer", last.tower)
+        _expect(
+            last.reads != "own" or self.towers == 1,
+            f"{place}.reads: both, of the last layer of two towers",
+            last.reads,
+        )
+        return self
+
+    @model_validator(mode="after")
+    def _settings_are_used(self) -> NetworkSpec:
+        used = operations_of(self.layers)
+        for op in OPERATIONS_WITH_SETTINGS:
+            given = getattr(self, op)
+            _expect(given is not None or op not in used, f"{op}: settings, which a layer uses")
+            _expect(
+                given is None or op in used,
+                f"{op}: null, as no layer of {self.variant} has it",
+                str(given),
+            )
+        return self
+
+
+OPERATIONS_WITH_SETTINGS = ("lrn", "spatial_norm", "pool", "dropout")
+
+
+def operations_of(layers: Iterable[Layer]) -> set[str]:
+    """All that any layer does after its weights."""
+    return {op for layer in layers for op in layer.ops}
+
+
+def _expect(condition: bool, expected: str, received: str = "null") -> None:
+    if not condition:
+        place, colon, what = expected.rpartition(": ")
+        raise ValueError(f"{place}{colon}expected {what}; received {received}")
