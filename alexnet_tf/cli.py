@@ -2,21 +2,81 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
+import select
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from alexnet_tf.errors import JobError, UserError
+from alexnet_tf.errors import ConfigError, JobError, UserError
+
+READER_GONE = 128 + 13  # as of a program that SIGPIPE ends
+# Of a path that cannot be written because of what it is, not of what happened meanwhile.
+MISTAKEN = (
+    errno.EACCES,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+)
 
 
 def run(main: Callable[[Sequence[str] | None], int | None]) -> None:
-    """Calls a verb's main and exits: 0 done, 1 failed, 2 a user's mistake, 130 interrupted."""
+    """Calls a verb's main and exits: 0 done, 1 failed, 2 a user's mistake, 130 interrupted, 141 if
+    nobody reads its output any more."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # whatever the terminal cannot show
+            stream.reconfigure(errors="backslashreplace")
     try:
-        sys.exit(main(None) or 0)
+        code = main(None) or 0
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        sys.exit(code)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         sys.exit(2)
     except JobError as error:
-        print(f"failed: {error}", file=sys.stderr)
+        print(f"failed: {printable(str(error))}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:
+        if not _reader_is_gone():
+            raise
+        sys.exit(READER_GONE)
+
+
+def printable(text: str) -> str:
+    """One line that moves no cursor: control characters, line ends, halves of characters as \\x…"""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
+    )
+
+
+@contextlib.contextmanager
+def writing(what: str | os.PathLike[str]) -> Iterator[None]:
+    """Within it, an OSError is told in one line: a mistaken path, or a disk that would not.
+
+    Raises ConfigError or JobError.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        line = f"cannot write {os.fspath(what)}: {reason}"
+        raise (ConfigError if error.errno in MISTAKEN else JobError)(line) from error
+
+
+def _reader_is_gone() -> bool:
+    """Whether standard output has no reader; then what is left for it goes nowhere."""
+    watch = select.poll()
+    watch.register(sys.stdout.fileno(), 0)
+    if not any(event & select.POLLERR for _, event in watch.poll(0)):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return True
