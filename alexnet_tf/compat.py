@@ -1,4 +1,4 @@
-"""The one place where Keras 2.15 and Keras 3 differ for us."""
+"""The one place that knows versions of Keras and TensorFlow, and where they differ for us."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import json
 import warnings
 import zipfile
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -19,7 +20,31 @@ ADDONS = "0.23"  # the last one
 KERAS_3 = int(keras.__version__.split(".")[0]) >= 3
 
 
-def tf_variable(variable) -> tf.Variable:
+# Keras' first versions with an optimizer. In 3.0, a traced step forgets that an average has begun.
+OPTIMIZER_SINCE = {"lamb": (3, 5), "moving-average": (3, 1)}
+
+
+def versions() -> dict[str, str]:
+    """What runs here, to be written down."""
+    return {"tensorflow": tf.__version__, "keras": keras.__version__}
+
+
+def optimizers_by_keras() -> bool:
+    """Whether optimizers besides ours are Keras' own, and not TensorFlow Addons'."""
+    return KERAS_3
+
+
+def expect_keras_optimizer(name: str) -> None:
+    """Raises ConfigError where this Keras has no such optimizer."""
+    major, minor = OPTIMIZER_SINCE.get(name, (3, 0))
+    if tuple(int(part) for part in keras.__version__.split(".")[:2]) < (major, minor):
+        raise ConfigError(
+            f"optimizer.name: {name} expects Keras {major}.{minor} or newer, received Keras"
+            f" {keras.__version__}; pip install --upgrade keras"
+        )
+
+
+def tf_variable(variable: Any) -> tf.Variable:
     """The tf.Variable behind a layer's weight: Keras 3 wraps it, Keras 2 for autocast."""
     if KERAS_3:
         return variable.value

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import keras
 import tensorflow as tf
 
 from alexnet_tf import cli
+from alexnet_tf.compat import versions
 from alexnet_tf.data import reader
 from alexnet_tf.data.split import Share
 from alexnet_tf.errors import ConfigError, JobError
@@ -113,7 +113,7 @@ def _notes(run: Run, views: int, weights: str, measured: parity.Parity | None) -
         "views": views,
         "weights": weights,
         "dataset": run.info.fingerprint,
-        "versions": {"tensorflow": tf.__version__, "keras": keras.__version__},
+        "versions": versions(),
         "parity": asdict(measured) if measured else None,
     }
 

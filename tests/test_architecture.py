@@ -111,6 +111,15 @@ def test_the_top_holds_verbs_and_at_most_five_helpers():
     assert {p.stem for p in ROOT.glob("preprocessing/*.py")} == {"__init__", "__main__", "errors"}
 
 
+@pytest.mark.parametrize("path", within("alexnet_tf"), ids=module)
+def test_only_compat_knows_versions_of_keras(path):
+    """It may be asked what it knows by functions; its flag is for tests, which choose a lane."""
+    names = {node.attr for node in ast.walk(ast.parse(path.read_text())) if hasattr(node, "attr")}
+    if path.name != "compat.py":
+        assert "__version__" not in names
+        assert not reaches(imported(path), "alexnet_tf.compat.KERAS_3")
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=module)
 def test_library_code_does_not_assert(path):
     asserts = [n.lineno for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Assert)]

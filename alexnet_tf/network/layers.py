@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import zlib
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -12,8 +14,10 @@ from alexnet_tf import step_context
 from alexnet_tf.compat import register
 from alexnet_tf.step_context import fusible
 
+Shape = tuple[int | None, ...]
 
-def _check(condition: bool, expected: str, **received) -> None:
+
+def _check(condition: bool, expected: str, **received: Any) -> None:
     if not condition:
         raise ValueError(
             f"expected {expected}. Received: "
@@ -55,14 +59,14 @@ def local_response_normalization(
     half = x.dtype.size < 4
 
     @fusible
-    def normalized(x):
+    def normalized(x: tf.Tensor) -> tf.Tensor:
         wide = tf.cast(x, tf.float32) if half else x
         d = k + coefficient * _window_sum(wide * wide, *window)
         return tf.cast(_over_power(wide, d, beta), x.dtype)
 
     @fusible
-    def gradient(x, g):
-        own = x.dtype
+    def gradient(x: tf.Tensor, g: tf.Tensor) -> tf.Tensor:
+        dtype = x.dtype
         if half:
             x, g = tf.cast(x, tf.float32), tf.cast(g, tf.float32)
         # Computed once more rather than kept: memory costs more than arithmetic. For the same
@@ -70,10 +74,10 @@ def local_response_normalization(
         d = k + coefficient * _window_sum(x * x, *window)
         shared = _window_sum(_over_power(g * x, d, beta) / d, *reversed(window))
         direct = _over_power(g, d, beta, unit=2.0**-48)
-        return tf.cast(direct - (2.0 * coefficient * beta) * x * shared, own)
+        return tf.cast(direct - (2.0 * coefficient * beta) * x * shared, dtype)
 
     @tf.custom_gradient
-    def normalize(x):
+    def normalize(x: tf.Tensor) -> tuple[tf.Tensor, Callable]:
         return normalized(x), functools.partial(gradient, x)
 
     return normalize(x)
@@ -108,7 +112,15 @@ class LocalResponseNormalization(keras.layers.Layer):
     Call: x of any rank, maps last; the same shape and dtype comes out.
     """
 
-    def __init__(self, size=5, alpha=1e-4, alpha_over_n=False, k=2.0, beta=0.75, **kwargs):
+    def __init__(
+        self,
+        size: int = 5,
+        alpha: float = 1e-4,
+        alpha_over_n: bool = False,
+        k: float = 2.0,
+        beta: float = 0.75,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         _check(
             isinstance(size, int) and size >= 1, "size to be an integer of at least 1", size=size
@@ -117,14 +129,14 @@ class LocalResponseNormalization(keras.layers.Layer):
         self.size, self.alpha, self.alpha_over_n = size, alpha, alpha_over_n
         self.k, self.beta = k, beta
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         coefficient = self.alpha / self.size if self.alpha_over_n else self.alpha
         return local_response_normalization(x, self.size, coefficient, self.k, self.beta)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         names = ("size", "alpha", "alpha_over_n", "k", "beta")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
@@ -133,7 +145,14 @@ class LocalResponseNormalization(keras.layers.Layer):
 class SpatialResponseNormalization(keras.layers.Layer):
     """Within-map normalization of net 145: y = x / (k + alpha/size²·Σ x²)^beta, x [N, H, W, C]."""
 
-    def __init__(self, size=5, alpha=1e-3, k=1.0, beta=0.75, **kwargs):
+    def __init__(
+        self,
+        size: int = 5,
+        alpha: float = 1e-3,
+        k: float = 1.0,
+        beta: float = 0.75,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         _check(
             isinstance(size, int) and size >= 1, "size to be an integer of at least 1", size=size
@@ -141,13 +160,13 @@ class SpatialResponseNormalization(keras.layers.Layer):
         _check(alpha >= 0 and k > 0, "alpha of at least 0 and k above 0", alpha=alpha, k=k)
         self.size, self.alpha, self.k, self.beta = size, alpha, k, beta
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         return spatial_response_normalization(x, self.size, self.alpha, self.k, self.beta)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         names = ("size", "alpha", "k", "beta")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
@@ -161,12 +180,12 @@ class Dropout(keras.layers.Layer):
     equivalent at equal initial weights, rate and decay. x is [N, units] or [N, H, W, C].
     """
 
-    def __init__(self, rate=0.5, inverted=False, **kwargs):
+    def __init__(self, rate: float = 0.5, inverted: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
         _check(0 <= rate < 1, "rate within [0, 1)", rate=rate)
         self.rate, self.inverted = rate, inverted
 
-    def call(self, x, training=False):
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         keep = 1.0 - self.rate
         if not training:
             return x if self.inverted else x * tf.cast(keep, x.dtype)
@@ -181,8 +200,8 @@ class Dropout(keras.layers.Layer):
         whole = [step.global_batch_size, *x.shape[1:]]
         return tf.gather(tf.random.stateless_uniform(whole, step.seed + layer), step.rows)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "rate": self.rate, "inverted": self.inverted}

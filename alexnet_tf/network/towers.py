@@ -12,7 +12,10 @@ the tower's device of each replica instead of on each replica's own device.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -20,6 +23,7 @@ import tensorflow as tf
 from alexnet_tf import step_context
 from alexnet_tf.compat import dtype_by_name, register
 from alexnet_tf.network import layers
+from alexnet_tf.network.layers import Shape
 
 
 class _Devices:
@@ -38,22 +42,22 @@ class Placement:
     def _device(self, tower: str, replica: int) -> str:
         return self.pairs[replica % len(self.pairs)][1 if tower == "b" else 0]
 
-    def variables(self, tower: str):
+    def variables(self, tower: str) -> AbstractContextManager:
         """A context in which new variables live on the tower's devices."""
         devices = _Devices(tuple(self._device(tower, i) for i in range(len(self.pairs))))
 
-        def create(next_creator, **kwargs):
+        def create(next_creator: Callable, **kwargs: Any) -> tf.Variable:
             return next_creator(**{**kwargs, "colocate_with": devices})
 
         return tf.variable_creator_scope(create)
 
-    def operations(self, tower: str):
+    def operations(self, tower: str) -> AbstractContextManager:
         """Inside a replica: a context that puts operations on that replica's device."""
         # Replicas are numbered over all workers; all have equally many.
         replica = tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group)
         return tf.device(self._device(tower, replica))
 
-    def scope(self, tower: str):
+    def scope(self, tower: str) -> AbstractContextManager:
         if tf.distribute.in_cross_replica_context():
             return self.variables(tower)
         return self.operations(tower)
@@ -62,21 +66,23 @@ class Placement:
 class OnTower:
     """Mixin: a layer of one tower ("a", "b", or "" where there is one tower only)."""
 
-    def __init__(self, *args, tower: str = "", placement: Placement | None = None, **kwargs):
+    def __init__(
+        self, *args: Any, tower: str = "", placement: Placement | None = None, **kwargs: Any
+    ):
         super().__init__(*args, **kwargs)
         self.tower = tower
         self.placement = placement  # of this process, so never part of the saved configuration
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         scope = self.placement.scope(self.tower) if self.placement else contextlib.nullcontext()
         with scope:
             return super().__call__(*args, **kwargs)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "tower": self.tower}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> OnTower:
         return super().from_config(dtype_by_name(config))
 
 
@@ -89,16 +95,16 @@ def _on_tower(base: type) -> type:
 class TowerInput(OnTower, keras.layers.Layer):
     """The network's input as a tower reads it: its own copy where the step context has one."""
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         copies = step_context.current().tower_inputs
         return copies[self.tower] if copies else tf.identity(x)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
 
 @tf.custom_gradient
-def _leaving(x: tf.Tensor):
+def _leaving(x: tf.Tensor) -> tuple[tf.Tensor, Callable]:
     """The identity, whose gradient too is an operation on the same device.
 
     So all gradients of a tower's maps come back to its own device, and are added up there.
@@ -110,7 +116,7 @@ def _leaving(x: tf.Tensor):
 class CrossTalk(OnTower, keras.layers.Layer):
     """Joins the maps of towers a and b, given in that order, on the device of `tower`."""
 
-    def call(self, maps):
+    def call(self, maps: list[tf.Tensor]) -> tf.Tensor:
         if self.placement and not tf.distribute.in_cross_replica_context():
             maps = [self._sent(x, source) for x, source in zip(maps, "ab", strict=True)]
         return tf.concat(maps, axis=-1)
@@ -121,7 +127,7 @@ class CrossTalk(OnTower, keras.layers.Layer):
         with self.placement.operations(source):
             return _leaving(x)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
         return (*input_shape[0][:-1], sum(shape[-1] for shape in input_shape))
 
 
@@ -140,9 +146,9 @@ SpatialResponseNormalization = _on_tower(layers.SpatialResponseNormalization)
 class OwnMaps(OnTower, keras.layers.Layer):
     """A tower's half of joined maps: the first for tower a, the second for tower b."""
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         half = x.shape[-1] // 2
         return x[..., half:] if self.tower == "b" else x[..., :half]
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], input_shape[-1] // 2)

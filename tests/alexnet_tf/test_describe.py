@@ -1,6 +1,8 @@
 """The network as a table: known totals, and figures counted on the real model."""
 
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -116,6 +118,18 @@ def test_the_verb_prints_and_takes_overrides(capsys):
     assert "bvlc: 227x227 RGB, 1000 classes, width 0.5" in text
     assert "conv 5x5 pad 2+2, tanh, LRN, max pool 3/2" in text
     assert "training memory at a batch of 8" in text
+
+
+def test_it_starts_without_tensorflow():
+    """In a process of its own, which is told not to find it."""
+    code = (
+        "import sys; sys.modules.update(dict.fromkeys(['tensorflow', 'keras']))\n"
+        "from alexnet_tf import describe\n"
+        f"describe.main(['--config', {str(CONFIGS / 'paper.yaml')!r}])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "60,965,224" in done.stdout
 
 
 def test_a_wrong_batch_size_is_refused():

@@ -11,12 +11,8 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from alexnet_tf.compat import addons, tf_variable
+from alexnet_tf.compat import addons, expect_keras_optimizer, tf_variable
 from alexnet_tf.config.schema import OptimizerConfig
-from alexnet_tf.errors import ConfigError
-
-# Keras' first versions that have it. In 3.0, a traced step forgets that its average has begun.
-SINCE = {"lamb": (3, 5), "moving-average": (3, 1)}
 
 
 class _Averaged(keras.optimizers.SGD):
@@ -26,12 +22,7 @@ class _Averaged(keras.optimizers.SGD):
 
 def check(config: OptimizerConfig) -> None:
     """Raises ConfigError where the installed versions have no such optimizer."""
-    since = SINCE.get(config.name, (3, 0))
-    if tuple(int(part) for part in keras.__version__.split(".")[:2]) < since:
-        raise ConfigError(
-            f"optimizer.name: {config.name} expects Keras {since[0]}.{since[1]} or newer, received"
-            f" Keras {keras.__version__}; pip install --upgrade keras"
-        )
+    expect_keras_optimizer(config.name)
     if config.name == "lamb" and config.decay == "in-ratio":
         addons("optimizer.decay: in-ratio")
     if config.name == "lookahead":

@@ -22,7 +22,7 @@ from types import ModuleType
 import tensorflow as tf
 
 from alexnet_tf import step_context
-from alexnet_tf.compat import KERAS_3
+from alexnet_tf.compat import optimizers_by_keras
 from alexnet_tf.config.schema import OptimizerConfig
 from alexnet_tf.network.weights import Weight
 from alexnet_tf.training.gradients import GradientSum
@@ -135,7 +135,7 @@ def _update(
 def _rules(config: OptimizerConfig) -> ModuleType:
     if config.name == "momentum":
         return momentum_rule
-    return keras_rules if KERAS_3 else addons_rules
+    return keras_rules if optimizers_by_keras() else addons_rules
 
 
 @contextlib.contextmanager

@@ -5,9 +5,8 @@ import importlib.util
 import keras
 import pytest
 
-from alexnet_tf.compat import KERAS_3
+from alexnet_tf.compat import KERAS_3, OPTIMIZER_SINCE
 from alexnet_tf.config.schema import LambConfig, OptimizerConfig
-from alexnet_tf.training.optimizers.keras_rules import SINCE
 
 HAS_ADDONS = not KERAS_3 and importlib.util.find_spec("tensorflow_addons") is not None
 VERSION = tuple(int(part) for part in keras.__version__.split(".")[:2])
@@ -19,7 +18,7 @@ def supported(config: OptimizerConfig) -> bool:
     if config.name == "momentum" or HAS_ADDONS:
         return True
     alone = config.name == "lookahead" or getattr(config, "decay", None) == "in-ratio"
-    return not alone and SINCE.get(config.name, (3, 0)) <= VERSION
+    return not alone and OPTIMIZER_SINCE.get(config.name, (3, 0)) <= VERSION
 
 
 def needs(config: OptimizerConfig) -> pytest.MarkDecorator:
