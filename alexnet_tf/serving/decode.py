@@ -10,7 +10,15 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-MAX_PIXELS = 89_478_485  # as in preprocessing.images: more are refused before they are decoded
+from alexnet_tf.serving.bounds import (
+    check_length,
+    check_pixels,
+    check_scans,
+    check_webp,
+    first_gif_frame,
+    number,
+)
+
 PALETTE = 3  # PNG color type
 
 
@@ -18,7 +26,7 @@ def decode_image(encoded: tf.Tensor) -> tf.Tensor:
     """uint8 [h, w, 3], RGB, of the bytes of a JPEG, PNG, GIF (its first frame) or BMP file.
 
     Other formats are whatever this TensorFlow's tf.io.decode_image knows.
-    Raises InvalidArgumentError where it runs: no image, a damaged one, or too many pixels.
+    Raises InvalidArgumentError where it runs: no image, a damaged one, or one beyond `bounds`.
     """
     start = tf.strings.substr(encoded, 0, 3)
     image = tf.case(
@@ -26,6 +34,7 @@ def decode_image(encoded: tf.Tensor) -> tf.Tensor:
             (tf.equal(start, b"\xff\xd8\xff"), lambda: _jpeg(encoded)),
             (tf.equal(start, b"\x89PN"), lambda: _png(encoded)),
             (tf.equal(start, b"GIF"), lambda: _gif(encoded)),
+            (tf.equal(start, b"RIF"), lambda: _webp(encoded)),
             (_is_palette_bmp(encoded), lambda: _palette_bmp(encoded)),
         ],
         default=lambda: tf.io.decode_image(encoded, channels=3, expand_animations=False),
@@ -35,16 +44,17 @@ def decode_image(encoded: tf.Tensor) -> tf.Tensor:
 
 def _jpeg(encoded: tf.Tensor) -> tf.Tensor:
     shape = tf.cast(tf.image.extract_jpeg_shape(encoded), tf.int64)
-    with tf.control_dependencies([_check_pixels(shape[0], shape[1])]):
+    checks = [check_pixels(shape[0], shape[1]), check_scans(encoded, shape[0], shape[1])]
+    with tf.control_dependencies(checks):
         # libjpeg's accurate transform is also Pillow's.
         return tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE")
 
 
 def _png(encoded: tf.Tensor) -> tf.Tensor:
-    with tf.control_dependencies([_check_length(encoded, 33, "PNG")]):
-        width, height = _number(encoded, 16, 4, "big"), _number(encoded, 20, 4, "big")
-        depth, kind = _number(encoded, 24, 1, "big"), _number(encoded, 25, 1, "big")
-    with tf.control_dependencies([_check_pixels(width, height)]):
+    with tf.control_dependencies([check_length(encoded, 33, "PNG")]):
+        width, height = number(encoded, 16, 4, "big"), number(encoded, 20, 4, "big")
+        depth, kind = number(encoded, 24, 1, "big"), number(encoded, 25, 1, "big")
+    with tf.control_dependencies([check_pixels(width, height)]):
         # TensorFlow adds a wrong opacity to samples of less than eight bits if asked for one.
         return tf.case(
             [
@@ -63,9 +73,11 @@ def _palette_png(encoded: tf.Tensor) -> tf.Tensor:
 
 
 def _gif(encoded: tf.Tensor) -> tf.Tensor:
-    with tf.control_dependencies([_check_length(encoded, 13, "GIF")]):
-        width, height = _number(encoded, 6, 2, "little"), _number(encoded, 8, 2, "little")
-    with tf.control_dependencies([_check_pixels(width, height)]):
+    return tf.io.decode_image(first_gif_frame(encoded), channels=3, expand_animations=False)
+
+
+def _webp(encoded: tf.Tensor) -> tf.Tensor:
+    with tf.control_dependencies([check_webp(encoded)]):  # only newer TensorFlows know the format
         return tf.io.decode_image(encoded, channels=3, expand_animations=False)
 
 
@@ -75,12 +87,12 @@ def _is_palette_bmp(encoded: tf.Tensor) -> tf.Tensor:
         tf.equal(tf.strings.substr(encoded, 0, 2), b"BM"), tf.strings.length(encoded) >= 54
     )
     return tf.cond(
-        bmp, lambda: tf.equal(_number(encoded, 28, 2, "little"), 8), lambda: tf.constant(False)
+        bmp, lambda: tf.equal(number(encoded, 28, 2, "little"), 8), lambda: tf.constant(False)
     )
 
 
 def _palette_bmp(encoded: tf.Tensor) -> tf.Tensor:
-    header, used = _number(encoded, 14, 4, "little"), _number(encoded, 46, 4, "little")
+    header, used = number(encoded, 14, 4, "little"), number(encoded, 46, 4, "little")
     entries = tf.where(tf.equal(used, 0), tf.constant(256, tf.int64), used)
     entries = tf.clip_by_value(entries, 1, 256)
     raw = tf.strings.substr(encoded, tf.cast(14 + header, tf.int32), tf.cast(4 * entries, tf.int32))
@@ -98,25 +110,6 @@ def _palette_bmp(encoded: tf.Tensor) -> tf.Tensor:
 
 def _over_white(image: tf.Tensor) -> tf.Tensor:
     """uint8 [h, w, 4] → [h, w, 3], rounded as Pillow's alpha_composite does."""
-    color, opacity = tf.cast(image[..., :3], tf.int32), tf.cast(image[..., 3:], tf.int32)
-    total = 128 * (color * opacity + 255 * (255 - opacity)) + (128 << 7)
-    return tf.cast((total // 256 + total) // 32768, tf.uint8)
-
-
-def _check_length(encoded: tf.Tensor, least: int, kind: str) -> tf.Operation:
-    enough = tf.strings.length(encoded) >= least
-    return tf.debugging.Assert(enough, [f"expected a whole {kind}, received its beginning"])
-
-
-def _check_pixels(width: tf.Tensor, height: tf.Tensor) -> tf.Operation:
-    return tf.debugging.Assert(
-        width * height <= MAX_PIXELS,
-        [f"expected an image of at most {MAX_PIXELS} pixels, received", width, "x", height],
-    )
-
-
-def _number(encoded: tf.Tensor, start: int, count: int, order: str) -> tf.Tensor:
-    """int64 of `count` bytes from `start` on."""
-    values = tf.cast(tf.io.decode_raw(tf.strings.substr(encoded, start, count), tf.uint8), tf.int64)
-    powers = [256**i for i in range(count)]
-    return tf.reduce_sum(values * tf.constant(powers[::-1] if order == "big" else powers, tf.int64))
+    color, opacity = tf.cast(image[..., :3], tf.uint16), tf.cast(image[..., 3:], tf.uint16)
+    total = color * opacity + 255 * (255 - opacity) + 128  # at most 65,153
+    return tf.cast(tf.bitwise.right_shift(total + tf.bitwise.right_shift(total, 8), 8), tf.uint8)

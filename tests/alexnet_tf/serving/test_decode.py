@@ -1,14 +1,18 @@
 """Decoding in TensorFlow gives the very pixels that the conversion's Pillow gives."""
 
 import io
+import resource
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
 
-from alexnet_tf.serving.decode import MAX_PIXELS, decode_image
+from alexnet_tf.serving import bounds
+from alexnet_tf.serving.bounds import MAX_PIXELS, MAX_WEBP_PIXELS
+from alexnet_tf.serving.decode import decode_image
 from preprocessing.images.convert import ImageOptions, decode, decode_and_resize
 
 HEIGHT, WIDTH = 30, 40
@@ -118,3 +122,76 @@ def test_what_is_no_whole_image_is_an_invalid_argument(data, message, run):
     with pytest.raises(tf.errors.InvalidArgumentError) as raised:
         run(data)
     assert message in raised.value.message
+
+
+def test_transparency_is_pillows_for_every_color_and_opacity(run):
+    color, opacity = np.meshgrid(np.arange(256, dtype=np.uint8), np.arange(256, dtype=np.uint8))
+    data = file(Image.fromarray(np.dstack([color, color[::-1], 255 - color, opacity])), "PNG")
+    image, _, _ = decode(data, ImageOptions(size=8))
+    np.testing.assert_array_equal(run(data).numpy(), np.asarray(image.convert("RGB")))
+
+
+def gif_frame(width: int, height: int) -> bytes:
+    """FILES["gif"] with another size of its first frame."""
+    data = FILES["gif"]
+    start = data.index(b"\x2c\0\0\0\0") + 5
+    return data[:start] + struct.pack("<HH", width, height) + data[start + 4 :]
+
+
+def webp(width: int, height: int) -> bytes:
+    """The beginning of a lossless WebP of that size, and nothing behind it."""
+    sides = struct.pack("<I", (width - 1) | (height - 1) << 14)
+    content = b"WEBPVP8L" + struct.pack("<I", 12) + b"\x2f" + sides + bytes(7)
+    return b"RIFF" + struct.pack("<I", len(content)) + content
+
+
+def many_scans(count: int) -> bytes:
+    """A JPEG that says it has 9,000² pixels and so many scans."""
+    data = FILES["jpeg, progressive"]
+    at = data.index(b"\xff\xc2") + 5
+    data = data[:at] + struct.pack(">HH", 9000, 9000) + data[at + 4 :]
+    start = data.rindex(b"\xff\xda")
+    return data[:start] + data[start:-2] * count + b"\xff\xd9"
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (gif_frame(30_000, 30_000), f"at most {MAX_PIXELS} pixels"),
+        (webp(16_000, 16_000), f"at most {MAX_WEBP_PIXELS} pixels"),
+        (many_scans(2000), "of less work"),
+    ],
+)
+def test_a_small_file_that_stands_for_gigabytes_or_minutes_is_refused(data, message, run):
+    """Within little memory: a process of this much could not hold what they stand for."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + (500 << 20), hard))
+    try:
+        with pytest.raises(tf.errors.InvalidArgumentError) as raised:
+            run(data)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    assert message in raised.value.message
+
+
+@pytest.mark.parametrize("kind", ["lossy", "lossless", "extended"])
+def test_sizes_of_webp_are_read_from_every_kind_of_header(kind):
+    image = colors() if kind != "extended" else transparent()
+    data = file(image, "WEBP", lossless=kind == "lossless")
+    assert data[12:16] == {"lossy": b"VP8 ", "lossless": b"VP8L", "extended": b"VP8X"}[kind]
+    bounds.check_webp(tf.constant(data))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bounds, "MAX_WEBP_PIXELS", HEIGHT * WIDTH - 1)
+        with pytest.raises(tf.errors.InvalidArgumentError, match=f"(?s){WIDTH}.*{HEIGHT}"):
+            bounds.check_webp(tf.constant(data))
+
+
+def test_frames_behind_the_first_are_not_looked_at(run):
+    """Not even if they are damaged; with comments and a table of its own before the first."""
+    frames = [colors().quantize(60), colors().rotate(90).quantize(50)]
+    whole = file(frames[0], "GIF", save_all=True, append_images=frames[1:], comment=b"c" * 600)
+    expected = run(file(frames[0], "GIF")).numpy()
+    np.testing.assert_array_equal(run(whole).numpy(), expected)
+    second = whole.rindex(b"\x2c")
+    np.testing.assert_array_equal(run(whole[: second + 40]).numpy(), expected)
