@@ -14,11 +14,11 @@ from apache_beam.metrics import Metrics
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineState
 
-from preprocessing.errors import DatasetError, JobError, ShardFailure
+from preprocessing.errors import DatasetError, JobError, ShardFailure, UserError
 from preprocessing.job.local_workers import watched_workers, worker_environment
 from preprocessing.job.plan import ShardTask
 from preprocessing.job.progress import ShardProgress
-from preprocessing.job.runners import runner_and_options
+from preprocessing.job.runners import check_reachable, is_local, runner_and_options
 from preprocessing.job.shards import make_shard
 from preprocessing.job.workspace import JobFolder, read_job
 from preprocessing.storage.choose import files_for
@@ -85,6 +85,7 @@ def run_pipeline(
         JobError: a shard could not be made, or the runner failed.
     """
     try:
+        check_reachable(options)
         with worker_environment(), watched_workers(folder):
             pipeline = beam.Pipeline(*runner_and_options(options, folder))
             _ = (
@@ -93,10 +94,18 @@ def run_pipeline(
                 | "Shards" >> MakeShards(folder.output, folder.key, run)  # (split, records)
             )
             state = pipeline.run().wait_until_finish()
+    except (UserError, JobError):
+        raise
     except Exception as error:  # runners wrap a worker's exception in their own kinds
-        failure = _FAILURE.search(str(error))
-        if failure is None:
+        if failure := _FAILURE.search(str(error)):
+            raise JobError(f"{failure[1]}; finished shards are kept for the next run") from error
+        if is_local(options):
             raise
-        raise JobError(f"{failure[1]}; finished shards are kept for the next run") from error
+        lines = [" ".join(line.split()) for line in str(error).splitlines()]
+        reason = next(filter(None, lines), "it does not say why")
+        raise JobError(
+            f"the runner ended with {type(error).__name__}: {reason[:500]}; its own log says more. "
+            "Finished shards are kept: run the same command again once it works"
+        ) from error
     if state not in (None, PipelineState.DONE):
         raise JobError(f"the runner ended in state {state}; run the same command again")

@@ -4,15 +4,21 @@ import copy
 import logging
 import os
 import shlex
+import socket
 import sys
 from collections.abc import Sequence
 
-from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import (
+    DirectOptions,
+    PipelineOptions,
+    PortableOptions,
+    StandardOptions,
+)
 from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 from apache_beam.runners.runner import PipelineRunner
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
-from preprocessing.errors import DatasetError
+from preprocessing.errors import DatasetError, JobError
 from preprocessing.job.local_workers import PIDS
 from preprocessing.job.workspace import JobFolder
 
@@ -20,6 +26,7 @@ from preprocessing.job.workspace import JobFolder
 _LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 _LOCAL_RUNNERS = ("directrunner", "fnapirunner", _LOCAL_RUNNER.lower())
 _DASK_PARTITIONS = ("--dask_npartitions", "--dask_partition_size")
+_ANSWER_SECONDS = 30
 _WORKER = "apache_beam.runners.worker.sdk_worker_main"
 
 
@@ -34,7 +41,7 @@ def beam_options(arguments: Sequence[str], workers: int | None = None) -> Pipeli
     if _is_dask(options) and not any(a.startswith(_DASK_PARTITIONS) for a in arguments):
         # An element is a shard; by default Dask would give 128 of them to one worker.
         return PipelineOptions([*arguments, "--dask_partition_size=1"])
-    if not _is_local(options):
+    if not is_local(options):
         return options
     # Failures come back as exceptions; Beam would print their stack trace as well.
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
@@ -60,7 +67,7 @@ def runner_and_options(
     options: PipelineOptions, folder: JobFolder
 ) -> tuple[PipelineRunner | None, PipelineOptions]:
     """For beam.Pipeline: the runner, None if Beam finds it by its name, and its options."""
-    if not _is_local(options):
+    if not is_local(options):
         return None, options
     options = copy.deepcopy(options)
     direct = options.view_as(DirectOptions)
@@ -79,8 +86,26 @@ def runner_and_options(
     return FnApiRunner(SubprocessSDKEnvironment.from_command_string(command)), options
 
 
-def _is_local(options: PipelineOptions) -> bool:
+def is_local(options: PipelineOptions) -> bool:
+    """Whether processes of this machine do the work, started by this one."""
     return (options.view_as(StandardOptions).runner or "DirectRunner").lower() in _LOCAL_RUNNERS
+
+
+def check_reachable(options: PipelineOptions) -> None:
+    """Beam would try for ever. Raises JobError: no job server answers at --job_endpoint."""
+    endpoint = options.view_as(PortableOptions).job_endpoint
+    if is_local(options) or not endpoint or endpoint == "embed":
+        return
+    host, _, port = endpoint.rpartition(":")
+    try:
+        if not port.isdigit():
+            raise OSError("expected HOST:PORT")
+        socket.create_connection((host.strip("[]"), int(port)), _ANSWER_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise JobError(
+            f"expected Beam's job server at --job_endpoint {endpoint}, none answers: {error}; "
+            "start it, or name another"
+        ) from error
 
 
 def _is_dask(options: PipelineOptions) -> bool:
