@@ -5,8 +5,6 @@ in a compressed archive, which cannot be read by offset; so they are unpacked fi
 """
 
 import hashlib
-import tarfile
-import zlib
 from collections.abc import Callable
 
 from preprocessing.dataset.info import ClassName
@@ -14,6 +12,7 @@ from preprocessing.errors import DatasetError
 from preprocessing.sources.listing import ImageRef, Listing
 from preprocessing.sources.reader import CIFAR_SIDE
 from preprocessing.storage.files import Files
+from preprocessing.storage.tar import list_tar_gz
 
 ARCHIVE = "cifar-10-binary.tar.gz"
 FOLDER = "cifar-10-batches-bin"
@@ -25,7 +24,8 @@ BATCHES = {
 }
 
 _RECORD = 1 + 3 * CIFAR_SIDE * CIFAR_SIDE
-_MAX_BATCH_BYTES = 1 << 30
+_MAX_BATCH_BYTES = 64 << 20  # each has 31 MB
+_MAX_UNPACKED_BYTES = 8 * _MAX_BATCH_BYTES
 
 
 def list_cifar10(
@@ -66,20 +66,16 @@ def _unpack(files: Files, archive: str, target_files: Files, target: str) -> Non
     target_files.make_folder(target)
     unpacked = set()
     try:
-        with files.open(archive) as file, tarfile.open(fileobj=file, mode="r|gz") as members:
-            for member in members:
+        with files.open(archive) as file:
+            for member, pieces in list_tar_gz(file, archive, _MAX_UNPACKED_BYTES):
                 name = member.name.rpartition("/")[2]
-                if name not in (*BATCHES, NAMES) or not member.isreg():
+                if name not in (*BATCHES, NAMES) or member.problem:
                     continue
-                if member.size > _MAX_BATCH_BYTES:
-                    raise tarfile.ReadError(f"{name} of {member.size} bytes")
                 unpacked.add(name)
                 with target_files.create(target_files.join(target, name)) as output:
-                    source = members.extractfile(member)
-                    while data := source.read(1 << 20):
-                        output.write(data)
-    except (tarfile.TarError, zlib.error, EOFError) as error:
-        raise DatasetError(f"expected {ARCHIVE} in {archive}: {error}; fetch it again") from error
+                    output.writelines(pieces)
+    except DatasetError as error:
+        raise DatasetError(f"expected {ARCHIVE} in {archive}: {error}") from error
     missing = {*BATCHES, NAMES} - unpacked
     if missing:
         raise DatasetError(

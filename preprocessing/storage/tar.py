@@ -4,7 +4,10 @@ Python's tarfile parses the headers. It takes an archive that breaks off between
 damaged header, for the end; so the end is checked here: a proper archive ends in a block of zeros.
 """
 
+import contextlib
+import gzip
 import tarfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -13,6 +16,9 @@ from preprocessing.errors import DatasetError
 
 _BLOCK = tarfile.BLOCKSIZE
 _MAX_HEADER_BYTES = 1 << 20
+_PIECE_BYTES = 1 << 20
+# What tarfile raises besides its own errors, of headers that contradict themselves.
+_DAMAGE = (EOFError, ValueError, ArithmeticError, LookupError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -40,10 +46,12 @@ class _HeaderReader:
         self._file = file
         self.seek = file.seek
         self.tell = file.tell
+        self.left = _MAX_HEADER_BYTES  # for the next member's headers, however many it has
 
     def read(self, size: int) -> bytes:
-        if size > _MAX_HEADER_BYTES:
-            raise tarfile.HeaderError(f"a header of {size} bytes")
+        self.left -= max(size, 1)  # at the end too: there tarfile may ask again and again
+        if size < 0 or self.left < 0:
+            raise tarfile.HeaderError(f"headers of {size} bytes and more")
         return self._file.read(size)
 
 
@@ -64,19 +72,23 @@ def list_tar(file: BinaryIO, name: str, start: int = 0, end: int | None = None) 
     file.seek(start)
     position = start  # where the last member's blocks end
     try:
-        with tarfile.open(fileobj=_HeaderReader(file), mode="r:") as archive:
+        reader = _HeaderReader(file)
+        with tarfile.open(fileobj=reader, mode="r:") as archive:
             while (member := archive.next()) is not None:
+                reader.left = _MAX_HEADER_BYTES
                 archive.members.clear()  # tarfile would keep every header in memory
+                if member.size < 0 or member.offset_data <= position:
+                    raise tarfile.ReadError(f"{member.name!r} has a size of {member.size} bytes")
                 size = member.size if member.isreg() else 0
                 position = member.offset_data + -(-size // _BLOCK) * _BLOCK
                 if member.offset_data + size > end:
                     raise tarfile.ReadError(f"{member.name!r} goes beyond the end")
                 if not member.isdir():
                     yield Member(member.name, member.offset_data, size, _problem(member))
-    except (tarfile.TarError, EOFError) as error:
+    except (tarfile.TarError, *_DAMAGE) as error:
         raise DatasetError(
-            f"expected a complete tar archive, but {name} is truncated or damaged: {error}; "
-            "fetch it again"
+            f"expected a complete tar archive, but {name} is truncated or damaged: "
+            f"{str(error) or type(error).__name__}; fetch it again"
         ) from error
     file.seek(position)
     if position + _BLOCK > end or any(file.read(_BLOCK)):
@@ -84,6 +96,47 @@ def list_tar(file: BinaryIO, name: str, start: int = 0, end: int | None = None) 
             f"expected a complete tar archive, but {name} is truncated or damaged: it breaks off "
             f"at byte {position - start} of {end - start}; fetch it again"
         )
+
+
+def list_tar_gz(
+    file: BinaryIO, name: str, most_bytes: int
+) -> Iterator[tuple[Member, Iterator[bytes]]]:
+    """Yields each member of a compressed tar archive, and its bytes, a megabyte at a time.
+
+    Args:
+        file: opened for reading bytes.
+        name: how to call the archive in errors.
+        most_bytes: that it may unpack to: a few kilobytes could be gigabytes.
+
+    Raises:
+        DatasetError: the archive is truncated, damaged, or larger; also by a member's bytes.
+    """
+    with _damage_told(name), gzip.GzipFile(fileobj=file, mode="rb") as unpacked:
+        for member in list_tar(unpacked, name, 0, most_bytes):
+            yield member, _pieces(unpacked, member, name)
+        while unpacked.read(_PIECE_BYTES):  # to the end, where the checksum of it all stands
+            if unpacked.tell() > most_bytes:
+                raise EOFError(f"it goes on after {most_bytes} bytes")
+
+
+def _pieces(file: BinaryIO, member: Member, name: str) -> Iterator[bytes]:
+    with _damage_told(name):
+        file.seek(member.offset)
+        left = member.size
+        while left > 0 and (data := file.read(min(left, _PIECE_BYTES))):
+            left -= len(data)
+            yield data
+
+
+@contextlib.contextmanager
+def _damage_told(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (zlib.error, gzip.BadGzipFile, EOFError) as error:
+        raise DatasetError(
+            f"expected a complete .tar.gz archive, but {name} is truncated or damaged: {error}; "
+            "fetch it again"
+        ) from error
 
 
 def _problem(member: tarfile.TarInfo) -> str:

@@ -1,14 +1,16 @@
 """Listing tar archives in place, and noticing every way in which one may be damaged."""
 
+import gzip
 import io
 import tarfile
+import tracemalloc
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from preprocessing.errors import DatasetError
-from preprocessing.storage.tar import list_tar
+from preprocessing.storage.tar import list_tar, list_tar_gz
 from tests.preprocessing.drawn_images import tar_bytes
 
 CONTENTS = {"a.JPEG": b"x" * 700, "folder/b.JPEG": b"", "n" * 150: b"y" * 512}
@@ -87,6 +89,95 @@ def test_a_huge_header_is_not_read():
 
     with pytest.raises(DatasetError, match="damaged"):
         list(list_tar(Endless(), "archive"))
+
+
+def _pax(records: dict[str, str], name: str = "x", data: bytes = b"") -> bytes:
+    """A member whose pax header has these records, and the archive's end."""
+    info = tarfile.TarInfo(name)
+    info.pax_headers = records
+    info.size = len(data)
+    return (
+        info.tobuf(tarfile.PAX_FORMAT) + data.ljust(-(-len(data) // 512) * 512, b"\0") + bytes(1024)
+    )
+
+
+@pytest.mark.parametrize("size", [-512, -1024, -1536, -(10**6), 10**20])
+def test_a_size_that_leads_back_is_no_endless_list(size):
+    data = _pax({"size": str(size)}) * 3
+    with pytest.raises(DatasetError, match="truncated or damaged"):
+        list(list_tar(io.BytesIO(data), "archive"))
+
+
+@pytest.mark.parametrize("size", [-1, -512, -(1 << 40)])
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.REGTYPE])
+def test_a_negative_size_in_the_header_itself(kind, size):
+    """In base 256; read(-1) would read the whole archive."""
+    info = tarfile.TarInfo("x")
+    info.type = kind
+    data = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    data[124:136] = tarfile.itn(size, 12, tarfile.GNU_FORMAT)
+    data[148:156] = b" " * 8
+    data[148:156] = b"%06o\0 " % sum(data[:512])
+
+    class Bounded(io.BytesIO):
+        def read(self, size=-1):
+            assert 0 <= size <= 1 << 20
+            return super().read(size)
+
+    with pytest.raises(DatasetError, match="truncated or damaged"):
+        list(list_tar(Bounded(bytes(data) + bytes(2048)), "archive"))
+
+
+def test_a_sparse_map_that_never_ends():
+    records = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "x"}
+    data = _pax({**records, "GNU.sparse.realsize": "5"}, data=b"99999999\n")
+    with pytest.raises(DatasetError, match="truncated or damaged"):
+        list(list_tar(io.BytesIO(data), "archive"))
+
+
+def test_headers_of_headers():
+    header = _pax({"comment": "x"})[:1024]
+    with pytest.raises(DatasetError, match="truncated or damaged"):
+        list(list_tar(io.BytesIO(header * 3000 + ARCHIVE), "archive"))
+
+
+def test_a_compressed_archive():
+    file = io.BytesIO(gzip.compress(ARCHIVE))
+    contents = {m.name: b"".join(data) for m, data in list_tar_gz(file, "archive", 1 << 20)}
+    assert contents == CONTENTS
+
+
+BOMB = tarfile.TarInfo("././@PaxHeader")
+BOMB.type, BOMB.size = tarfile.XHDTYPE, 1 << 26
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        tar_bytes({"zeros": bytes(1 << 22)}),  # in a member
+        BOMB.tobuf(tarfile.GNU_FORMAT) + bytes(1 << 26),  # in a header, which tarfile reads whole
+        tar_bytes({str(number): b"" for number in range(1 << 12)}),  # in many small ones
+    ],
+    ids=["member", "header", "members"],
+)
+def test_a_compressed_archive_that_unpacks_to_more_is_refused(data):
+    compressed = gzip.compress(data, 1)
+    assert len(compressed) < len(data) / 50
+    tracemalloc.start()
+    with pytest.raises(DatasetError, match="truncated or damaged"):
+        for _, unpacked in list_tar_gz(io.BytesIO(compressed), "archive", 1 << 20):
+            assert sum(map(len, unpacked)) <= 1 << 20
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 << 20
+
+
+@pytest.mark.parametrize("length", [0, 5, 30, -20, -3])
+def test_a_truncated_compressed_archive(length):
+    data = gzip.compress(ARCHIVE)[:length]
+    with pytest.raises(DatasetError, match="truncated or damaged"):
+        for _, unpacked in list_tar_gz(io.BytesIO(data), "archive", 1 << 20):
+            b"".join(unpacked)
 
 
 def _special(name, kind, **values):
