@@ -165,8 +165,7 @@ def test_a_compressed_archive_that_unpacks_to_more_is_refused(data):
     assert len(compressed) < len(data) / 50
     tracemalloc.start()
     with pytest.raises(DatasetError, match="truncated or damaged"):
-        for _, unpacked in list_tar_gz(io.BytesIO(compressed), "archive", 1 << 20):
-            assert sum(map(len, unpacked)) <= 1 << 20
+        _unpack(compressed)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 8 << 20
@@ -174,10 +173,25 @@ def test_a_compressed_archive_that_unpacks_to_more_is_refused(data):
 
 @pytest.mark.parametrize("length", [0, 5, 30, -20, -3])
 def test_a_truncated_compressed_archive(length):
-    data = gzip.compress(ARCHIVE)[:length]
     with pytest.raises(DatasetError, match="truncated or damaged"):
-        for _, unpacked in list_tar_gz(io.BytesIO(data), "archive", 1 << 20):
-            b"".join(unpacked)
+        _unpack(gzip.compress(ARCHIVE)[:length])
+
+
+def test_the_checksum_of_a_compressed_archive():
+    data = bytearray(gzip.compress(ARCHIVE))
+    data[-6] ^= 1
+    with pytest.raises(DatasetError, match="truncated or damaged"):
+        _unpack(bytes(data))
+
+
+def test_zeros_without_end_behind_a_compressed_archive():
+    with pytest.raises(DatasetError, match="truncated or damaged"):
+        _unpack(gzip.compress(ARCHIVE + bytes(1 << 22)))
+
+
+def _unpack(compressed: bytes) -> None:
+    for _, pieces in list_tar_gz(io.BytesIO(compressed), "archive", 1 << 20):
+        assert sum(map(len, pieces)) <= 1 << 20
 
 
 def _special(name, kind, **values):
