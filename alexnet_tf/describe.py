@@ -34,8 +34,10 @@ weights and maps takes longer than computing with them (fully connected layers a
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
-    if arguments.batch_size is not None and arguments.batch_size < 1:
-        raise ConfigError(f"--batch-size: expected at least 1, received {arguments.batch_size}")
+    if arguments.batch_size is not None and not 1 <= arguments.batch_size <= 2**20:
+        raise ConfigError(
+            f"--batch-size: expected a number from 1 to {2**20}, received {arguments.batch_size}"
+        )
     config = config_files.load(arguments.config, arguments.overrides)
     print(describe(config, arguments.batch_size or config.training.global_batch_size))
     return 0

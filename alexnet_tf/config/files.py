@@ -112,7 +112,12 @@ def _name(section: Any) -> str | None:
 
 
 def _read(path: Path, seen: tuple[Path, ...]) -> dict:
-    path = path.resolve()
+    try:
+        path = path.resolve()
+    except (OSError, ValueError, RuntimeError) as error:  # too long, a null byte, a loop of links
+        raise ConfigError(
+            f"expected a YAML configuration, received {_short(str(path))}: {error}"
+        ) from error
     if path in seen:
         raise ConfigError(f"{path}: expected no cycle of `base:`, received one")
     tree = yaml_files.read(path) or {}

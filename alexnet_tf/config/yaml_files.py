@@ -14,15 +14,15 @@ import yaml
 from alexnet_tf.errors import ConfigError
 
 MAX_BYTES = 1 << 18
-MAX_VALUES = 20_000  # with every alias written out
+MAX_VALUES = 5_000  # with every alias written out
 MAX_DEPTH = 40
 
 
 def read(path: Path) -> Any:
     """What a YAML file holds. Raises ConfigError: no such file, not YAML, out of bounds."""
-    if not path.is_file():
-        raise ConfigError(f"expected a YAML configuration, received {path}, which is no file")
     try:
+        if not path.is_file():
+            raise ConfigError(f"expected a YAML configuration, received {path}, which is no file")
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
@@ -64,7 +64,7 @@ class _Loader(yaml.SafeLoader):
             raise ValueError("expected no alias to what it is a part of")
         if not alias:
             size = 1 + sum(self.sizes[id(child)] for child in _children(node))
-            if size > MAX_VALUES:
+            if max(size, len(self.sizes)) > MAX_VALUES:
                 raise ValueError(f"expected at most {MAX_VALUES} values, aliases written out")
             self.sizes[id(node)] = size
         return node

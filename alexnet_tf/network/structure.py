@@ -30,9 +30,18 @@ class Settings(BaseModel):
     def _numbers(cls, given: Any) -> Any:
         for name, value in given.items() if isinstance(given, dict) else ():
             field = cls.model_fields.get(name)
-            if isinstance(value, bool) and field is not None and field.annotation is not bool:
-                raise ValueError(f"{name}: expected no true or false, received {value}")
+            if field is not None and field.annotation is not bool and _holds_truth(value):
+                raise ValueError(f"{name}: expected no true or false, received {value!r:.100}")
         return given
+
+
+def _holds_truth(value: Any) -> bool:
+    """Whether it is true or false, or a list that holds one; sections look at their own."""
+    if isinstance(value, dict):
+        return any(_holds_truth(v) for v in value.values() if isinstance(v, list | tuple))
+    return isinstance(value, bool) or (
+        isinstance(value, list | tuple) and any(map(_holds_truth, value))
+    )
 
 
 class LRN(Settings):
