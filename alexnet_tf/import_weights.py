@@ -22,6 +22,7 @@ from alexnet_tf.runs import directory as run_directory
 from alexnet_tf.runs.checkpoint_groups import training_groups
 from alexnet_tf.runs.checkpoints import Checkpoints
 from alexnet_tf.runs.directory import Run
+from alexnet_tf.runs.lock import locked
 from alexnet_tf.training import strategy as strategies
 from alexnet_tf.training.loop import Progress
 from alexnet_tf.training.loss_scale import LossScale
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     config = config.with_classes(len(info.classes))
     with open_arrays(Path(arguments.input)) as stored:
         weights = imported(layout, config.network, stored, arguments.input)
-    with run_directory.locked(arguments.run):
+    with locked(arguments.run):
         run = run_directory.begin(arguments.run, config, arguments.data)
         if Checkpoints(run.checkpoints).steps():
             raise RunError(f"expected a new run directory, received {run.path} with checkpoints")

@@ -7,9 +7,9 @@ on), checkpoints/, tensorboard/, evaluation/, log.jsonl, and a lock while a trai
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import numpy as np
 from alexnet_tf.config import files as config_files
 from alexnet_tf.config.schema import Config, Cosine, DExp
 from alexnet_tf.errors import RunError
+from alexnet_tf.runs.lock import LOCK
 from preprocessing.dataset.atomic import write_text
 from preprocessing.dataset.info import DatasetInfo, read_info
 from preprocessing.dataset.mean_image import read_mean_image
@@ -53,7 +54,7 @@ class Run:
 def load(path: str | os.PathLike) -> Run:
     """Opens an existing run. RunError if it is none, ConfigError or DatasetError if damaged."""
     path = Path(path)
-    if not (path / "config.yaml").is_file():
+    if not os.path.isfile(path / "config.yaml"):
         raise RunError(f"expected a run directory with config.yaml, received {path}")
     config = config_files.load(path / "config.yaml")
     info = read_info(path / "dataset")
@@ -67,9 +68,11 @@ def begin(path: str | os.PathLike, config: Config, data: str | os.PathLike) -> R
     """
     path, info = Path(path), read_info(data)
     config = config.with_classes(len(info.classes))
-    if _is_new(path):
-        _create(path, config, data)
-        return load(path)
+    with _told(path):
+        if _is_new(path):
+            read_mean_image(data)  # before it is copied: the line names the dataset's own
+            _create(path, config, data)
+            return load(path)
     if not (path / "config.yaml").exists():
         raise RunError(f"expected a new or empty run directory, received {path}, which is not")
     run = load(path)
@@ -84,7 +87,8 @@ def begin(path: str | os.PathLike, config: Config, data: str | os.PathLike) -> R
             f"expected the dataset that {path} began with (fingerprint"
             f" {run.info.fingerprint[:12]}), received {data} ({info.fingerprint[:12]})"
         )
-    write_text(path / "config.yaml", config_files.to_yaml(config))
+    with _told(path):
+        write_text(path / "config.yaml", config_files.to_yaml(config))
     return Run(path, config, run.info, run.mean_image)
 
 
@@ -95,30 +99,31 @@ def follow(path: str | os.PathLike, config: Config, data: str | os.PathLike) -> 
     return Run(Path(path), config, info, read_mean_image(data))
 
 
-@contextlib.contextmanager
-def locked(path: str | os.PathLike):
-    """Holds the run's lock. Raises RunError if another training has it."""
-    path = Path(path)
-    path.mkdir(parents=True, exist_ok=True)
-    with (path / "lock").open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise RunError(
-                f"expected {path} to be free, but another training is using it"
-            ) from error
-        yield
-
-
 def _is_new(path: Path) -> bool:
     """Also if a process was killed there, or found a mistake, before it took the first step."""
     copies = {INFO_FILE, MEAN_FILE}
     return not path.exists() or all(
-        entry.name in ("lock", "config.yaml")
+        entry.name in (LOCK, "config.yaml")
         or entry.name.startswith(".config.yaml.")
-        or (entry.name == "dataset" and {file.name for file in entry.iterdir()} <= copies)
+        or (
+            entry.name == "dataset"
+            and entry.is_dir()
+            and {file.name for file in entry.iterdir()} <= copies
+        )
         for entry in path.iterdir()
     )
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Within it, what the system refuses in a run directory becomes a RunError."""
+    try:
+        yield
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        raise RunError(
+            f"cannot use {path} as a run directory: {error.strerror or error}{where}"
+        ) from error
 
 
 def _create(path: Path, config: Config, data: str | os.PathLike) -> None:

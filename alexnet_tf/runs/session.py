@@ -17,6 +17,7 @@ from alexnet_tf.monitoring.progress import ProgressReport
 from alexnet_tf.monitoring.tensorboard import EventFiles, announce_run
 from alexnet_tf.runs import directory as run_directory
 from alexnet_tf.runs.failures import told
+from alexnet_tf.runs.lock import RunLock, locked
 from alexnet_tf.runs.setup import Setup
 from alexnet_tf.training import strategy as strategies
 from alexnet_tf.training.loop import Loop, Progress, Stopped, Window
@@ -33,14 +34,19 @@ def train(config: Config, data: str | os.PathLike, path: str | os.PathLike) -> i
     cluster = strategies.cluster(config.strategy)
     if not cluster.is_chief:  # only the chief writes
         return _train(run_directory.follow(path, config, data), data, cluster)
-    with run_directory.locked(path):
-        return _train(run_directory.begin(path, config, data), data, cluster)
+    with locked(path) as lock:
+        return _train(run_directory.begin(path, config, data), data, cluster, lock)
 
 
-def _train(run: run_directory.Run, data: str | os.PathLike, cluster: strategies.Cluster) -> int:
+def _train(
+    run: run_directory.Run,
+    data: str | os.PathLike,
+    cluster: strategies.Cluster,
+    lock: RunLock | None = None,
+) -> int:
     setup = Setup(run, data, cluster)
     with told(setup):
-        finished = Session(setup).train()
+        finished = Session(setup, lock).train()
     if setup.is_chief:
         how = "finished" if finished else "stopped; the same command goes on"
         print(f"{how}: {run.path} (TensorBoard: tensorboard --logdir {run.path})")
@@ -48,10 +54,14 @@ def _train(run: run_directory.Run, data: str | os.PathLike, cluster: strategies.
 
 
 class Session:
-    """The hooks of one run's loop (`training.loop.Hooks`): reports, validation and checkpoints."""
+    """The hooks of one run's loop (`training.loop.Hooks`): reports, validation and checkpoints.
 
-    def __init__(self, setup: Setup):
-        self.setup, self.run, self.config = setup, setup.run, setup.config
+    Args: lock, of the run directory; None on a worker that writes nothing.
+    """
+
+    def __init__(self, setup: Setup, lock: RunLock | None):
+        self.setup, self.lock = setup, lock
+        self.run, self.config = setup.run, setup.config
         self.steps_per_epoch = setup.split.batches(setup.share)
         self.step = setup.step()
         self.diagnostics: PeriodicDiagnostics | None = None
@@ -103,6 +113,8 @@ class Session:
         return validation.top1_error if validation else None
 
     def save(self, progress: Progress) -> None:
+        if self.lock is not None:
+            self.lock.check()
         self.setup.save(self._total(progress), progress)
 
     def any_worker(self, condition: bool) -> bool:

@@ -1,7 +1,10 @@
 """Checkpoints appear whole or not at all; damaged ones are seen, and the one before is taken."""
 
+import contextlib
 import json
 import logging
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 from alexnet_tf.errors import CheckpointError
-from alexnet_tf.runs.checkpoints import Checkpoints
+from alexnet_tf.runs.checkpoints import Checkpoints, read_state
 
 
 def variables(value: float) -> dict[str, dict[str, tf.Variable]]:
@@ -92,20 +95,119 @@ def test_after_a_fallback_the_damaged_one_does_not_come_back(tmp_path):
     assert saved(tmp_path, 15, keep=1).steps() == [15]
 
 
-def test_a_write_that_dies_leaves_the_old_ones(tmp_path, monkeypatch):
+class Killed(BaseException):
+    """What no `except Exception` and no second attempt outlives."""
+
+
+class Killer:
+    """Stops the process before its nth change on the disk; nothing after it happens either."""
+
+    CHANGES = ("replace", "rename", "mkdir", "unlink", "rmdir", "fsync")
+
+    def __init__(self, monkeypatch, moment: int):
+        self.moment, self.changes = moment, 0
+        for name in self.CHANGES:
+            monkeypatch.setattr(os, name, self._deadly(getattr(os, name)))
+
+    def _deadly(self, change):
+        def deadly(*args, **kwargs):
+            if self.changes >= self.moment:
+                raise Killed
+            self.changes += 1
+            return change(*args, **kwargs)
+
+        return deadly
+
+
+@pytest.mark.parametrize("keep", [1, 2])
+@pytest.mark.parametrize("step", [2, 3], ids=["the same step", "a new step"])
+def test_killed_at_any_moment_the_old_or_the_new_one_is_there(tmp_path, monkeypatch, step, keep):
+    """A process that is killed before each change on the disk in turn, while it saves."""
+    before = saved(tmp_path / "begun", 1, 2, keep=keep).directory
+    new, moment, finished = {"epoch": 7}, 0, False
+    while not finished:
+        directory = tmp_path / f"killed-{moment}"
+        shutil.copytree(before, directory)
+        checkpoints = Checkpoints(directory, keep)
+        with monkeypatch.context() as patch:
+            killer = Killer(patch, moment)
+            try:
+                checkpoints.save(step, variables(7), new)
+                finished = True
+            except Killed:
+                assert killer.changes == moment
+        found = variables(0)
+        state = checkpoints.restore_newest(found)
+        assert values(found) == values(variables(state["epoch"]))
+        assert state["epoch"] == 7 if finished else state["epoch"] in (2, 7)
+        # The next process goes on from there, and leaves nothing behind.
+        checkpoints.save(4, variables(8), {"epoch": 8})
+        names = sorted(path.name for path in directory.iterdir())
+        assert all(name.startswith("step-") for name in names)
+        assert len(names) == keep
+        assert names[-1] == "step-000000004"
+        moment += 1
+    assert moment > 10
+
+
+@pytest.mark.parametrize("keep", [1, 2])
+def test_killed_while_bad_ones_are_removed_the_good_ones_stay_whole(tmp_path, monkeypatch, keep):
+    before = saved(tmp_path / "begun", 1, 2, 3, keep=3).directory
+    for moment in range(12):
+        directory = tmp_path / f"killed-{moment}"
+        shutil.copytree(before, directory)
+        checkpoints = Checkpoints(directory, keep)
+        with monkeypatch.context() as patch:
+            Killer(patch, moment)
+            with contextlib.suppress(Killed):
+                checkpoints.remove_from(2)
+        for step in checkpoints.steps():
+            read_state(checkpoints.path(step))  # no half-deleted one has a checkpoint's name
+        assert checkpoints.steps()[0] == 1
+
+
+def test_any_bit_of_the_state_counts(tmp_path):
+    """One bit made epoch 2 into 3 once, and the run skipped an epoch."""
+    path = saved(tmp_path, 2).path(2)
+    data = (path / "state.json").read_bytes()
+    assert read_state(path)["epoch"] == 2
+    for bit in range(8 * len(data)):
+        damaged = bytearray(data)
+        damaged[bit // 8] ^= 1 << bit % 8
+        (path / "state.json").write_bytes(damaged)
+        with pytest.raises(ValueError):  # noqa: PT011 - of any wording
+            read_state(path)
+
+
+def test_a_checkpoint_of_another_step_is_none_of_this_one(tmp_path):
     checkpoints = saved(tmp_path, 1)
+    shutil.copytree(checkpoints.path(1), checkpoints.path(9))
+    with pytest.raises(ValueError, match="that of step 1"):
+        read_state(checkpoints.path(9))
 
-    def killed(*_):
-        raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "replace", killed)  # the last moment before it would appear
-        with pytest.raises(KeyboardInterrupt):
-            checkpoints.save(2, variables(2), {"epoch": 2})
-    assert checkpoints.steps() == [1]
-    assert len(list(tmp_path.iterdir())) == 2  # the unfinished one lies there under its own name
-    saved(tmp_path, 2)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-000000001", "step-000000002"]
+def test_a_state_without_a_checksum_is_read_as_before(tmp_path):
+    path = saved(tmp_path, 1).path(1)
+    content = json.loads((path / "state.json").read_text())
+    del content["checksum"]
+    (path / "state.json").write_text(json.dumps(content, indent=1))
+    assert read_state(path)["epoch"] == 1
+
+
+@pytest.mark.parametrize("name", ["state.json", "variables.index"])
+def test_pipes_are_not_waited_for(tmp_path, name):
+    checkpoints = saved(tmp_path, 1, 2)
+    path = checkpoints.path(2) / name
+    path.unlink()
+    os.mkfifo(path)
+    assert checkpoints.restore_newest(variables(0))["epoch"] == 1
+
+
+def test_a_run_that_is_gone_is_not_made_again(tmp_path):
+    checkpoints = Checkpoints(tmp_path / "run" / "checkpoints")
+    with pytest.raises(FileNotFoundError):
+        checkpoints.save(1, variables(1), {})
+    assert not (tmp_path / "run").exists()
 
 
 def test_bad_ones_can_be_removed(tmp_path):

@@ -1,10 +1,16 @@
 """A run directory begins whole, is gone on with, and refuses what is not its own."""
 
+import errno
+import fcntl
+import os
+import shutil
+
 import pytest
 
 from alexnet_tf.config import files as config_files
-from alexnet_tf.errors import RunError
+from alexnet_tf.errors import JobError, RunError
 from alexnet_tf.runs import directory as run_directory
+from alexnet_tf.runs.lock import locked
 from preprocessing.errors import DatasetError
 from tests import tiny_datasets
 
@@ -93,10 +99,75 @@ def test_no_run_and_no_dataset_are_told(tmp_path):
 
 def test_a_run_can_be_trained_by_one_process_at_a_time(tmp_path):
     with (
-        run_directory.locked(tmp_path),
+        locked(tmp_path),
         pytest.raises(RunError, match="another training"),
-        run_directory.locked(tmp_path),
+        locked(tmp_path),
     ):
         pytest.fail("locked twice")
-    with run_directory.locked(tmp_path):
+    with locked(tmp_path):
         pass
+
+
+def test_pipes_in_a_run_directory_are_not_waited_for(tmp_path, data):
+    os.mkfifo(tmp_path / "lock")
+    with pytest.raises(RunError, match=r"expected \S+lock to be a file"), locked(tmp_path):
+        pytest.fail("locked a pipe")
+    (tmp_path / "lock").unlink()
+    os.mkfifo(tmp_path / "config.yaml")
+    with pytest.raises(RunError, match=r"config\.yaml"):
+        run_directory.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("file/run", "Not a directory"),
+        ("file", "File exists"),
+        ("x" * 300, "File name too long"),
+        ("/proc/run", "No such file or directory"),
+    ],
+)
+def test_a_path_that_can_be_no_run_directory_is_told(tmp_path, data, name, reason):
+    (tmp_path / "file").write_text("mine")
+    told = f"cannot use .* as a run directory: {reason}"
+    with pytest.raises(RunError, match=told), locked(tmp_path / name):
+        pytest.fail("locked what can be no directory")
+    with pytest.raises(RunError, match="cannot use .* as a run directory: "):
+        run_directory.begin(tmp_path / name / "below", config(), data)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_a_full_or_read_only_disk_is_told(tmp_path, data, monkeypatch, number):
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(RunError, match=os.strerror(number)):
+        run_directory.begin(tmp_path / "run", config(), data)
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(RunError, match=rf"cannot lock .*{os.strerror(number)}"), locked(tmp_path):
+        pytest.fail("locked without a lock")
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["removed", "replaced"])
+def test_a_directory_that_did_not_stay_is_noticed(tmp_path, again):
+    run = tmp_path / "run"
+    with locked(run) as lock:
+        lock.check()
+        run.rename(tmp_path / "elsewhere")
+        if again:
+            run.mkdir()
+            (run / "lock").touch()
+        with pytest.raises(JobError, match="removed or replaced during the training"):
+            lock.check()
+
+
+def test_a_damaged_mean_image_is_named_where_it_lies(tmp_path, data):
+    shutil.copytree(data, tmp_path / "data")
+    mean = bytearray((tmp_path / "data" / "mean_image.npy").read_bytes())
+    mean[-1] ^= 1
+    (tmp_path / "data" / "mean_image.npy").write_bytes(mean)
+    with pytest.raises(DatasetError, match=f"{tmp_path / 'data'}/mean_image.npy"):
+        run_directory.begin(tmp_path / "run", config(), tmp_path / "data")
+    assert not (tmp_path / "run").exists()

@@ -14,7 +14,7 @@ import pytest
 
 from alexnet_tf import train
 from alexnet_tf.errors import ConfigError, JobError, RunError
-from alexnet_tf.runs import directory as run_directory
+from alexnet_tf.runs.lock import locked
 from tests.alexnet_tf.training.processes import (
     assert_identical,
     finish,
@@ -163,7 +163,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(arguments, tmp_path, every):
 
 def test_a_run_in_use_is_refused(arguments, tmp_path):
     with (
-        run_directory.locked(tmp_path / "run"),
+        locked(tmp_path / "run"),
         pytest.raises(RunError, match="another training is using it"),
     ):
         train.main(arguments)
