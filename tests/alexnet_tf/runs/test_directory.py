@@ -132,7 +132,7 @@ def test_a_path_that_can_be_no_run_directory_is_told(tmp_path, data, name, reaso
     told = f"cannot use .* as a run directory: {reason}"
     with pytest.raises(RunError, match=told), locked(tmp_path / name):
         pytest.fail("locked what can be no directory")
-    with pytest.raises(RunError, match="cannot use .* as a run directory: "):
+    with pytest.raises(RunError, match=r"cannot use .* as a run directory: "):
         run_directory.begin(tmp_path / name / "below", config(), data)
     assert (tmp_path / "file").read_text() == "mine"
 

@@ -146,7 +146,7 @@ def arguments(tmp_path) -> list[str]:
 @pytest.mark.parametrize("every", ["null", "1"])
 def test_a_loss_that_is_not_finite_stops_the_run(arguments, tmp_path, every):
     # The rate explodes after the first epoch of 7 steps, which ends with a checkpoint.
-    explosion = "schedule.rate=[[0, 0.01], [1, 3.0e38]]"
+    explosion = "schedule.rate=[[0, 0.01], [1, 1.0e6]]"
     with pytest.raises(JobError) as failure:
         train.main([*arguments, explosion, f"training.checkpoint_every_steps={every}"])
     expected = r"\S+ ?\w+ is not finite at step (\d+); last good checkpoint: (\S+)\."
