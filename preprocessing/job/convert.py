@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from preprocessing.dataset.info import DatasetInfo
@@ -63,6 +64,7 @@ def convert(conversion: Conversion, options: PipelineOptions) -> Summary:
     """
     began = time.monotonic()
     run = os.urandom(8).hex()
+    FileSystems.set_options(options)  # Beam's of hdfs:// and s3://, for this process too
     workspace = Workspace(files_for(conversion.output), conversion.output)
     check_output(workspace, conversion.input, conversion.overwrite)
     with locked(workspace):

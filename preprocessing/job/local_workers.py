@@ -11,12 +11,12 @@ from types import FrameType
 import grpc
 
 from preprocessing.errors import JobError
-from preprocessing.job.processes import is_child, start_time
-from preprocessing.job.workspace import JobFolder
+from preprocessing.job.processes import children, start_time
+from preprocessing.job.worker_log import WorkerLog
 
 DRIVER = "PREPROCESSING_DRIVER"  # environment variable: id and start of who started the workers
 WORKER_PACKAGE = "ALEXNET_TF_WORKER"  # environment variable: setup.py leaves out the training part
-PIDS = "workers.pid"  # file of the working folder: a line for each worker
+WORKER = "apache_beam.runners.worker.sdk_worker_main"  # the program that a worker process runs
 
 # glibc gives freed memory back to the system and fetches it again, image by image: 45 page
 # faults each, 3 % of the time. These limits (in bytes) have it keep what one image needs.
@@ -59,7 +59,7 @@ def driver_runs() -> bool:
 
 
 @contextlib.contextmanager
-def watched_workers(folder: JobFolder) -> Iterator[None]:
+def watched_workers(log: WorkerLog) -> Iterator[None]:
     """Ends the job when a local worker process dies, or at Ctrl-C; Beam alone would wait for ever.
 
     Either way the other workers are stopped first, for Beam's own tidying waits for them too.
@@ -78,7 +78,7 @@ def watched_workers(folder: JobFolder) -> Iterator[None]:
 
     def stop(signal_number: int, frame: FrameType | None) -> None:
         stopping.set()
-        for pid in _worker_pids(folder):
+        for pid in children(WORKER):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         raise KeyboardInterrupt
@@ -90,9 +90,10 @@ def watched_workers(folder: JobFolder) -> Iterator[None]:
         yield
     except BaseException as error:
         if died:
+            said = log.last_line()
             raise JobError(
-                f"a worker process died ({died[0]}); was there enough memory? Finished shards are "
-                "kept for the next run"
+                f"a worker process died ({died[0]}{'; it said: ' + said if said else ''}); was "
+                "there enough memory? Finished shards are kept for the next run"
             ) from error
         raise
     finally:
@@ -100,15 +101,3 @@ def watched_workers(folder: JobFolder) -> Iterator[None]:
         threading.excepthook = before
         if in_main:
             signal.signal(signal.SIGINT, handler)
-
-
-def _worker_pids(folder: JobFolder) -> list[int]:
-    """Of the local worker processes that this run has started and that run still.
-
-    The file may be an older run's, whose ids others bear by now; but a child's id is its own.
-    """
-    try:
-        with open(folder.path(PIDS), encoding="ascii") as file:
-            return [int(line) for line in file if line.strip().isdigit() and is_child(int(line))]
-    except FileNotFoundError:
-        return []

@@ -1,9 +1,11 @@
-"""Is a process still the one it was? Process ids are given out again; start times are not."""
+"""Which process is which: ids are given out again, a start time or a parent tells them apart."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+_LINUX = sys.platform.startswith("linux")
 
 
 def start_time(pid: int) -> str | None:
@@ -12,10 +14,28 @@ def start_time(pid: int) -> str | None:
     return status[1] if status else None
 
 
-def is_child(pid: int) -> bool:
-    """Whether a process of this id runs and was started by this one."""
+def children(module: str) -> list[int]:
+    """Ids of the running processes that this one has started as ``python -m module``.
+
+    A child's id is its own until its parent has heard of its end; so it may be sent a signal.
+    """
+    if _LINUX:
+        listed = [_of_proc(int(name)) for name in os.listdir("/proc") if name.isdigit()]
+    else:
+        command = ["ps", "-axo", "pid=,ppid=,command="]
+        text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        listed = [(*map(int, line.split()[:2]), line) for line in text.splitlines()]
+    return [pid for pid, parent, line in listed if parent == os.getpid() and f"-m {module}" in line]
+
+
+def _of_proc(pid: int) -> tuple[int, int, str]:
+    """(id, parent's id, command line); the parent's is 0 if the process has ended."""
     status = _status(pid)
-    return status is not None and status[0] == os.getpid()
+    try:
+        line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
+    except (OSError, ProcessLookupError):
+        status, line = None, b""
+    return pid, status[0] if status else 0, line.decode("utf-8", "replace")
 
 
 def this_system() -> str:
@@ -29,7 +49,7 @@ def this_system() -> str:
 
 def _status(pid: int) -> tuple[int, str] | None:
     """(parent's id, start time)."""
-    if not sys.platform.startswith("linux"):
+    if not _LINUX:
         command = ["ps", "-o", "ppid=,lstart=", "-p", str(pid)]
         found = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
         return (int(found[0]), " ".join(found[1:])) if found else None

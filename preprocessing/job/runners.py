@@ -19,15 +19,14 @@ from apache_beam.runners.runner import PipelineRunner
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
 from preprocessing.errors import DatasetError, JobError
-from preprocessing.job.local_workers import PIDS
-from preprocessing.job.workspace import JobFolder
+from preprocessing.job.local_workers import WORKER
+from preprocessing.job.worker_log import WorkerLog
 
 # Beam's "DirectRunner" may fetch and start another program (Prism); this is the one meant here.
 _LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 _LOCAL_RUNNERS = ("directrunner", "fnapirunner", _LOCAL_RUNNER.lower())
 _DASK_PARTITIONS = ("--dask_npartitions", "--dask_partition_size")
 _ANSWER_SECONDS = 30
-_WORKER = "apache_beam.runners.worker.sdk_worker_main"
 
 
 def beam_options(arguments: Sequence[str], workers: int | None = None) -> PipelineOptions:
@@ -64,7 +63,7 @@ def beam_options(arguments: Sequence[str], workers: int | None = None) -> Pipeli
 
 
 def runner_and_options(
-    options: PipelineOptions, folder: JobFolder
+    options: PipelineOptions, log: WorkerLog
 ) -> tuple[PipelineRunner | None, PipelineOptions]:
     """For beam.Pipeline: the runner, None if Beam finds it by its name, and its options."""
     if not is_local(options):
@@ -73,15 +72,8 @@ def runner_and_options(
     direct = options.view_as(DirectOptions)
     if direct.direct_running_mode != "multi_processing":
         return FnApiRunner(), options
-    # As Beam starts them, but what they print goes to a file: it is much, and none is for the user.
-    log, pids = os.devnull, os.devnull
-    if folder.files.is_local:
-        log, pids = folder.path("workers.log"), folder.path(PIDS)
-        folder.files.delete(pids)
-    command = (
-        f"echo $$ >>{shlex.quote(pids)}; "
-        f"exec {shlex.quote(sys.executable)} -m {_WORKER} >>{shlex.quote(log)} 2>&1"
-    )
+    # As Beam starts them, but what they print is much, and none is for the user.
+    command = f"exec {shlex.quote(sys.executable)} -m {WORKER} >>{shlex.quote(log.path)} 2>&1"
     direct.direct_running_mode = "in_memory"  # the environment says it
     return FnApiRunner(SubprocessSDKEnvironment.from_command_string(command)), options
 

@@ -15,7 +15,7 @@ from preprocessing.errors import DatasetError
 from preprocessing.storage.files import FileEntry
 
 _MOVES_AT_ONCE = 16
-_EXTRAS = {"gs": "gcp", "s3": "aws", "hdfs": "hadoop"}  # scheme -> our extra with what it needs
+EXTRAS = {"gs": "gcp", "s3": "aws", "hdfs": "hadoop"}  # scheme -> our extra with what it needs
 
 
 def check_installed(path: str) -> None:
@@ -24,8 +24,8 @@ def check_installed(path: str) -> None:
         FileSystems.get_filesystem(path)
     except ValueError as error:
         scheme = path.partition("://")[0]
-        if scheme in _EXTRAS:
-            way = f'install what it needs: pip install "alexnet_tf[{_EXTRAS[scheme]}]"'
+        if scheme in EXTRAS:
+            way = f'install what it needs: pip install "alexnet_tf[{EXTRAS[scheme]}]"'
         else:
             way = "known are gs://, s3://, hdfs:// and local paths"
         raise DatasetError(

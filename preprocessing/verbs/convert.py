@@ -10,6 +10,7 @@ from preprocessing.job.plan import parse_shard_counts
 from preprocessing.job.request import Conversion, option_of
 from preprocessing.sources.lister import SOURCES
 from preprocessing.sources.reader import CIFAR_SIDE
+from preprocessing.storage.choose import absolute
 from preprocessing.verbs.option_values import check_path, check_range, check_workers, image_options
 
 _EXAMPLES = """\
@@ -106,8 +107,8 @@ def _conversion(arguments: argparse.Namespace) -> Conversion:
     check_workers(arguments.workers)
     return Conversion(
         source=arguments.source,
-        input=arguments.input,
-        output=arguments.output,
+        input=absolute(arguments.input),
+        output=absolute(arguments.output),
         images=options,
         seed=arguments.seed,
         shards=parse_shard_counts(arguments.shards) if arguments.shards else {},

@@ -3,11 +3,13 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from preprocessing.__main__ import main
 from preprocessing.dataset.info import read_info
+from preprocessing.storage.beam_files import EXTRAS
 from tests.deadlines import SECONDS
 from tests.preprocessing.drawn_images import write_archives, write_class_folders, write_files
 
@@ -123,6 +125,132 @@ def test_sampling_writes_few_lines_to_a_log(tmp_path, capsys):
     few = ("--train-per-class", "1", "--validation-per-class", "1", "--workers", "1")
     assert main(["sample", "--output", str(tmp_path / "out"), *few]) == 0
     assert "\r" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("path", ["", " ", "\t\n"])
+@pytest.mark.parametrize(
+    ("verb", "option"),
+    [
+        ("convert", "--input"),
+        ("convert", "--output"),
+        ("verify", "DIRECTORY"),
+        ("inspect", "DIRECTORY"),
+        ("sample", "--output"),
+        ("benchmark", "--input"),
+    ],
+)
+def test_an_empty_path_is_refused(tmp_path, monkeypatch, capsys, verb, option, path):
+    """As `--output "$UNSET"` gives it; it would mean the working folder."""
+    monkeypatch.chdir(tmp_path)
+    given = {"convert": ["--source", "folder"]}.get(verb, [])
+    for name in ("--input", "--output") if verb == "convert" else (option,):
+        given += [name] if name != "DIRECTORY" else []
+        given += [path if name == option else str(tmp_path)]
+    assert exit_code(main, [verb, *given]) == 2
+    error = capsys.readouterr().err
+    assert f"expected a path as {option}, received {path!r}" in error
+    assert error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("verb", ["verify", "sample", "benchmark"])
+@pytest.mark.parametrize("workers", ["-1", "0", "10001"])
+def test_a_number_of_workers_that_cannot_be(tmp_path, capsys, verb, workers):
+    place = {"verify": [], "sample": ["--output"], "benchmark": ["--input"]}[verb]
+    assert exit_code(main, [verb, *place, str(tmp_path), "--workers", workers]) == 2
+    error = capsys.readouterr().err
+    assert f"expected --workers from 1 to 10000, received {workers}" in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("scheme", ["gs", "s3", "hdfs", "ftp"])
+@pytest.mark.parametrize("call", ["input", "output", "verify", "inspect"])
+def test_a_filesystem_that_is_not_installed(tmp_path, capsys, monkeypatch, scheme, call):
+    """Beam has not what the scheme needs, or has never heard of it."""
+
+    def unknown(path):
+        raise ValueError("Unable to get filesystem")
+
+    monkeypatch.setattr("preprocessing.storage.beam_files.FileSystems.get_filesystem", unknown)
+    write_class_folders(tmp_path / "in")
+    path = f"{scheme}://bucket/folder"
+    places = {"--input": tmp_path / "in", "--output": tmp_path / "out", f"--{call}": path}
+    if call in ("input", "output"):
+        arguments = [
+            str(part) for option in ("--input", "--output") for part in (option, places[option])
+        ]
+        code = convert("--source", "folder", *arguments)
+    else:
+        code = main([call, path])
+    assert code == 2
+    error = capsys.readouterr().err
+    extra = {"gs": "gcp", "s3": "aws", "hdfs": "hadoop"}.get(scheme)
+    way = f'pip install "alexnet_tf[{extra}]"' if extra else "known are gs://, s3://, hdfs://"
+    assert path in error
+    assert way in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_extras_that_errors_name_exist():
+    text = (Path(__file__).parents[2] / "setup.py").read_text()
+    for scheme, extra in EXTRAS.items():
+        assert f'"{extra}": ["apache-beam[{extra}]' in text, scheme
+
+
+def test_workers_get_absolute_paths(tmp_path, monkeypatch):
+    """They may run in another folder than the command."""
+    write_class_folders(tmp_path / "in")
+    monkeypatch.chdir(tmp_path)
+    asked = []
+    monkeypatch.setattr(
+        "preprocessing.job.convert.convert", lambda conversion, options: asked.append(conversion)
+    )
+    with pytest.raises(AttributeError):  # there is no summary
+        convert("--source", "folder", "--input", "in", "--output", "sub/../out")
+    assert (asked[0].input, asked[0].output) == (str(tmp_path / "in"), str(tmp_path / "out"))
+    with pytest.raises(AttributeError):
+        convert("--source", "folder", "--input", "blob://a/b", "--output", "blob://a/c")
+    assert (asked[1].input, asked[1].output) == ("blob://a/b", "blob://a/c")
+
+
+# Ctrl-C, as the terminal sends it, when a certain module is about to be imported.
+INTERRUPTED_IMPORT = """
+import importlib.abc, os, runpy, signal, sys
+module = sys.argv.pop(1)
+class Interrupting(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == module:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupting())
+runpy.run_module("preprocessing", run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("verb", "module"),
+    [
+        ("verify", "preprocessing.verbs.convert"),
+        ("verify", "numpy"),
+        ("verify", "PIL.Image"),
+        ("inspect", "preprocessing.inspection.describe"),
+        ("convert", "apache_beam"),
+        ("convert", "grpc._cython"),
+        ("sample", "scipy.io"),
+    ],
+)
+def test_an_interruption_while_a_verb_imports(tmp_path, verb, module):
+    given = {
+        "convert": ["--source", "folder", "--input", "in", "--output", "out"],
+        "sample": ["--output", "out"],
+    }.get(verb, ["out"])
+    command = [sys.executable, "-c", INTERRUPTED_IMPORT, module, verb, *given]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 130, done.stderr
+    assert done.stderr == "interrupted\n"
 
 
 def test_help_names_every_option(capsys):

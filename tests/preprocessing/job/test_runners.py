@@ -48,6 +48,11 @@ def run(source, output, *more):
     return result.stdout
 
 
+def children_of(pid):
+    """Ids of the worker processes of a conversion."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 def results(output):
     """Of the shards that are finished."""
     return list(output.glob(".conversion/*/results/*.json"))
@@ -253,8 +258,7 @@ def test_a_worker_that_dies_ends_the_job_with_one_line(source, expected, tmp_pat
         command(source, output, "--workers", "2"), cwd=ROOT, stderr=subprocess.PIPE, text=True
     )
     wait_until(lambda: results(output), job, LIMIT)
-    (pids,) = output.glob(".conversion/*/workers.pid")
-    os.kill(int(pids.read_text().split()[0]), signal.SIGKILL)
+    os.kill(children_of(job.pid)[0], signal.SIGKILL)
     error = job.communicate(timeout=LIMIT)[1]
     assert job.returncode == 1
     assert "a worker process died" in error.splitlines()[-1]

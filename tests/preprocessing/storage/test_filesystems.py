@@ -1,17 +1,8 @@
 """Input and output on a filesystem of Beam's, which stands in for gs://, s3:// and hdfs://."""
 
 import io
-import posixpath
-import time
 
 import pytest
-from apache_beam.io.filesystem import (
-    BeamIOError,
-    CompressedFile,
-    CompressionTypes,
-    FileMetadata,
-    FileSystem,
-)
 
 from preprocessing.__main__ import main
 from preprocessing.errors import DatasetError
@@ -20,89 +11,7 @@ from preprocessing.sources.listing import Container, ImageRef
 from preprocessing.sources.reader import ImageReader
 from preprocessing.storage.beam_files import BeamFiles
 from tests.preprocessing.drawn_images import write_archives, write_class_folders, write_extracted
-
-BLOBS: dict[str, tuple[bytes, float]] = {}  # path -> bytes, time of change
-
-
-class _Written(io.BytesIO):
-    """Like an object store: the object is there, whole, once the file is closed."""
-
-    def __init__(self, path):
-        super().__init__()
-        self.path = path
-
-    def close(self):
-        if not self.closed:
-            BLOBS[self.path] = (self.getvalue(), time.time())
-        super().close()
-
-
-class BlobFileSystem(FileSystem):
-    """An object store in memory: names with slashes, no folders, no renaming onto a name."""
-
-    @classmethod
-    def scheme(cls):
-        return "blob"
-
-    def join(self, basepath, *paths):
-        return posixpath.join(basepath, *paths)
-
-    def split(self, path):
-        return posixpath.split(path)
-
-    def mkdirs(self, path):
-        pass
-
-    def has_dirs(self):
-        return False
-
-    def _list(self, prefix):
-        for path, (data, changed) in list(BLOBS.items()):
-            if path.startswith(prefix):
-                yield FileMetadata(path, len(data), changed)
-
-    def create(self, path, mime_type="", compression_type=CompressionTypes.AUTO):
-        return _Written(path)
-
-    def open(self, path, mime_type="", compression_type=CompressionTypes.AUTO):
-        if path not in BLOBS:
-            raise BeamIOError(f"no {path}")
-        file = io.BytesIO(BLOBS[path][0])
-        if compression_type == CompressionTypes.AUTO and path.endswith(".gz"):
-            return CompressedFile(file, CompressionTypes.GZIP)
-        return file
-
-    def copy(self, source_file_names, destination_file_names):
-        raise NotImplementedError
-
-    def rename(self, source_file_names, destination_file_names):
-        for source, target in zip(source_file_names, destination_file_names, strict=True):
-            if target in BLOBS:
-                raise BeamIOError(f"{target} exists")
-            BLOBS[target] = BLOBS.pop(source)
-
-    def exists(self, path):
-        return path in BLOBS
-
-    def size(self, path):
-        return len(BLOBS[path][0])
-
-    def last_updated(self, path):
-        return BLOBS[path][1]
-
-    def checksum(self, path):
-        raise NotImplementedError
-
-    def metadata(self, path):
-        return FileMetadata(path, self.size(path), self.last_updated(path))
-
-    def delete(self, paths):
-        for path in paths:
-            found = [
-                name for name in BLOBS if name == path or name.startswith(path.rstrip("/") + "/")
-            ]
-            for name in found:
-                del BLOBS[name]
+from tests.preprocessing.object_store import BLOBS, stored, upload
 
 
 @pytest.fixture(autouse=True)
@@ -110,24 +19,10 @@ def _empty_store():
     BLOBS.clear()
 
 
-def upload(folder, to):
-    for path in folder.rglob("*"):
-        if path.is_file():
-            BLOBS[f"{to}/{path.relative_to(folder)}"] = (path.read_bytes(), 1.0)
-
-
 def convert(source, given, output, *more):
     arguments = ["convert", "--source", source, "--input", str(given), "--output", str(output)]
     options = ["--image-size", "16", "--direct_running_mode", "in_memory"]
     return main([*arguments, *options, *more])
-
-
-def stored(prefix):
-    return {
-        path.removeprefix(prefix + "/"): data
-        for path, (data, _) in BLOBS.items()
-        if path.startswith(prefix + "/")
-    }
 
 
 class _Ranges(io.RawIOBase):
