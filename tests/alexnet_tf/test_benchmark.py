@@ -150,7 +150,9 @@ def test_train_by_size_measures_each_width_and_batch_once(run, tmp_path, monkeyp
     monkeypatch.setattr(growth, "WIDTHS", (0.05, 0.1))
     monkeypatch.setattr(growth, "BATCHES", (2,))
     config = tmp_path / "c.yaml"
-    config.write_text("network: {input_size: 64}\ntraining: {global_batch_size: 2}")
+    config.write_text(
+        "network: {variant: no-norm, input_size: 64}\ntraining: {global_batch_size: 2}"
+    )
     figures = run("train", "--scaling", "--config", config)
     assert list(figures) == ["width 0.05, batch 2", "width 0.1, batch 2"]
     assert min(figures.values()) > 0

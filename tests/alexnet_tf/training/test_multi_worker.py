@@ -33,6 +33,7 @@ class Cluster:
             "strategy.name=multi-worker",
             f"strategy.placement={placement}",
             "training.checkpoint_every_steps=3",
+            "monitoring.every_epochs=3",
         ]
 
     def start(self, name: str, *changes: tuple[str, ...]) -> list[subprocess.Popen]:

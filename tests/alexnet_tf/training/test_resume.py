@@ -29,6 +29,7 @@ STEPS = 66  # 6 epochs of 11 batches, the last of 4 images
 SETTINGS = (
     "training.epochs=6",
     "training.checkpoint_every_steps=4",
+    "monitoring.every_epochs=3",  # it takes as long as the training
     "schedule.name=plateau",
     "schedule.patience=1",
     "schedule.factor=0.5",
