@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 
 from alexnet_tf.errors import ConfigError, JobError, UserError
+from preprocessing.dataset.printable import printable
 
 READER_GONE = 128 + 13  # as of a program that SIGPIPE ends
 # Of a path that cannot be written because of what it is, not of what happened meanwhile.
@@ -49,13 +50,6 @@ def run(main: Callable[[Sequence[str] | None], int | None]) -> None:
         if not _reader_is_gone():
             raise
         sys.exit(READER_GONE)
-
-
-def printable(text: str) -> str:
-    """One line that moves no cursor: control characters, line ends, halves of characters as \\x…"""
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
-    )
 
 
 @contextlib.contextmanager

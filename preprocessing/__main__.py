@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from preprocessing.dataset.printable import printable
 from preprocessing.errors import DatasetError, JobError, UserError
 
 VERBS = ("convert", "verify", "inspect", "sample", "benchmark")
@@ -26,6 +27,9 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one verb and returns the exit code."""
     verb = ""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # whatever the terminal cannot show
+            stream.reconfigure(errors="backslashreplace")
     try:  # the verbs' imports take a second: an interruption may come then
         arguments, rest = _parser().parse_known_args(argv)
         verb = f" {arguments.verb}"
@@ -38,12 +42,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except UserError as error:
-        print(f"preprocessing{verb}: {error}", file=sys.stderr)
+        print(f"preprocessing{verb}: {printable(str(error))}", file=sys.stderr)
         return 2
     except (JobError, OSError) as error:
         if isinstance(error, BrokenPipeError) and _nobody_reads():
             return 128 + signal.SIGPIPE  # as programs end that know nothing of it
-        print(f"preprocessing{verb}: {error}", file=sys.stderr)
+        print(f"preprocessing{verb}: {printable(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -16,6 +16,8 @@ from preprocessing.dataset.parts import (
     ColorStatistics,
     Shard,
     StoredFile,
+    class_counts_from_json,
+    classes_from_json,
     color_from_json,
     files_from_json,
     shards_from_json,
@@ -60,6 +62,7 @@ class DatasetInfo:
         classes: by label.
         splits: the shards of each split, in order.
         color: color statistics of the training split.
+        class_counts: number of examples of each label, by split; not in format version 1.
         rejects: number of images that could not be converted, by reason.
         tool_versions: of the libraries that determine the bytes.
         options: further options of the conversion that determine the bytes.
@@ -79,6 +82,7 @@ class DatasetInfo:
     tool_versions: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, StoredFile] = field(default_factory=dict)
+    class_counts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
 
     def num_examples(self, split: str) -> int:
@@ -115,7 +119,7 @@ def serialize_info(info: DatasetInfo) -> bytes:
     """dataset_info.json's bytes."""
     content = dataclasses.asdict(info)
     if info.format_version == 1:
-        del content["files"]
+        del content["files"], content["class_counts"]
     else:
         content["checksum"] = _content_checksum(content)
     return (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()
@@ -156,14 +160,14 @@ def _info_from_json(content: dict[str, Any]) -> DatasetInfo:
     for name, kind in _KINDS.items():
         if not isinstance(content[name], kind):
             raise ValueError(f"expected {name} of another kind, received {content[name]!r}")
-    values["classes"] = tuple(
-        ClassName(str(name["synset"]), str(name["text"])) for name in content["classes"]
-    )
+    values["classes"] = classes_from_json(content["classes"])
     values["splits"] = shards_from_json(content["splits"])
     values["color"] = color_from_json(content["color"])
     if content["format_version"] > 1:
         values["files"] = files_from_json(content["files"])
-    elif {"files", "checksum"} & set(content):
+        counts = class_counts_from_json(content["class_counts"], len(content["classes"]))
+        values["class_counts"] = counts
+    elif {"files", "class_counts", "checksum"} & set(content):
         raise ValueError("expected neither files nor a checksum in format version 1")
     info = DatasetInfo(**values)
     if info.encoding not in ENCODINGS:

@@ -59,6 +59,14 @@ class ColorStatistics:
     eigenvectors: tuple[tuple[float, float, float], ...]
 
 
+def classes_from_json(classes: list[dict[str, Any]]) -> tuple[ClassName, ...]:
+    """The classes by label. KeyError, ValueError or TypeError if one is ill-formed."""
+    result = tuple(ClassName(str(name["synset"]), str(name["text"])) for name in classes)
+    for name in result:
+        f"{name.synset}{name.text}".encode()  # halves of characters could be written nowhere
+    return result
+
+
 def shards_from_json(splits: dict[str, list[dict[str, Any]]]) -> dict[str, tuple[Shard, ...]]:
     """The shards of each split. ValueError or TypeError if one is ill-formed or train is missing.
 
@@ -87,6 +95,18 @@ def files_from_json(files: dict[str, dict[str, Any]]) -> dict[str, StoredFile]:
     for name, file in result.items():
         _check_stored(name, file)
     return result
+
+
+def class_counts_from_json(
+    counts: dict[str, list[int]], classes: int
+) -> dict[str, tuple[int, ...]]:
+    """Examples of each label, by split. ValueError or TypeError if it is ill-formed."""
+    for split, numbers in counts.items():
+        if split not in SPLITS or any(type(n) is not int or n < 0 for n in numbers):
+            raise ValueError(f"expected counts of the classes of {split!r}, received others")
+        if len(numbers) != classes:
+            raise ValueError(f"expected counts of {classes} classes, received {len(numbers)}")
+    return {split: tuple(numbers) for split, numbers in counts.items()}
 
 
 def _check_stored(name: str, stored: Shard | StoredFile, examples: int = 0) -> None:

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from preprocessing.dataset.printable import printable
+from preprocessing.inspection.fonts import font_of
+
 TILE = 128  # pixels; side of an image on the sheet
 _GAP = 8
 _TEXT_SIZE = 12
@@ -36,7 +39,6 @@ def draw_contact_sheet(
         )
     columns = columns or math.ceil(math.sqrt(len(images)))
     rows = math.ceil(len(images) / columns)
-    font = ImageFont.load_default(_TEXT_SIZE)
     width, height = TILE + _GAP, TILE + _TEXT_SIZE + 2 * _GAP
     sheet = Image.new("RGB", (columns * width + _GAP, rows * height + _GAP), _PAPER)
     pen = ImageDraw.Draw(sheet)
@@ -44,6 +46,7 @@ def draw_contact_sheet(
         x, y = _GAP + index % columns * width, _GAP + index // columns * height
         tile = Image.fromarray(image).resize((TILE, TILE), _filter(image.shape[0]))
         sheet.paste(tile, (x, y))
+        font = font_of(name, _TEXT_SIZE)
         pen.text((x, y + TILE + 2), _fitting(name, font), _INK, font)
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG")
@@ -56,7 +59,8 @@ def _filter(size: int) -> Image.Resampling:
 
 
 def _fitting(name: str, font: ImageFont.FreeTypeFont) -> str:
-    name = " ".join(name.split())[:TILE]  # one line, and not thousands of characters to measure
+    # One line, and not thousands of characters to measure.
+    name = printable(" ".join(name.split()))[:TILE]
     shown = name
     while shown and font.getlength(shown) > TILE:
         name = name[:-1]

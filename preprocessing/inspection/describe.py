@@ -8,20 +8,22 @@ import PIL.Image
 
 from preprocessing.dataset.example import Record, decode_example
 from preprocessing.dataset.info import DatasetInfo
+from preprocessing.dataset.printable import printable
 from preprocessing.dataset.tfrecord import RecordError, read_records
 from preprocessing.errors import DatasetError
+from preprocessing.inspection.verify import check_record
 from preprocessing.storage.files import Files
 
-_MOST_CLASSES = 12
+_MOST_CLASSES = 30
 
 
 def describe(info: DatasetInfo) -> str:
-    """A readable summary, several lines."""
+    """A readable summary, several lines; names from the input are escaped."""
     quality = f", quality {info.jpeg_quality}" if info.encoding == "jpeg" else ""
     side = info.image_size
     lines = [
         f"source        {info.source}, seed {info.seed}, format version {info.format_version}",
-        f"images      {side} x {side}, {info.encoding}{quality}, shrunk by {info.resize_filter}",
+        f"images        {side} x {side}, {info.encoding}{quality}, resized by {info.resize_filter}",
     ]
     for split, shards in info.splits.items():
         size = sum(shard.bytes for shard in shards)
@@ -40,7 +42,7 @@ def describe(info: DatasetInfo) -> str:
         f"options       {options}",
         f"fingerprint   {info.fingerprint}",
     ]
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def _color(info: DatasetInfo) -> list[str]:
@@ -57,13 +59,27 @@ def _color(info: DatasetInfo) -> list[str]:
 
 
 def _classes(info: DatasetInfo) -> list[str]:
-    names = info.classes
+    """A line for each of the first classes, with its images; then where most and fewest are."""
+    names = [
+        name.synset if name.text == name.synset else f"{name.synset}  {name.text}"
+        for name in info.classes
+    ]
     lines = [f"classes       {len(names)}"]
-    for label, name in enumerate(names[:_MOST_CLASSES]):
-        text = "" if name.text == name.synset else f"  {name.text}"
-        lines.append(f"  {label:>5}  {name.synset}{text}")
+    shown = names[:_MOST_CLASSES]
+    width = max(map(len, shown), default=0) if info.class_counts else 0
+    for label, name in enumerate(shown):
+        counts = ", ".join(
+            f"{split} {numbers[label]:,}" for split, numbers in info.class_counts.items()
+        )
+        lines.append(f"  {label:>5}  {name:<{width}}  {counts}".rstrip())
     if len(names) > _MOST_CLASSES:
         lines.append(f"  ... and {len(names) - _MOST_CLASSES:,} more")
+    for split, numbers in info.class_counts.items():
+        fewest, most = (pick(range(len(numbers)), key=numbers.__getitem__) for pick in (min, max))
+        lines.append(
+            f"{split:<13} {numbers[fewest]:,} ({names[fewest]}) to {numbers[most]:,} "
+            f"({names[most]}) images a class"
+        )
     return lines
 
 
@@ -80,12 +96,15 @@ def first_images(
     images, names = [], []
     try:
         for record in _records(directory, info, files):
+            check_record(record, info, labelled=True)
             images.append(_pixels(record, info.image_size))
             names.append(record.text)
             if len(images) == count:
                 break
     except (RecordError, ValueError, OSError) as error:
         raise DatasetError(f"cannot read the images of {directory}: {error}") from error
+    if not images:
+        raise DatasetError(f"expected images in the split train of {directory}, found none")
     return images, names
 
 
@@ -96,7 +115,8 @@ def _records(directory: str, info: DatasetInfo, files: Files) -> Iterator[Record
 
 
 def _pixels(record: Record, size: int) -> np.ndarray:
+    """uint8 [size, size, 3] of a checked record."""
     if record.format == "raw":
         return np.frombuffer(record.encoded, np.uint8).reshape(size, size, 3)
     with PIL.Image.open(io.BytesIO(record.encoded), formats=["JPEG"]) as image:
-        return np.asarray(image.convert("RGB"))
+        return np.asarray(image)

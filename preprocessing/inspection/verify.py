@@ -169,5 +169,7 @@ def _check_jpeg(data: bytes, side: int) -> None:
                     f"expected RGB {side} x {side}, received {image.mode} {image.size}"
                 )
             image.load()
-    except (OSError, SyntaxError) as error:
+    except ValueError:
+        raise
+    except Exception as error:  # Pillow's plugins raise nearly everything on damaged bytes
         raise ValueError(f"the JPEG does not decode: {error}") from error

@@ -43,7 +43,7 @@ class Summary:
         rejects = ", ".join(f"{reason} {count}" for reason, count in self.info.rejects.items())
         lines.append(f"rejects: {rejects or 'none'}")
         if self.ignored_files:
-            lines.append(f"ignored: {self.ignored_files:,} files outside of class folders")
+            lines.append(f"ignored: {self.ignored_files:,} files that are not meant as images")
         counters = ", ".join(f"{name} {value:,}" for name, value in sorted(self.counters.items()))
         lines.append(f"this run: {counters}")
         rate = self.counters.get("images", 0) / max(self.seconds - self.listing_seconds, 1e-9)
@@ -96,6 +96,7 @@ def _list_and_plan(conversion: Conversion, workspace: Workspace) -> tuple[Listin
             conversion.input,
             conversion.seed,
             conversion.validation_fraction,
+            conversion.follow_links,
             workspace.files,
             workspace.folder,
             ListingProgress(),

@@ -77,9 +77,11 @@ def assemble(
     """
     statistics = PixelStatistics(conversion.images.size)
     splits: dict[str, list[Shard]] = {}
+    labels: dict[str, Counter[int]] = {}
     rejects = [*rejects, *(entry for result in results.values() for entry in result.rejects)]
     for task, result in results.items():
         splits.setdefault(task.split, []).append(result.shard)
+        labels.setdefault(task.split, Counter()).update(result.labels)
         if result.statistics:
             with folder.files.open(folder.statistics(task.name)) as file:
                 statistics.merge(PixelStatistics.from_bytes(file.read()))
@@ -99,6 +101,10 @@ def assemble(
         seed=conversion.seed,
         classes=tuple(classes),
         splits={split: tuple(shards) for split, shards in splits.items()},
+        class_counts={
+            split: tuple(counts[label] for label in range(len(classes)))
+            for split, counts in labels.items()
+        },
         color=statistics.color(),
         rejects=dict(sorted(Counter(entry.reason for entry in rejects).items())),
         tool_versions=tool_versions(),

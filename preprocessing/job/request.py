@@ -31,6 +31,7 @@ class Conversion:
         seed: of the order of the images, and of the held-out part.
         shards: number of shards by split, where it is not the default.
         validation_fraction: of each class's images, held out where a folder has no validation.
+        follow_links: list folders of the input that are links too.
         max_rejects: fraction of all images; more rejects fail the job.
         overwrite: replace the dataset, or the other unfinished conversion, that output holds.
     """
@@ -42,6 +43,7 @@ class Conversion:
     seed: int = 0
     shards: Mapping[str, int] = field(default_factory=dict)
     validation_fraction: float = 0.1
+    follow_links: bool = False
     max_rejects: float = 0.001
     overwrite: bool = False
 

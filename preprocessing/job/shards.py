@@ -7,7 +7,8 @@ finds them all intact need not make the shard again.
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -33,6 +34,7 @@ class ShardResult:
     Attributes:
         shard: as it goes into dataset_info.json.
         source_bytes: that were read.
+        labels: number of its records of each label.
         rejects: images that could not be converted.
         statistics: SHA-256 of the saved color statistics; empty for splits without.
         run: names the run of the job that made it; another one keeps it.
@@ -40,6 +42,7 @@ class ShardResult:
 
     shard: Shard
     source_bytes: int
+    labels: Mapping[int, int]
     rejects: tuple[RejectEntry, ...]
     statistics: str
     run: str
@@ -115,6 +118,7 @@ class _ShardWriter:
         self._reader = reader
         self._digest = hashlib.sha256()
         self._examples = self._bytes = self._source_bytes = 0
+        self._labels: Counter[int] = Counter()
         self._rejects: list[RejectEntry] = []
 
     def add(self, ref: ImageRef) -> None:
@@ -146,12 +150,15 @@ class _ShardWriter:
         self._digest.update(framed)
         self._bytes += len(framed)
         self._examples += 1
+        self._labels[ref.label] += 1
         if self._statistics is not None:
             self._statistics.add(pixels)
 
     def result(self, statistics: str, run: str) -> ShardResult:
         shard = Shard(self._task.name, self._examples, self._bytes, self._digest.hexdigest())
-        return ShardResult(shard, self._source_bytes, tuple(self._rejects), statistics, run)
+        labels = dict(sorted(self._labels.items()))
+        rejects = tuple(self._rejects)
+        return ShardResult(shard, self._source_bytes, labels, rejects, statistics, run)
 
 
 def read_result(folder: JobFolder, name: str) -> ShardResult | None:
@@ -166,11 +173,12 @@ def read_result(folder: JobFolder, name: str) -> ShardResult | None:
         return ShardResult(
             shard=Shard(**content["shard"]),
             source_bytes=content["source_bytes"],
+            labels={int(label): count for label, count in content["labels"].items()},
             rejects=tuple(RejectEntry(**entry) for entry in content["rejects"]),
             statistics=content["statistics"],
             run=content["run"],
         )
-    except (ValueError, KeyError, TypeError):  # damaged: the shard is made again
+    except (ValueError, KeyError, TypeError, AttributeError):  # damaged: the shard is made again
         return None
 
 

@@ -7,41 +7,38 @@ import numpy as np
 from preprocessing.dataset.example import UNLABELLED
 from preprocessing.dataset.info import ClassName
 from preprocessing.errors import DatasetError
+from preprocessing.sources.layout import LAYOUTS, split_folders
 from preprocessing.sources.lister import Lister, Report
 from preprocessing.sources.listing import ImageList, Listing, seeded_hashes
 from preprocessing.storage.files import Files
 
 
 def list_folder(
-    files: Files, folder: str, report: Report, seed: int, validation_fraction: float
+    files: Files,
+    folder: str,
+    report: Report,
+    seed: int,
+    validation_fraction: float,
+    follow_links: bool = False,
 ) -> Listing:
-    """INPUT/{train,val|validation,test}/<class>/* or INPUT/<class>/*.
+    """INPUT/{train,val,test}/<class>/* or INPUT/<class>/*; other names of splits in layout.py.
 
     Without a validation folder, a seeded part of each class's training images is held out. Files
     directly in test/ are unlabelled.
 
+    Args:
+        follow_links: take class folders that are links too; they lead out of the input.
+
     Raises:
-        DatasetError: no class folders, an empty one, or validation classes that training lacks.
+        DatasetError: no class folders, an empty one, validation classes that training lacks, or
+            folders that are meant otherwise.
     """
-    lister = Lister(files, folder, report)
-    train = files.join(folder, "train")
-    parts = {"train": folder}
-    # A folder train/ that holds images, not folders, is a class: of railway images.
-    if any(files.is_folder(files.join(train, name)) for name in files.names(train)):
-        names = {"train": ("train",), "validation": ("val", "validation"), "test": ("test",)}
-        parts = {
-            split: files.join(folder, name)
-            for split, candidates in names.items()
-            for name in candidates
-            if files.is_folder(files.join(folder, name))
-        }
-        if all(files.is_folder(files.join(folder, name)) for name in names["validation"]):
-            raise DatasetError(f"expected val/ or validation/ in {folder!r}, found both")
+    lister = Lister(files, folder, report, follow_links)
+    parts = split_folders(files, folder)
     classes = lister.class_folders(parts["train"])
     if not classes:
         raise DatasetError(
-            f"expected a folder for each class in {parts['train']!r}, found none; the layouts are "
-            "INPUT/CLASS/IMAGE and INPUT/train/CLASS/IMAGE with INPUT/val/CLASS/IMAGE"
+            f"expected a folder for each class in {parts['train']!r}, found none; {LAYOUTS}"
         )
     lister.listing.classes = tuple(ClassName(name, name) for name in classes)
     labels = {name: label for label, name in enumerate(classes)}
@@ -79,7 +76,8 @@ def _hold_out(listing: Listing, seed: int, fraction: float) -> None:
         if count >= len(members):
             raise DatasetError(
                 f"expected at least {count + 1} images of class {name.synset!r} to hold out "
-                f"{count} for validation, found {len(members)}"
+                f"{count} for validation, found {len(members)}; add images, or hold none out with "
+                "--validation-fraction 0"
             )
         held_out[members[np.argsort(hashes[members], kind="stable")[:count]]] = True
     listing.splits["train"] = images.selected(np.flatnonzero(~held_out))

@@ -23,13 +23,18 @@ TEST_ARCHIVES = ("ILSVRC2012_img_test.tar", "ILSVRC2012_img_test_v10102019.tar")
 _VALIDATION_NAME = re.compile(r"ILSVRC2012_val_(\d{8})\.JPEG", re.ASCII)
 
 
-def list_ilsvrc2012(files: Files, folder: str, report: Report) -> Listing:
+def list_ilsvrc2012(
+    files: Files, folder: str, report: Report, follow_links: bool = False
+) -> Listing:
     """The official archives as they are, or the extracted layout; each split may be either.
+
+    Args:
+        follow_links: take folders that are links too; they lead out of the input.
 
     Raises:
         DatasetError: something is missing, damaged, or does not fit the development kit.
     """
-    lister = Lister(files, folder, report)
+    lister = Lister(files, folder, report, follow_links)
     train = _archive_or_folder(files, folder, (TRAIN_ARCHIVE,), "train")
     validation = _archive_or_folder(files, folder, (VALIDATION_ARCHIVE,), "val")
     kit = find_devkit(files, folder)

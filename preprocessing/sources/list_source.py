@@ -15,6 +15,7 @@ def list_source(
     path: str,
     seed: int,
     validation_fraction: float,
+    follow_links: bool,
     scratch_files: Files,
     scratch: str,
     report: Report,
@@ -25,6 +26,7 @@ def list_source(
         source: "ilsvrc2012", "folder" or "cifar10".
         path: where it lies.
         seed, validation_fraction: of the part that is held out where a folder has no validation.
+        follow_links: list folders that are links too; they lead out of the input.
         scratch_files, scratch: a folder for what has to be unpacked.
         report: called with the number of images listed so far.
 
@@ -38,5 +40,5 @@ def list_source(
     if not files.is_folder(folder):
         raise DatasetError(f"expected a folder as --input, found none at {folder!r}")
     if source == "ilsvrc2012":
-        return list_ilsvrc2012(files, folder, report)
-    return list_folder(files, folder, report, seed, validation_fraction)
+        return list_ilsvrc2012(files, folder, report, follow_links)
+    return list_folder(files, folder, report, seed, validation_fraction, follow_links)

@@ -4,15 +4,22 @@ Nothing is extracted or decoded. The sources are ilsvrc2012.py and class_folders
 """
 
 import hashlib
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable
 from typing import BinaryIO
 
 from preprocessing.errors import DatasetError
+from preprocessing.sources.layout import is_no_image, subfolders
 from preprocessing.sources.listing import ImageRef, Listing, RejectEntry
-from preprocessing.storage.files import Files
+from preprocessing.storage.files import LEADS_NOWHERE, SPECIAL_FILE, Files
 from preprocessing.storage.tar import list_tar
 
 SOURCES = ("ilsvrc2012", "folder", "cifar10")
+
+_NO_FILES = {  # reasons for the sizes of what is no file
+    LEADS_NOWHERE: ("link", "it leads nowhere, or to a folder"),
+    SPECIAL_FILE: ("special-file", "a pipe, socket or device"),
+}
 
 Report = Callable[[int], None]  # called with the number of images listed so far
 
@@ -20,8 +27,14 @@ Report = Callable[[int], None]  # called with the number of images listed so far
 class Lister:
     """Collects a Listing."""
 
-    def __init__(self, files: Files, folder: str, report: Report):
+    def __init__(self, files: Files, folder: str, report: Report, follow_links: bool = False):
+        """Args:
+        files, folder: the input.
+        report: called with the number of images listed so far.
+        follow_links: list folders that are links too; they lead out of the input.
+        """
         self.files = files
+        self.follow_links = follow_links
         self.folder = folder
         self.report = report
         self.listing = Listing()
@@ -69,24 +82,59 @@ class Lister:
 
     def add_folder(self, split: str, path: str, label_of: Callable[[str], int]) -> None:
         """Adds the images below a folder; what it holds is identified by a digest."""
+        self._check_links([path])
         container = self.listing.add_container("folder", path)
         digest, count = hashlib.sha256(), 0
         for entry in self.files.walk(path):
+            if is_no_image(entry.name):
+                self.listing.ignored += 1
+                continue
             digest.update(repr(entry).encode("utf-8", "surrogateescape"))
             count += 1
             if entry.size < 0:
-                self.reject(split, entry.name, path, "link", "it leads nowhere")
+                self.reject(split, entry.name, path, *_NO_FILES[entry.size])
             else:
                 label = label_of(entry.name)
                 self.add(split, ImageRef(container, entry.name, -1, entry.size, label))
         if not count:
-            raise DatasetError(f"expected images in {path!r}, found an empty folder")
+            raise DatasetError(f"expected images in {path!r}, found none")
         relative = path[len(self.folder) :].lstrip("/")
         self.listing.identity[f"folder {relative}"] = f"{count} files, {digest.hexdigest()[:16]}"
 
     def class_folders(self, path: str) -> list[str]:
-        """Sorted names of the folders in a folder; other files in it are counted as ignored."""
+        """Sorted names of the folders in a folder; other files in it are counted as ignored.
+
+        Raises:
+            DatasetError: one is a link, or has a name that is no text.
+        """
         names = [name for name in self.files.names(path) if not name.startswith(".")]
-        folders = [name for name in names if self.files.is_folder(self.files.join(path, name))]
+        folders = subfolders(self.files, path)
         self.listing.ignored += len(names) - len(folders)
+        self._check_links([path, *(self.files.join(path, name) for name in folders)])
+        for name in folders:
+            if not _is_text(name):  # it could not be written to dataset_info.json
+                raise DatasetError(
+                    f"expected names in UTF-8 in {path!r}, found {name!r}: rename it"
+                )
         return folders
+
+    def _check_links(self, paths: Iterable[str]) -> None:
+        """Raises DatasetError if one leads out of the input, unless that is wanted."""
+        if self.follow_links or not self.files.is_local:
+            return
+        links = [path for path in paths if path != self.folder and os.path.islink(path)]
+        if links:
+            more = f" and {len(links) - 1} more" if len(links) > 1 else ""
+            raise DatasetError(
+                f"expected folders of its own in {self.folder!r}, found links that may lead out of "
+                f"it: {links[0]!r} to {os.readlink(links[0])!r}{more}; follow them with "
+                "--follow-links"
+            )
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

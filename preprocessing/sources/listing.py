@@ -129,7 +129,7 @@ class Listing:
         splits: images by split.
         rejects: what was found unusable without reading it.
         identity: the state of the input, item by item, to notice a change before resuming.
-        ignored: number of files that stand outside of every class folder.
+        ignored: number of files that are not meant as images, by their place or name.
     """
 
     classes: tuple[ClassName, ...] = ()

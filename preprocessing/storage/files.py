@@ -14,6 +14,8 @@ from typing import BinaryIO, Protocol
 from preprocessing.dataset.atomic import replacing
 from preprocessing.errors import DatasetError
 
+LEADS_NOWHERE, SPECIAL_FILE = -1, -2  # instead of a size, of what is no file
+
 
 @dataclass(frozen=True)
 class FileEntry:
@@ -72,8 +74,8 @@ class LocalFiles:
     def walk(self, folder: str) -> Iterator[FileEntry]:
         """All files below a folder, sorted within each folder; dot files are left out.
 
-        Links to files are followed, links to folders are not: they could lead in circles. A link
-        that leads nowhere is yielded with size -1.
+        Links to files are followed, links to folders are not: they could lead in circles. What is
+        no file is yielded too, with LEADS_NOWHERE or SPECIAL_FILE as its size.
         """
         with os.scandir(folder) as scan:
             entries = sorted(scan, key=lambda entry: entry.name)
@@ -87,7 +89,8 @@ class LocalFiles:
                 status = entry.stat()
                 yield FileEntry(entry.name, status.st_size, str(status.st_mtime_ns))
             else:
-                yield FileEntry(entry.name, -1, "")
+                size = LEADS_NOWHERE if entry.is_symlink() else SPECIAL_FILE
+                yield FileEntry(entry.name, size, "")
 
     def open(self, path: str) -> BinaryIO:
         return open(path, "rb")

@@ -19,13 +19,16 @@ def add_parser(verbs: argparse._SubParsersAction) -> None:
         nargs="+",
         default=[4000],
         metavar="N",
-        help="images to convert; of several numbers, one conversion of each",
+        help="images to convert; of several numbers, one conversion of each (default: 4000)",
     )
-    add("--workers", type=int, default=os.cpu_count() or 1, help="default: one per core")
-    add("--image-size", type=int, default=256)
-    add("--resize-filter", choices=tuple(FILTERS), default="area")
-    add("--encoding", choices=("jpeg", "raw"), default="jpeg")
-    add("--quality", type=int, default=95)
+    add(
+        "--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one per core)"
+    )
+    default = "default: %(default)s"
+    add("--image-size", type=int, default=256, help=f"side in pixels ({default})")
+    add("--resize-filter", choices=tuple(FILTERS), default="area", help=default)
+    add("--encoding", choices=("jpeg", "raw"), default="jpeg", help=default)
+    add("--quality", type=int, default=95, help=f"of the JPEGs, 1..100 ({default})")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -13,6 +13,7 @@ from preprocessing.sources.reader import CIFAR_SIDE
 from preprocessing.storage.choose import absolute
 from preprocessing.verbs.option_values import check_path, check_range, check_workers, image_options
 
+_DEFAULT = "(default: %(default)s)"
 _EXAMPLES = """\
 With no --runner, local processes do the work, one per core. The same command again goes on where an
 interrupted one stopped. All further options are Beam's, for instance:
@@ -34,45 +35,71 @@ def add_parser(verbs: argparse._SubParsersAction) -> None:
     )
     parser.set_defaults(run=run, takes_beam_options=True)
     add = parser.add_argument
-    add("--source", required=True, choices=SOURCES)
+    add("--source", required=True, choices=SOURCES, help="what --input holds")
     add("--input", required=True, help="folder of the archives or images (cifar10: or archive)")
     add("--output", required=True, help="directory of the dataset; a local path or gs://, s3://, …")
     add(
         "--encoding",
         choices=("jpeg", "raw"),
         default="jpeg",
-        help="raw: uint8 pixels, to read fast",
+        help=f"raw: uint8 pixels, to read fast {_DEFAULT}",
     )
-    add("--image-size", type=int, help="side in pixels; 256, for cifar10 32")
-    add("--resize-filter", choices=tuple(FILTERS), default="area")
-    add("--quality", type=int, default=95, help="of the JPEGs, 1..100")
+    add("--image-size", type=int, help="side in pixels (default: 256, for cifar10 32)")
+    add(
+        "--resize-filter",
+        choices=tuple(FILTERS),
+        default="area",
+        help=f"area: the mean of the covered pixels, bicubic where an image has to grow {_DEFAULT}",
+    )
+    add("--quality", type=int, default=95, help=f"of the JPEGs, 1..100 {_DEFAULT}")
     add(
         "--shards",
         default="",
-        help="such as train=1024,validation=128; default: one for each 128 "
-        "images, at most 1024 (train) and 128",
+        help="such as train=1024,validation=128 (default: one for each 128 images, at most 1024 "
+        "for train and 128 for others)",
     )
-    add("--seed", type=int, default=0, help="of the order of the images and the held-out part")
+    add(
+        "--seed",
+        type=int,
+        default=0,
+        help=f"of the order of the images and the held-out part {_DEFAULT}",
+    )
     add(
         "--validation-fraction",
         type=float,
         default=0.1,
-        help="of each class, held out if a folder source has no validation part",
+        help=f"of each class, held out if a folder source has no validation part {_DEFAULT}",
     )
-    add("--max-rejects", type=float, default=0.001, help="fraction of images that may fail")
+    add(
+        "--max-rejects",
+        type=float,
+        default=0.001,
+        help=f"fraction of images that may fail {_DEFAULT}",
+    )
     add(
         "--apply-exif",
-        action="store_true",
-        help="turn images as EXIF says; ImageNet users do not",
+        action=argparse.BooleanOptionalAction,
+        help="turn images upright as EXIF says (default: for --source folder; the others are used "
+        "without)",
     )
-    add("--max-pixels", type=int, default=MAX_PIXELS, help="a larger image is a reject")
+    add(
+        "--follow-links",
+        action="store_true",
+        help="take folders of the input that are links, wherever they lead",
+    )
+    add(
+        "--max-pixels",
+        type=int,
+        default=MAX_PIXELS,
+        help=f"a larger image is a reject {_DEFAULT}",
+    )
     add(
         "--overwrite",
         action="store_true",
         help="replace the dataset, or the other unfinished "
         "conversion, that --output holds, once the new one is complete",
     )
-    add("--workers", type=int, help="local processes; default: one per core")
+    add("--workers", type=int, help="local processes (default: one per core)")
 
 
 def run(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
@@ -97,6 +124,8 @@ def _conversion(arguments: argparse.Namespace) -> Conversion:
     check_path("--output", arguments.output)
     if arguments.image_size is None:
         arguments.image_size = CIFAR_SIDE if arguments.source == "cifar10" else 256
+    if arguments.apply_exif is None:
+        arguments.apply_exif = arguments.source == "folder"
     images = {
         field.name: getattr(arguments, option_of(field.name)[2:].replace("-", "_"))
         for field in dataclasses.fields(ImageOptions)
@@ -113,6 +142,7 @@ def _conversion(arguments: argparse.Namespace) -> Conversion:
         seed=arguments.seed,
         shards=parse_shard_counts(arguments.shards) if arguments.shards else {},
         validation_fraction=arguments.validation_fraction,
+        follow_links=arguments.follow_links,
         max_rejects=arguments.max_rejects,
         overwrite=arguments.overwrite,
     )

@@ -15,7 +15,7 @@ def add_parser(verbs: argparse._SubParsersAction) -> None:
     add("directory")
     # --pictures is its former name.
     add("--images", "--pictures", metavar="FILE.png", help="write a sheet of images")
-    add("--count", type=int, default=40, help="of the images on the sheet")
+    add("--count", type=int, default=40, help="of the images on the sheet (default: %(default)s)")
 
 
 def run(arguments: argparse.Namespace) -> int:

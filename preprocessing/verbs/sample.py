@@ -11,10 +11,10 @@ def add_parser(verbs: argparse._SubParsersAction) -> None:
     parser.set_defaults(run=run)
     add = parser.add_argument
     add("--output", required=True, help="folder of the archives")
-    add("--train-per-class", type=int, default=300)
-    add("--validation-per-class", type=int, default=50)
-    add("--seed", type=int, default=0)
-    add("--workers", type=int, help="processes; default: one per core")
+    add("--train-per-class", type=int, default=300, help="images (default: %(default)s)")
+    add("--validation-per-class", type=int, default=50, help="images (default: %(default)s)")
+    add("--seed", type=int, default=0, help="of the images (default: %(default)s)")
+    add("--workers", type=int, help="processes (default: one per core)")
     add("--overwrite", action="store_true", help="replace archives that are there")
 
 

@@ -39,6 +39,7 @@ INFO = DatasetInfo(
     rejects={"empty": 1},
     tool_versions={"pillow": "12"},
     options={"apply_exif": False},
+    class_counts={"train": (5, 4), "validation": (0, 2)},
     files={
         "mean_image.npy": StoredFile(320, "3" * 64),
         "mean_image.png": StoredFile(100, "4" * 64),
@@ -46,7 +47,7 @@ INFO = DatasetInfo(
     },
 )
 # As a program of format version 1 wrote it: it said nothing of the other files, or of itself.
-OLD = dataclasses.replace(INFO, files={}, format_version=1)
+OLD = dataclasses.replace(INFO, files={}, class_counts={}, format_version=1)
 
 
 def test_shard_name():
@@ -100,7 +101,10 @@ def test_counts_and_paths():
     ("change", "differs"),
     [
         ({"rejects": {}}, False),
-        ({"format_version": 1, "files": {}}, False),  # runs begun on version 1 go on with version 2
+        (
+            {"format_version": 1, "files": {}, "class_counts": {}},
+            False,
+        ),  # runs begun on version 1 go on with version 2
         ({"tool_versions": {"pillow": "13"}}, False),
         ({"image_size": 5}, True),
         ({"encoding": "raw"}, True),
@@ -144,12 +148,19 @@ def _damaged(change):
         ),
         (_damaged(lambda c: c["splits"].update(evil=[{}])), "damaged"),
         (_damaged(lambda c: c["splits"].update(test=[])), "expected shards of the split test"),
+        (_damaged(lambda c: c["classes"][0].update(text="\ud800")), "surrogates not allowed"),
         (_damaged(lambda c: c.update(splits={})), "expected the split train"),
         (_damaged(lambda c: c["splits"].pop("train")), "expected the split train"),
         (_damaged(lambda c: c["splits"].update(train=3)), "damaged"),
         (_damaged(lambda c: c["files"].pop("mean_image.npy")), "expected the files"),
         (_damaged(lambda c: c["files"].update({"../x": {}})), "expected the files"),
         (_damaged(lambda c: c["files"]["rejects.jsonl"].update(bytes=-1)), "expected counts"),
+        (
+            _damaged(lambda c: c["class_counts"].update(train=[1])),
+            "of 2 classes, received 1",
+        ),
+        (_damaged(lambda c: c["class_counts"].update(train=[-1, 2])), "expected counts of the"),
+        (_damaged(lambda c: c["class_counts"].update(other=[1, 2])), "expected counts of the"),
         (_damaged(lambda c: c.update(rejects=["x"])), "rejects of another kind"),
         (_damaged(lambda c: c.update(format_version=True)), "received version True"),
         (_damaged(lambda c: None), "'checksum' is missing"),
@@ -209,12 +220,12 @@ def test_the_layout_of_the_json_does_not_matter(tmp_path):
 def test_format_version_1_is_read(tmp_path):
     write_info(tmp_path, OLD)
     content = json.loads((tmp_path / "dataset_info.json").read_text())
-    assert not {"files", "checksum"} & set(content)
+    assert not {"files", "class_counts", "checksum"} & set(content)
     assert read_info(tmp_path) == OLD
     assert OLD.fingerprint == INFO.fingerprint
 
 
-@pytest.mark.parametrize("field", ["files", "checksum"])
+@pytest.mark.parametrize("field", ["files", "class_counts", "checksum"])
 def test_version_1_is_no_way_around_the_checksum(tmp_path, field):
     content = {**json.loads(serialize_info(OLD)), field: CONTENT[field]}
     (tmp_path / "dataset_info.json").write_text(json.dumps(content))

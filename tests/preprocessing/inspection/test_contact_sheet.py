@@ -4,10 +4,11 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFont
+from PIL import Image
 
-from preprocessing.inspection import contact_sheet
+from preprocessing.inspection import contact_sheet, fonts
 from preprocessing.inspection.contact_sheet import TILE, draw_contact_sheet
+from preprocessing.inspection.fonts import font_of
 
 COLORS = [(200, 0, 0), (0, 200, 0), (0, 0, 200), (200, 200, 0), (0, 200, 200)]
 
@@ -48,7 +49,7 @@ def test_name_is_written_below_its_own_image_only():
 
 
 def test_long_names_are_cut_and_short_ones_are_kept():
-    font = ImageFont.load_default(12)
+    font = font_of("zebra", 12)
     assert contact_sheet._fitting("zebra", font) == "zebra"
     assert contact_sheet._fitting("two\nlines", font) == "two lines"
     cut = contact_sheet._fitting("beach wagon, station wagon, wagon, estate car", font)
@@ -58,8 +59,33 @@ def test_long_names_are_cut_and_short_ones_are_kept():
     assert font.getlength(contact_sheet._fitting("W" * 10_000, font)) <= TILE
 
 
-def test_names_of_any_script_are_drawn():
-    assert sheet_of(2, ["Fuß, naïve", "狮子 \ud800 🦁"]).size
+def glyphs(name: str) -> np.ndarray:
+    sheet = sheet_of(1, [name])
+    return sheet[TILE + 8 :]
+
+
+@pytest.mark.parametrize("names", ["Żółw/Zolw", "лев/лов", "λέων/λεων", "أسد/نمر", "狮子/老虎"])
+def test_names_beyond_latin_are_drawn(names):
+    """Other characters look otherwise: not all are drawn as the box of a missing one."""
+    one, other = names.split("/")
+    needed = set(map(ord, one + other))
+    path = fonts._path(frozenset(needed))
+    if not needed <= fonts._characters(path):
+        pytest.skip("no font of this system has them")
+    assert (glyphs(one) != glyphs(other)).any()
+    assert (glyphs(one) != glyphs("")).any()
+
+
+def test_dejavu_has_most_scripts():
+    """Without the system's fonts."""
+    for name in ("Fuß, naïve", "Żółw", "лев", "λέων", "أسد", "אריה"):
+        assert fonts._path(frozenset(map(ord, name))) == fonts._DEJAVU
+        assert set(map(ord, name)) <= fonts._characters(fonts._DEJAVU)
+
+
+def test_nothing_stops_at_a_strange_name():
+    assert sheet_of(3, ["\ud800 half", "🦁 \x1b[2J", "\U0010ffff"]).size
+    assert (glyphs("\x1b[2Jx") == glyphs("\\x1b[2Jx")).all()
 
 
 def test_no_images_or_other_names_are_refused():

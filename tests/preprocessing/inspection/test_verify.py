@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import json
 import re
 import shutil
 
@@ -11,7 +12,7 @@ from PIL import Image
 
 from preprocessing.__main__ import main
 from preprocessing.dataset.example import Record, decode_example, encode_example
-from preprocessing.dataset.info import Shard, StoredFile, read_info, write_info
+from preprocessing.dataset.info import ClassName, Shard, StoredFile, read_info, write_info
 from preprocessing.dataset.mean_image import encode_mean_image
 from preprocessing.dataset.names import MEAN_FILE, MEAN_IMAGE, REJECTS_FILE
 from preprocessing.dataset.tfrecord import frame, read_records
@@ -154,7 +155,9 @@ def test_swapped_shards(copy):
 
 
 def test_a_dataset_of_format_version_1(copy):
-    write_info(copy, dataclasses.replace(read_info(copy), files={}, format_version=1))
+    write_info(
+        copy, dataclasses.replace(read_info(copy), files={}, class_counts={}, format_version=1)
+    )
     assert verify(copy) == []
     zeros = encode_mean_image(np.zeros((16, 16, 3)))
     (copy / MEAN_FILE).write_bytes(zeros)
@@ -218,6 +221,54 @@ def test_several_processes_find_the_same(copy):
     assert verify_dataset(str(copy), workers=2) == verify(copy)
 
 
+@pytest.mark.parametrize("position", [0, 20, 60, 200, -20])
+def test_a_damaged_shard_ends_inspect_in_one_line(copy, position, capsys):
+    data = bytearray((copy / FIRST).read_bytes())
+    data[position] ^= 0x40
+    (copy / FIRST).write_bytes(data)
+    assert main(["inspect", str(copy), "--images", str(copy / "sheet.png")]) == 2
+    error = capsys.readouterr().err
+    assert "cannot read the images" in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("encoded", [b"", b"\xff\xd8\xff", image(1, (90, 90)), b"P6 9 9 255\n"])
+def test_an_undecodable_record_ends_inspect_in_one_line(copy, encoded, capsys):
+    rewrite(copy, _first(encoded=encoded))
+    assert main(["inspect", str(copy), "--images", str(copy / "sheet.png")]) == 2
+    error = capsys.readouterr().err
+    assert "cannot read the images" in error
+    assert error.count("\n") == 1
+    assert not (copy / "sheet.png").exists()
+
+
+@pytest.mark.parametrize("verb", ["inspect", "verify"])
+@pytest.mark.parametrize("splits", [{}, {"train": []}, {"validation": []}, {"train": 1}, []])
+def test_splits_that_are_missing_in_the_info(copy, verb, splits, capsys):
+    path = copy / "dataset_info.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "splits": splits}))
+    assert main([verb, str(copy)]) == 2
+    error = capsys.readouterr().err
+    assert "is damaged" in error
+    assert error.count("\n") == 1
+
+
+def test_no_name_reaches_the_terminal_raw(copy, capsys):
+    """Class names come from folders, and folders from anybody."""
+    info = read_info(copy)
+    evil = "\x1b[2J\x1b]0;title\x07\nsecond line\r\x9b1A\u202eabc"
+    classes = tuple(ClassName(f"{evil}{n}", evil) for n in range(len(info.classes)))
+    write_info(copy, dataclasses.replace(info, classes=classes[:-1] + info.classes[-1:]))
+    lines = describe(info).count("\n")
+    for verb, code in (("inspect", 0), ("verify", 1)):
+        assert main([verb, str(copy)]) == code
+        output, error = capsys.readouterr()
+        assert all(c.isprintable() or c == "\n" for c in output + error.split("\r")[-1])
+        if verb == "inspect":
+            assert output.count("\n") == lines + 1
+            assert "\\x1b[2J" in output
+
+
 # --- the verbs ----------------------------------------------------------------------------------
 
 
@@ -262,5 +313,7 @@ def test_inspect(dataset, capsys):
     text = capsys.readouterr().out
     assert text.strip() == describe(read_info(dataset))
     assert "train         12 examples in 2 shards" in text
-    assert "n90000030  lemon" in text
+    assert re.search(r"\n      2  n90000030  lemon +train 4, validation 2\n", text)
+    assert "train         4 (n90000010  crane, bird) to 4 (n90000010  crane, bird) images" in text
+    assert "resized by area" in text
     assert read_info(dataset).fingerprint in text

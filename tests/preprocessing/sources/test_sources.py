@@ -4,6 +4,7 @@ import io
 import os
 import shutil
 import tarfile
+from pathlib import Path
 
 import pytest
 
@@ -209,15 +210,24 @@ def test_nothing_held_out(tmp_path):
 
 def test_too_few_images_to_hold_any_out(tmp_path):
     write_class_folders(tmp_path, per_class=1)
-    with pytest.raises(DatasetError, match="at least 2 images of class 'class0'"):
+    with pytest.raises(DatasetError, match=r"at least 2 images of class 'class0'.*-fraction 0"):
         folders(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["val", "validation"])
-def test_split_folders(tmp_path, name):
-    write_class_folders(tmp_path / "train")
-    write_class_folders(tmp_path / name, per_class=2, classes=2)
-    write_files(tmp_path / "test", {"x.jpg": image(1)})
+@pytest.mark.parametrize(
+    ("train", "validation", "test"),
+    [
+        ("train", "val", "test"),
+        ("train", "validation", "test"),
+        ("training", "valid", "testing"),
+        ("Train", "Valid", "Test"),
+        ("TRAIN", "dev", "TEST"),
+    ],
+)
+def test_split_folders(tmp_path, train, validation, test):
+    write_class_folders(tmp_path / train)
+    write_class_folders(tmp_path / validation, per_class=2, classes=2)
+    write_files(tmp_path / test, {"x.jpg": image(1)})
     listing = folders(tmp_path)
     assert len(listing.splits["train"]) == 18
     assert listing.splits["validation"].labels.tolist() == [0, 0, 1, 1]
@@ -240,7 +250,83 @@ def test_a_class_called_train(tmp_path):
 def test_both_validation_folders(tmp_path):
     for name in ("train", "val", "validation"):
         write_class_folders(tmp_path / name)
-    with pytest.raises(DatasetError, match="found both"):
+    with pytest.raises(DatasetError, match="found both 'val' and 'validation'"):
+        folders(tmp_path)
+
+
+NOTHING_LISTED = "the images were listed before the layout was found to be unknown"
+
+
+def _refused(folder, match):
+    """In one line, and before any image was listed."""
+
+    class Unlisted(LocalFiles):
+        def walk(self, folder):
+            raise AssertionError(NOTHING_LISTED)
+
+    with pytest.raises(DatasetError, match=match) as caught:
+        list_folder(Unlisted(), str(folder), lambda count: None, 0, 0.25)
+    assert "\n" not in str(caught.value)
+
+
+def test_other_folders_beside_the_splits(tmp_path):
+    for name in ("train", "val", "holdout"):
+        write_class_folders(tmp_path / name)
+    _refused(tmp_path, "expected only folders of splits .* found 'holdout'")
+
+
+@pytest.mark.parametrize("name", ["Valid", "test"])
+def test_splits_without_a_training_folder(tmp_path, name):
+    for folder in (name, "learn"):
+        write_class_folders(tmp_path / folder)
+    _refused(tmp_path, f"expected train/ beside '{name}'")
+
+
+@pytest.mark.parametrize("tops", [["images"], ["part1", "part2"]])
+def test_classes_one_level_further_down(tmp_path, tops):
+    for top in tops:
+        write_class_folders(tmp_path / top)
+        write_files(tmp_path / top, {"Thumbs.db": b"x", "list.txt": b"x"})
+    _refused(tmp_path, "found folders only .class0, class1, class2, ....; the layouts are")
+
+
+def test_classes_of_subclasses(tmp_path):
+    """Folders of folders, of which no two are alike: the upper ones are the classes."""
+    for name in ("cat/siamese", "cat/persian", "dog/poodle", "dog/terrier", "dog/terrier/scottish"):
+        write_files(tmp_path / name, {"1.jpg": image(1), "2.jpg": image(2)})
+    listing = folders(tmp_path)
+    assert [name.synset for name in listing.classes] == ["cat", "dog"]
+    for name in ("cat", "dog"):  # as Tiny ImageNet
+        shutil.rmtree(tmp_path / name)
+        write_files(tmp_path / name / "images", {"1.jpg": image(1), "2.jpg": image(2)})
+    assert [name.synset for name in folders(tmp_path).classes] == ["cat", "dog"]
+
+
+def test_files_that_are_no_images_by_their_names(tmp_path):
+    write_class_folders(tmp_path, per_class=4)
+    names = ("Thumbs.db", "desktop.ini", "NOTES.TXT", "boxes.csv", "a.xml", "b.json", ".DS_Store")
+    write_files(tmp_path / "class0", dict.fromkeys(names, b"x"))
+    write_files(tmp_path / "class1" / "@eaDir", {"0.jpg": b"x"})
+    write_files(tmp_path / "__MACOSX" / "class0", {"0.jpg": b"x"})
+    write_files(tmp_path / "class2", {"page.jpg": b"<html>404"})  # meant as one
+    listing = folders(tmp_path, fraction=0)
+    assert [name.synset for name in listing.classes] == ["class0", "class1", "class2"]
+    assert len(listing.splits["train"]) == 13
+    assert listing.rejects == []
+    assert listing.ignored == 8
+
+
+def test_a_class_folder_of_notes_only(tmp_path):
+    write_class_folders(tmp_path)
+    write_files(tmp_path / "notes", {"a.txt": b"x"})
+    with pytest.raises(DatasetError, match=r"expected images in .*notes"):
+        folders(tmp_path)
+
+
+def test_a_name_that_is_no_text(tmp_path):
+    write_class_folders(tmp_path)
+    write_files(Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")), {"a.jpg": image(1)})
+    with pytest.raises(DatasetError, match=r"names in UTF-8 in .*'caf\\udce9'"):
         folders(tmp_path)
 
 
@@ -254,7 +340,7 @@ def test_a_validation_class_that_training_lacks(tmp_path):
 def test_an_empty_class_folder(tmp_path):
     write_class_folders(tmp_path)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DatasetError, match=r"empty.*found an empty folder"):
+    with pytest.raises(DatasetError, match=r"expected images in .*empty.*, found none"):
         folders(tmp_path)
 
 
@@ -274,6 +360,52 @@ def test_subfolders_links_and_loose_files(tmp_path):
     rejects = {(r.filename, r.reason) for r in listing.rejects}
     assert rejects == {("nowhere.jpg", "link"), ("circle", "link")}
     assert listing.ignored == 1
+
+
+def test_pipes_are_rejects_and_not_waited_for(tmp_path):
+    write_class_folders(tmp_path, per_class=4)
+    os.mkfifo(tmp_path / "class0" / "pipe.jpg")
+    listing = folders(tmp_path, fraction=0)
+    assert [(r.filename, r.reason) for r in listing.rejects] == [("pipe.jpg", "special-file")]
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_linked_class_folders_are_followed_only_if_told(tmp_path, inside):
+    source = tmp_path / "in"
+    write_class_folders(source, per_class=4)
+    target = source / "class0" if inside else write_files(tmp_path / "away", {"a.jpg": image(1)})
+    (source / "linked").symlink_to(target)
+    (source / "linked2").symlink_to(target)
+    _refused(source, r"links that may lead out .*linked' to '.*' and 1 more.*--follow-links")
+    listing = list_folder(LocalFiles(), str(source), lambda count: None, 0, 0, follow_links=True)
+    assert len(listing.classes) == 5
+    assert len(listing.splits["train"]) == (20 if inside else 14)
+    (tmp_path / "entry").symlink_to(source)  # what was named as the input may be a link
+    listing = list_folder(
+        LocalFiles(), str(tmp_path / "entry"), lambda count: None, 0, 0, follow_links=True
+    )
+    assert len(listing.classes) == 5
+
+
+@pytest.mark.parametrize("name", ["train", "val", "train/n90000010", "val/n90000010"])
+def test_linked_folders_of_ilsvrc2012(tmp_path, name):
+    source = write_extracted(tmp_path / "in")
+    shutil.move(source / name, tmp_path / "away")
+    (source / name).symlink_to(tmp_path / "away")
+    with pytest.raises(DatasetError, match="--follow-links"):
+        ilsvrc(source)
+    listing = list_ilsvrc2012(LocalFiles(), str(source), lambda count: None, follow_links=True)
+    assert contents(listing, "train") == TRAIN
+    assert contents(listing, "validation") == VALIDATION
+
+
+def test_a_flat_validation_folder_that_is_a_link(tmp_path):
+    write_archives(tmp_path / "in")
+    (tmp_path / "in" / "ILSVRC2012_img_val.tar").unlink()
+    write_files(tmp_path / "away", validation_images())
+    (tmp_path / "in" / "val").symlink_to(tmp_path / "away")
+    with pytest.raises(DatasetError, match="--follow-links"):
+        ilsvrc(tmp_path / "in")
 
 
 def test_a_change_of_the_input_changes_its_identity(tmp_path):
