@@ -53,8 +53,11 @@ class PlateauState:
 
 
 def dexp(rate: float, target_factor: float, steps: int, progress: float) -> float:
-    """src/lr.cu: step i of n equal ones has rate · target_factor^(−i/(n−1)); progress in [0, 1]."""
-    step = min(int(progress * steps), steps - 1)
+    """src/lr.cu: step i of n equal ones has rate · target_factor^(−i/(n−1)); progress in [0, 1].
+
+    At the very moment of a step, progress = i/n, the older rate still holds (lr.cu:146).
+    """
+    step = sum(progress > i / steps for i in range(1, steps))
     return rate * target_factor ** (-step / (steps - 1))
 
 

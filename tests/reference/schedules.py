@@ -22,12 +22,14 @@ class Stage:
 
 
 def net_145(epoch: float, restart: bool = False) -> Stage:
-    """The 2012 run. An epoch named in its notes counts from its start.
+    """The 2012 run after so many epochs (from 0). An epoch named in its notes counts from 1, and
+    what is noted happens at its start (convnet.py: a new model's epoch is 1).
 
     The rate falls at 25, 51 and 79; conv1's falls to 1e-5 and color noise ends at 67; conv1 is
     frozen from 72; the run stops at 91. With ``restart`` it goes on from there: 1e-3 and noise
     again, 1e-4 at 107, 1e-5 without noise at 124, until 135; conv1 stays frozen.
     """
+    epoch += 1
     rate = piecewise(epoch, (25, 51, 79), (1e-2, 1e-3, 1e-4, 1e-5))
     conv1_rate = piecewise(epoch, (67, 72), (rate, 1e-5, 0.0))
     color_noise = piecewise(epoch, (67,), (0.1, 0.0))
@@ -78,7 +80,8 @@ def exp(progress: float, base: float, factor: float) -> float:
 
 
 def _step(progress: float, steps: int) -> int:
-    return min(int(progress * steps), steps - 1)
+    """As src/lr.cu has it: a step still holds at the very moment at which the next begins."""
+    return next(i for i in range(steps) if progress <= (i + 1) / steps or i == steps - 1)
 
 
 def dexp(progress: float, base: float, factor: float, steps: int) -> float:
@@ -90,7 +93,7 @@ def jdexp(progress: float, base: float, factor: float, steps: int) -> float:
     """``dexp``, but within 0.2 < progress < 0.9 the second half of each step after the first runs
     at the geometric mean of that step's rate and the one before."""
     step = _step(progress, steps)
-    if step > 0 and 0.2 < progress < 0.9 and progress * steps - step >= 0.5:
+    if step > 0 and 0.2 < progress < 0.9 and progress > (step + 0.5) / steps:
         return base * factor ** (-(step - 0.5) / (steps - 1))
     return base * factor ** (-step / (steps - 1))
 

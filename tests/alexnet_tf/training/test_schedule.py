@@ -33,7 +33,7 @@ def test_steps_begin_at_their_epoch():
 
 
 @pytest.mark.parametrize(
-    ("name", "epochs", "restart"), [("original", 91, False), ("original-restart", 135, True)]
+    ("name", "epochs", "restart"), [("original", 90, False), ("original-restart", 134, True)]
 )
 def test_net_145_epoch_by_epoch(name, epochs, restart):
     """Rates of weights, of conv1, of biases and the noise, in every epoch of the 2012 run."""
@@ -163,6 +163,76 @@ def test_plateau_stays_where_it_is_without_a_validation_error_and_other_schedule
 def test_dexp_agrees_with_the_reference(progress, rate, factor, steps):
     expected = reference.dexp(progress, rate, factor, steps)
     assert dexp(rate, factor, steps, progress) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("length", [1, 1.5, 18, 23])
+@pytest.mark.parametrize("steps", [2, 3, 4, 5, 9])
+def test_dexp_keeps_the_older_rate_at_the_very_moment_of_a_step(steps, length):
+    """src/lr.cu:146 compares with "at most". A billionth of an epoch later it has fallen."""
+    plan = DExp(rate=1.0, target_factor=10.0 ** (steps - 1), steps=steps)
+    epochs = length * steps
+    for i in range(1, steps):
+        epoch, fraction = divmod(length * i, 1)
+        before = base_rate(plan, PlateauState(), int(epoch), fraction, epochs)
+        after = base_rate(plan, PlateauState(), int(epoch), fraction + 1e-9, epochs)
+        assert (before, after) == (pytest.approx(10.0 ** (1 - i)), pytest.approx(10.0**-i))
+
+
+def ends_of(name: str) -> dict[tuple[str, str], float]:
+    """Rates in a configuration's last epoch, of weights and biases."""
+    config = config_files.load(CONFIGS / f"{name}.yaml")
+    rates = Schedule(config)
+    last = config.training.epochs - 1
+    layers = [row.name for row in config.network.layers]
+    return {(x, kind): rates.rate(x, kind, last, 0) for x in layers for kind in ("kernel", "bias")}
+
+
+FILE_ENDS = {  # weights of conv1, of the rest; biases of conv1, conv2, the rest: layer-params files
+    "original": (0, 1e-5, 0, 0.02, 0.02),
+    "one-tower": (1e-5, 1e-5, 0.002, 0.002, 0.02),
+    "non-overlapping": (0, 1e-5, 0, 0.002, 0.002),
+    "no-norm": (0, 1e-5, 0, 0.02, 0.02),
+    "no-crosstalk": (0, 1e-5, 0, 0.02, 0.02),
+}
+
+
+@pytest.mark.parametrize("name", FILE_ENDS)
+def test_a_run_ends_with_the_rates_that_its_released_file_holds(name):
+    conv1, rest, conv1_bias, conv2_bias, biases = FILE_ENDS[name]
+    for (layer, kind), rate in ends_of(name).items():
+        if kind == "kernel":
+            assert rate == (conv1 if layer == "conv1" else rest)
+        else:
+            assert rate == {"conv1": conv1_bias, "conv2": conv2_bias}.get(layer, biases)
+
+
+NOTES = {  # epochs of the notes, from 1: drops of the rate; conv1 lowered, noise off, frozen; killed
+    "original": ((25, 51, 79), 67, 67, 72, 91),
+    "one-tower": ((20, 48), 66, 66, 72, 96),
+    "non-overlapping": ((23, 51, 79), None, None, 79, 90),
+    "no-norm": ((22, 44, 86), 69, 69, 73, 97),
+    "no-crosstalk": ((25, 49, 79), 66, 66, 72, 92),
+}
+
+
+@pytest.mark.parametrize("name", NOTES)
+def test_a_run_changes_at_the_epochs_of_its_notes(name):
+    """An epoch of the notes begins when one less are done."""
+    drops, lowered, quiet, frozen, killed = NOTES[name]
+    config = config_files.load(CONFIGS / f"{name}.yaml")
+    rates = Schedule(config)
+    assert config.training.epochs == killed - 1
+    for number, noted in enumerate(drops):
+        assert rates.rate("fc7", "kernel", noted - 2, 0.9) == pytest.approx(10.0 ** -(number + 2))
+        assert rates.rate("fc7", "kernel", noted - 1, 0.0) == pytest.approx(10.0 ** -(number + 3))
+    if lowered:
+        conv1 = [rates.rate("conv1", "kernel", noted, 0) for noted in (lowered - 2, lowered - 1)]
+        assert conv1 == pytest.approx([1e-4, 1e-5])
+        assert [rates.noise_coefficient(e) for e in (quiet - 2, quiet - 1)] == [0.1, 0]
+    else:
+        assert rates.noise_coefficient(killed) == 0.1
+    assert rates.rate("conv1", "kernel", frozen - 2, 0) > 0
+    assert rates.rate("conv1", "kernel", frozen - 1, 0) == 0
 
 
 def test_dexp_over_a_run_of_net_167():
