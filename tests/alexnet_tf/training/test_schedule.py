@@ -206,7 +206,7 @@ def test_a_run_ends_with_the_rates_that_its_released_file_holds(name):
             assert rate == {"conv1": conv1_bias, "conv2": conv2_bias}.get(layer, biases)
 
 
-NOTES = {  # epochs of the notes, from 1: drops of the rate; conv1 lowered, noise off, frozen; killed
+NOTES = {  # epochs, from 1: drops of the rate; conv1 lowered; noise off; conv1 frozen; killed
     "original": ((25, 51, 79), 67, 67, 72, 91),
     "one-tower": ((20, 48), 66, 66, 72, 96),
     "non-overlapping": ((23, 51, 79), None, None, 79, 90),
