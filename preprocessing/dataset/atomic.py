@@ -40,12 +40,14 @@ def replacing_directory(path: str | os.PathLike[str]) -> Iterator[str]:
     """A new directory to fill, which takes the name `path` once the block has succeeded.
 
     What had that name before, if anything, is put aside first, put back if the renaming fails, and
-    removed last. An exception in the block removes the new directory and leaves `path` alone. Both
-    other names begin with a dot and lie beside `path`, where a process that is killed leaves them.
+    removed last; a link stays, and what it points to is replaced. An exception in the block removes
+    the new directory and leaves `path` alone. Both other names begin with a dot and lie beside
+    `path`, where a process that is killed leaves them.
 
     Raises OSError: it cannot be made, filled or renamed.
     """
-    folder, name = os.path.split(os.path.abspath(path))
+    path = os.path.realpath(path)
+    folder, name = os.path.split(path)
     unique = f".{name}.{os.getpid()}.{os.urandom(4).hex()}"
     new, old = (os.path.join(folder, f"{unique}.{kind}") for kind in ("new", "old"))
     os.mkdir(new)

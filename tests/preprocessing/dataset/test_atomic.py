@@ -94,3 +94,18 @@ def test_a_rename_that_fails_puts_the_old_directory_back(tmp_path, monkeypatch):
         monkeypatch.setattr(os, "replace", fails)
     assert contents(tmp_path) == {"folder/other": "old"}
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_through_a_link_what_it_points_to_is_replaced(tmp_path, there):
+    link, real = tmp_path / "link", tmp_path / "elsewhere" / "folder"
+    real.parent.mkdir()
+    if there:
+        real.mkdir()
+        (real / "other").write_text("old")
+    link.symlink_to(real)
+    with replacing_directory(link) as new:
+        fill(new, "new")
+    assert link.is_symlink()
+    assert contents(real) == {"inside/file": "new"}
+    assert list(real.parent.iterdir()) == [real]
