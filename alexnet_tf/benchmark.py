@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 
-import tensorflow as tf
-
 from alexnet_tf import cli
 from alexnet_tf.benchmarks import growth, normalization, reading, serving, training
 from alexnet_tf.benchmarks.table import Table
@@ -23,7 +21,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     table: Table = arguments.measure(arguments)
     print(table.text())
     if arguments.json:
-        table.write_json(arguments.json)
+        with cli.writing(arguments.json):
+            table.write_json(arguments.json)
     return 0
 
 
@@ -92,8 +91,6 @@ def _train(arguments: argparse.Namespace) -> Table:
 
 
 def _export(arguments: argparse.Namespace) -> Table:
-    if not tf.saved_model.contains_saved_model(arguments.model):
-        raise ConfigError(f"--model: expected a SavedModel directory, received {arguments.model}")
     return serving.table(arguments.model, arguments.seconds)
 
 

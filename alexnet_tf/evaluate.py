@@ -68,7 +68,7 @@ def _check(arguments: argparse.Namespace) -> None:
     if weights is not None and (
         len(weights) != runs
         or not all(math.isfinite(w) and w >= 0 for w in weights)
-        or not sum(weights) > 0
+        or not max(weights) > 0
     ):
         raise ConfigError(
             f"--weights: expected {runs} numbers of at least 0, one for each --run, received"
@@ -107,9 +107,10 @@ def _write(subject: report.Subject, counts: ErrorCounts, directory: Path) -> Non
     print(report.line(content))
     kind = "ensemble" if len(subject.runs) > 1 else subject.split
     path = directory / f"{kind}-{subject.views}-views.json"
-    directory.mkdir(exist_ok=True)
-    write_text(path, json.dumps(content, indent=1) + "\n")
-    write_text(path.with_suffix(".md"), report.as_markdown(subject, counts))
+    with cli.writing(path):
+        directory.mkdir(exist_ok=True)
+        write_text(path, json.dumps(content, indent=1) + "\n")
+        write_text(path.with_suffix(".md"), report.as_markdown(subject, counts))
     print(f"report: {path}")
 
 

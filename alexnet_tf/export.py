@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import tensorflow as tf
 
 from alexnet_tf import cli
+from alexnet_tf.cli import writing
 from alexnet_tf.compat import versions
 from alexnet_tf.data import reader
 from alexnet_tf.data.split import Share
@@ -18,12 +20,13 @@ from alexnet_tf.errors import ConfigError, JobError
 from alexnet_tf.evaluation.labelled_split import open_split
 from alexnet_tf.runs import directory as run_directory
 from alexnet_tf.runs.directory import Run
+from alexnet_tf.runs.reason import reason_of
 from alexnet_tf.serving import parity, tflite
+from alexnet_tf.serving.load import NOTES_FILE
 from alexnet_tf.serving.signatures import WEIGHTS, Served
 from preprocessing.dataset.atomic import replacing_directory
 
 TFLITE_FILE = "model.tflite"
-NOTES_FILE = "export.json"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,17 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     batches = _batches(run, arguments.check) if arguments.check else None
     output = Path(arguments.output)
     _check_output(output, arguments.overwrite)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with replacing_directory(output) as new:
-        directory = Path(new)
-        served = Served(run, arguments.views, arguments.weights)
-        tf.saved_model.save(served, str(directory), signatures=served.signatures())
-        if arguments.tflite:
-            content = _tflite(served, half=arguments.weights == "float16")
-            (directory / TFLITE_FILE).write_bytes(content)
-        measured = _check(run, directory, arguments.views, batches) if batches else None
-        notes = _notes(run, arguments.views, arguments.weights, measured)
-        (directory / NOTES_FILE).write_text(json.dumps(notes, indent=1) + "\n", encoding="utf-8")
+    with writing(output), _tensorflow_writing(output):
+        output.parent.mkdir(parents=True, exist_ok=True)
+        measured = _export(run, output, arguments, batches)
     if measured:
         print(measured)
     print(f"exported {arguments.run} to {arguments.output}")
@@ -72,6 +67,38 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing output")
     return parser
+
+
+def _export(
+    run: Run, output: Path, arguments: argparse.Namespace, batches: tf.data.Dataset | None
+) -> parity.Parity | None:
+    """Writes the whole directory; what was measured, if there is anything to compare with."""
+    with replacing_directory(output) as new:
+        directory = Path(new)
+        served = Served(run, arguments.views, arguments.weights)
+        tf.saved_model.save(served, str(directory), signatures=served.signatures())
+        if arguments.tflite:
+            content = _tflite(served, half=arguments.weights == "float16")
+            (directory / TFLITE_FILE).write_bytes(content)
+        measured = _check(run, directory, arguments.views, batches) if batches else None
+        notes = _notes(run, arguments.views, arguments.weights, measured)
+        (directory / NOTES_FILE).write_text(json.dumps(notes, indent=1) + "\n", encoding="utf-8")
+    return measured
+
+
+@contextlib.contextmanager
+def _tensorflow_writing(output: Path) -> Iterator[None]:
+    """TensorFlow's own errors of a disk that is full, read-only or gone, as JobError."""
+    try:
+        yield
+    except (
+        tf.errors.FailedPreconditionError,
+        tf.errors.NotFoundError,
+        tf.errors.PermissionDeniedError,
+        tf.errors.ResourceExhaustedError,
+        tf.errors.UnknownError,
+    ) as error:
+        raise JobError(f"cannot write {output}: {reason_of(error)}") from error
 
 
 def _check_output(output: Path, overwrite: bool) -> None:

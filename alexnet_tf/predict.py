@@ -12,10 +12,9 @@ import tensorflow as tf
 
 from alexnet_tf import cli
 from alexnet_tf.errors import ConfigError, JobError
-
-MAX_BYTES = 256 << 20
-STDIN = "-"
-SUFFIXES = {".jpg", ".jpeg", ".jpe", ".png", ".gif", ".bmp"}  # looked for in folders
+from alexnet_tf.serving import image_files
+from alexnet_tf.serving.image_files import STDIN, SUFFIXES, Unreadable
+from alexnet_tf.serving.load import load_saved_model
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,10 +27,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     failed = 0
     for path in files:
         try:
-            print(show(path, classify(read(path))), flush=True)
-        except (OSError, tf.errors.InvalidArgumentError) as error:
+            line = show(path, classify(image_files.read(path)))
+        except (Unreadable, tf.errors.OpError, UnicodeDecodeError) as error:
             failed += 1
-            print(f"{path}: not a readable image: {reason(error)}", file=sys.stderr)
+            why = cli.printable(reason(error))
+            print(f"{cli.printable(path)}: not a readable image: {why}", file=sys.stderr)
+        else:
+            print(line, flush=True)
     if failed:
         raise JobError(f"{failed} of {len(files)} images could not be read")
     return 0
@@ -46,7 +48,8 @@ def _parser() -> argparse.ArgumentParser:
         "images",
         nargs="+",
         metavar="IMAGE",
-        help="JPEG, PNG, GIF or BMP file, a folder of them, or - for the bytes from stdin",
+        help="JPEG, PNG, GIF, BMP, WebP, TIFF, PPM or AVIF file, a folder of them, or - for the"
+        " bytes from stdin",
     )
     return parser
 
@@ -54,28 +57,28 @@ def _parser() -> argparse.ArgumentParser:
 def files_in(given: Sequence[str]) -> Iterator[str]:
     """The files themselves, and the image files in and below folders, sorted.
 
-    Raises ConfigError for a folder without any.
+    Raises ConfigError for a folder without any, and for a second "-".
     """
+    if given.count(STDIN) > 1:
+        raise ConfigError(f"expected {STDIN} at most once, received it {given.count(STDIN)} times")
     for name in given:
         if name == STDIN or not Path(name).is_dir():
             yield name
             continue
-        found = sorted(p for p in Path(name).rglob("*") if p.suffix.lower() in SUFFIXES)
-        if not found:
-            kinds = ", ".join(sorted(SUFFIXES))
+        images = sorted(p for p in Path(name).rglob("*") if p.suffix.lower() in SUFFIXES)
+        if not images:
+            kinds = ", ".join(SUFFIXES)
             raise ConfigError(f"expected files named {kinds} in the folder {name}, found none")
-        yield from map(str, found)
+        yield from map(str, images)
 
 
 def load(directory: str, top: int) -> Callable[[bytes], list[dict]]:
     """A function from an image's bytes to its `top` most probable classes (or all, if fewer).
 
     Each is {"class": int, "synset": str, "name": str, "probability": float}, the best first.
-    Raises ConfigError if the directory holds no SavedModel of alexnet_tf.export.
+    Raises ConfigError if the directory holds no undamaged SavedModel of alexnet_tf.export.
     """
-    if not tf.saved_model.contains_saved_model(directory):
-        raise ConfigError(f"--model: expected a SavedModel directory, received {directory}")
-    model = tf.saved_model.load(directory)
+    model = load_saved_model(directory)
     missing = {"classify", "rank"} - set(model.signatures)
     if missing:
         raise ConfigError(
@@ -98,19 +101,12 @@ def load(directory: str, top: int) -> Callable[[bytes], list[dict]]:
     return classify
 
 
-def read(path: str) -> bytes:
-    """A file's bytes, or stdin's. Raises OSError, also for more than an image can have."""
-    with sys.stdin.buffer if path == STDIN else Path(path).open("rb") as file:
-        data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise OSError(f"expected at most {MAX_BYTES} bytes, received more")
-    return data
-
-
-def reason(error: OSError | tf.errors.InvalidArgumentError) -> str:
+def reason(error: Unreadable | tf.errors.OpError | UnicodeDecodeError) -> str:
     """One line of an error; TensorFlow's own end with what went wrong, after where it did."""
-    if isinstance(error, OSError):
-        return error.strerror or str(error)
+    if isinstance(error, UnicodeDecodeError):  # TensorFlow's message is of the file's own bytes
+        return "its bytes are damaged"
+    if not isinstance(error, tf.errors.OpError):
+        return str(error)
     lines = [line for line in error.message.splitlines() if line.strip() and "[[{{" not in line]
     last = lines[-1].strip() if lines else "unknown"
     return last.partition("}} ")[2] or last if last.startswith("{{") else last
@@ -119,12 +115,14 @@ def reason(error: OSError | tf.errors.InvalidArgumentError) -> str:
 def table(path: str, best: list[dict]) -> str:
     """The file's name, and below it a line for each class: probability, identifier, name."""
     width = max(len(row["synset"]) for row in best)
-    rows = (f"  {row['probability']:7.2%}  {row['synset']:{width}}  {row['name']}" for row in best)
-    return "\n".join([path, *rows])
+    rows = (f"{row['probability']:7.2%}  {row['synset']:{width}}  {row['name']}" for row in best)
+    return "\n".join([cli.printable(path), *(f"  {cli.printable(row)}" for row in rows)])
 
 
 def json_line(path: str, best: list[dict]) -> str:
-    return json.dumps({"file": path, "classes": best}, ensure_ascii=False)
+    """A JSON object; with escapes where the terminal shows no UTF-8."""
+    utf8 = "utf" in (getattr(sys.stdout, "encoding", None) or "utf-8").lower()
+    return json.dumps({"file": path, "classes": best}, ensure_ascii=not utf8)
 
 
 if __name__ == "__main__":

@@ -42,10 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise RunError(f"expected the image size of {run.path}'s dataset")
     network = restored_model(run)
     counts = count_errors(network, test, arguments.views)
-    output = Path(arguments.output)
-    output.mkdir(parents=True, exist_ok=True)
     names = [name.text for name in run.info.classes]
-    with style():
+    output = Path(arguments.output)
+    with style(), cli.writing(output):
+        output.mkdir(parents=True, exist_ok=True)
         save_pixels(figure_3(first_kernels(network[0]), factor=5), output / "figure3.png")
         save(_figure_4(run, network, test, train, arguments.gallery), output / "figure4.png")
         save(_class_errors(counts, names), output / "classes.png")
@@ -79,8 +79,8 @@ def course(run: Run) -> Course:
     Raises RunError if no epoch is done.
     """
     path = run.path / "log.jsonl"
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    records = [json.loads(line) for line in text.splitlines() if line.strip()]
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    records = [row for line in text.splitlines() if (row := _row(line)) is not None]
     epochs = {r["epoch"]: r for r in records if r["kind"] == "epoch"}
     rates = {r["epoch"]: r.get("learning rate/weights") for r in records if r["kind"] == "steps"}
     if not epochs:
@@ -95,6 +95,15 @@ def course(run: Run) -> Course:
         column("validation top5_error"),
         [rates.get(e) for e in order],
     )
+
+
+def _row(line: str) -> dict | None:
+    """A line of the log; None of one that is torn, because its process or its disk ended."""
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) and {"epoch", "kind"} <= row.keys() else None
 
 
 def _figure_4(run: Run, network: Network, test: Split, train: Split, limit: int) -> Figure:

@@ -6,13 +6,14 @@ import tensorflow as tf
 
 from alexnet_tf.benchmarks.table import Row, Table
 from alexnet_tf.benchmarks.timing import measure
+from alexnet_tf.serving.load import load_saved_model
 
 BATCHES = (1, 8, 64)
 
 
 def table(directory: str, seconds: float) -> Table:
     """Images a second of `serving_default` at several batch sizes; the latency of a call."""
-    model = tf.saved_model.load(directory)
+    model = load_saved_model(directory)
     serve = model.signatures["serving_default"]
     (spec,) = serve.structured_input_signature[1].values()
     side = spec.shape[1]

@@ -37,4 +37,5 @@ def best_weights(true_class: np.ndarray, steps: int = 1000, tolerance: float = 1
 def average(probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """float32 [n, classes]: [networks, n, classes] averaged with weights that need not add to 1."""
     weights = np.asarray(weights, np.float64)
+    weights = weights / weights.max()  # first, as the sum of the largest numbers is none
     return np.einsum("m,mnc->nc", weights / weights.sum(), probabilities).astype(np.float32)

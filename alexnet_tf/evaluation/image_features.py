@@ -12,7 +12,7 @@ from alexnet_tf.data import reader
 from alexnet_tf.data.split import Share, Split
 from alexnet_tf.data.views import view_input, views
 from alexnet_tf.evaluation.features import features_model
-from alexnet_tf.evaluation.predictions import Network
+from alexnet_tf.evaluation.predictions import Network, check_labels, reading
 from alexnet_tf.figures.tiles import thumbnails
 from alexnet_tf.network.structure import NetworkSpec
 
@@ -50,15 +50,19 @@ class FeatureExtractor:
         """The first `limit` images of a split (a random sample: conversion permutes them).
 
         Args: side, that of the images returned, in pixels; at most their own.
+        Raises JobError: records are missing or damaged.
         """
         size, batch_size = split.info.image_size, min(batch_size, limit)
         batches = reader.evaluation_batches(split, size, Share(batch_size))
         columns = []
-        for batch in batches.take(-(-limit // batch_size)):
-            real = batch["weight"].numpy() > 0
-            features, probabilities = (part.numpy()[real] for part in self._forward(batch["image"]))
-            images = thumbnails(batch["image"].numpy()[real], min(side, size))
-            columns.append((images, batch["label"].numpy()[real], probabilities, features))
+        with reading(split):
+            for batch in batches.take(-(-limit // batch_size)):
+                real = batch["weight"].numpy() > 0
+                labels, seen = batch["label"].numpy()[real], self._forward(batch["image"])
+                check_labels(labels, split)
+                features, probabilities = (part.numpy()[real] for part in seen)
+                images = thumbnails(batch["image"].numpy()[real], min(side, size))
+                columns.append((images, labels, probabilities, features))
         return ImageFeatures(
             *(np.concatenate(column)[:limit] for column in zip(*columns, strict=True))
         )

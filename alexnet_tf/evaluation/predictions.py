@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,34 @@ from alexnet_tf.data import reader
 from alexnet_tf.data.augment import InputTransform
 from alexnet_tf.data.split import Share, Split
 from alexnet_tf.data.views import mean_probabilities, views
+from alexnet_tf.errors import JobError
+from alexnet_tf.runs.reason import reason_of
+
+
+@contextlib.contextmanager
+def reading(split: Split) -> Iterator[None]:
+    """Within it, what is wrong with a split's records becomes a JobError of one line."""
+    try:
+        yield
+    except (tf.errors.OpError, UnicodeDecodeError) as error:
+        reason = reason_of(error) if isinstance(error, tf.errors.OpError) else "damaged bytes"
+        if isinstance(error, tf.errors.ResourceExhaustedError):
+            raise JobError(f"out of memory ({reason}); try a smaller --batch-size") from error
+        raise JobError(
+            f"a record in {split.directory} is missing or damaged ({reason}); see python -m"
+            " preprocessing verify"
+        ) from error
+
+
+def check_labels(labels: np.ndarray, split: Split) -> None:
+    """Raises JobError for a label that is no class of the dataset (-1: there is none)."""
+    classes = len(split.info.classes)
+    if (labels >= classes).any() or (labels < -1).any():
+        raise JobError(
+            f"a record in {split.directory} is damaged: expected labels from 0 to {classes - 1},"
+            f" received {int(labels.max() if (labels >= classes).any() else labels.min())}"
+        )
+
 
 Network = tuple[keras.Model, InputTransform]
 
@@ -32,6 +61,7 @@ def predictions(
     """Every image of a split once, in stored order, a batch at a time, with a bar of progress.
 
     Softmax probabilities are averaged over the views (2012: src/worker.cu).
+    Raises JobError: records are missing or damaged.
     """
     info, share = split.info, Share(batch_size)
     sizes = {transform.size for _, transform in networks}
@@ -50,8 +80,11 @@ def predictions(
 
     batches = reader.evaluation_batches(split, size, share)
     total = split.batches(share)
-    for batch in tqdm(batches.take(total), total=total, unit="batch", leave=False, disable=None):
-        real = batch["weight"].numpy() > 0  # the last batch is padded
-        yield Predictions(
-            batch["label"].numpy()[real], probabilities(batch["image"]).numpy()[:, real]
-        )
+    with reading(split):
+        for batch in tqdm(
+            batches.take(total), total=total, unit="batch", leave=False, disable=None
+        ):
+            real = batch["weight"].numpy() > 0  # the last batch is padded
+            labels = batch["label"].numpy()[real]
+            check_labels(labels, split)
+            yield Predictions(labels, probabilities(batch["image"]).numpy()[:, real])

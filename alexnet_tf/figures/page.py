@@ -69,6 +69,8 @@ def save_pixels(pixels: np.ndarray, path: Path) -> None:
 
 
 def shortened(name: str, length: int) -> str:
-    """A class's first name (synonyms follow commas), cut to `length` characters."""
-    first = name.split(",")[0].strip()
-    return first if len(first) <= length else first[: length - 1].rstrip() + "…"
+    """A class's first name (synonyms follow commas), cut to `length` characters, as matplotlib
+    shows it: dollar signs are no formulas, and what cannot be shown is a question mark."""
+    first = "".join(c if c.isprintable() else "?" for c in name.split(",")[0].strip())
+    cut = first if len(first) <= length else first[: length - 1].rstrip() + "…"
+    return cut.replace("$", r"\$")

@@ -1,6 +1,11 @@
 """What a finished run shows: TensorBoard's files, reports, ensembles, figures."""
 
+import dataclasses
+import errno
 import json
+import os
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,12 +16,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from alexnet_tf import evaluate, load_run, visualize
 from alexnet_tf.data import reader
 from alexnet_tf.data.split import Share, Split
-from alexnet_tf.errors import ConfigError, RunError
+from alexnet_tf.errors import ConfigError, JobError, RunError, UserError
 from alexnet_tf.evaluation.image_features import FeatureExtractor, nearest_neighbors
 from alexnet_tf.figures.tiles import figure_3
 from alexnet_tf.network.weights import first_kernels
 from alexnet_tf.runs import directory as run_directory
-from preprocessing.dataset.info import read_info
+from preprocessing.dataset.info import read_info, write_info
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +141,60 @@ def test_mistakes_of_evaluate(made, options, message):
         evaluate.main(["--run", str(made.run), "--data", str(made.data), *options])
 
 
+@pytest.fixture
+def damaged(made, tmp_path) -> Path:
+    """A copy of the dataset, to be damaged."""
+    shutil.copytree(made.data, tmp_path / "data")
+    return tmp_path / "data"
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "visualize"])
+@pytest.mark.parametrize("damage", ["missing", "cut", "a bit", "no such split", "no train split"])
+def test_a_damaged_dataset_is_one_line(made, damaged, tmp_path, verb, damage):
+    shard = Path(read_info(damaged).shard_paths(damaged, "validation")[0])
+    content = bytearray(shard.read_bytes())
+    if damage == "missing":
+        shard.unlink()
+    elif damage == "cut":
+        shard.write_bytes(content[:-20])
+    elif damage == "a bit":
+        content[len(content) // 2] ^= 4
+        shard.write_bytes(content)
+    elif damage == "no train split":
+        info = read_info(damaged)
+        splits = {"validation": info.splits["validation"]}
+        write_info(damaged, dataclasses.replace(info, splits=splits))
+    arguments = ["--run", str(made.run), "--data", str(damaged)]
+    if damage == "no such split":
+        arguments += ["--split", "holdout"]
+    run = evaluate.main
+    if verb == "visualize":
+        run, arguments = visualize.main, [*arguments, "--output", str(tmp_path / "figures")]
+    elif damage == "no train split":
+        pytest.skip("evaluation needs none")
+    with pytest.raises((UserError, JobError)) as raised:
+        run(arguments)
+    assert "\n" not in str(raised.value)
+    assert str(damaged) in str(raised.value) or "expected a split of" in str(raised.value)
+    assert not (tmp_path / "figures").exists()
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "visualize"])
+@pytest.mark.parametrize(("number", "kind"), [("ENOSPC", JobError), ("EROFS", ConfigError)])
+def test_a_disk_that_will_not_is_one_line(made, tmp_path, monkeypatch, verb, number, kind):
+    def refuse(*_arguments):
+        raise OSError(getattr(errno, number), "the disk will not")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    arguments = ["--run", str(made.run), "--data", str(made.data)]
+    run = evaluate.main
+    if verb == "visualize":
+        run, arguments = visualize.main, [*arguments, "--output", str(tmp_path / "figures")]
+    with pytest.raises(kind, match="cannot write .*: the disk will not"):
+        run(arguments)
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
+
+
 def test_figures(made, tmp_path, capsys):
     arguments = ["--run", str(made.run), "--data", str(made.data), "--output", str(tmp_path)]
     assert visualize.main([*arguments, "--gallery", "30"]) == 0
@@ -154,6 +213,8 @@ def test_curves_tell_a_repeated_epoch_once(made, tmp_path):
     again = {**epochs[0], "train loss": 9.0}
     (tmp_path / "log.jsonl").write_text("\n".join([*rows, json.dumps(again)]))
     repeated = run_directory.Run(tmp_path, run.config, run.info, run.mean_image)
+    with (tmp_path / "log.jsonl").open("a") as file:  # torn, by a kill or a full disk
+        file.write('\n{"kind": "epoch", "epo')
     course = visualize.course(repeated)
     assert course.train_loss == [9.0, epochs[1]["train loss"]]
     assert course.validation_top1 == [epoch["validation top1_error"] for epoch in epochs]

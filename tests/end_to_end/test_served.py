@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -153,7 +154,7 @@ def test_a_failed_export_leaves_the_old_one(made, directory, tmp_path, monkeypat
         raise OSError("no space left on device")
 
     monkeypatch.setattr(tf.saved_model, "save", fail)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(JobError, match="cannot write .*: no space"):
         export.main(["--run", str(made.run), "--output", str(output), "--overwrite"])
     assert {path: path.read_bytes() for path in output.rglob("*") if path.is_file()} == before
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
@@ -267,9 +268,61 @@ def test_every_unreadable_file_gets_one_clear_line(directory, tmp_path, capsys, 
         assert "Graph execution" not in line
 
 
+def test_whatever_is_wrong_with_a_file_the_next_ones_are_answered(
+    directory, tmp_path, capsys, files
+):
+    """Among them damaged BMPs, which TensorFlow tells of with the file's own bytes."""
+    image = Image.open(io.BytesIO(files[0]))
+    content = io.BytesIO()
+    image.quantize(60).save(content, "BMP")
+    for number, place in enumerate((11, 14, 18, 22, 28, 46)):
+        data = bytearray(content.getvalue())
+        data[place] ^= 0xF7
+        (tmp_path / f"a{number}.bmp").write_bytes(data[: len(data) - 7 * number])
+    os.mkfifo(tmp_path / "b.jpg")
+    (tmp_path / "c\x1b[31m.jpg").write_bytes(b"no image")
+    (tmp_path / "d.jpg").write_bytes(files[0])
+    image.save(tmp_path / "e.webp")
+    with pytest.raises(JobError, match="of 10 images could not be read"):
+        predict.main(["--model", str(directory), "--top", "1", str(tmp_path)])
+    out, err = capsys.readouterr()
+    answered = [line for line in out.splitlines() if line.startswith(str(tmp_path))]
+    assert answered[-2:] == [str(tmp_path / "d.jpg"), str(tmp_path / "e.webp")]
+    told = [line for line in err.splitlines() if line.startswith(str(tmp_path))]
+    assert len(answered) + len(told) == 10
+    assert "\x1b" not in out + err
+    assert any("b.jpg: not a readable image: expected a regular file" in line for line in told)
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "no variables", "address", "a file", "nothing"])
+def test_a_damaged_model_is_one_line(directory, tmp_path, damage):
+    copy = tmp_path / "model"
+    shutil.copytree(directory, copy)
+    graph = copy / "saved_model.pb"
+    if damage == "empty":
+        graph.write_bytes(b"")
+    elif damage == "cut":
+        graph.write_bytes(graph.read_bytes()[:5000])
+    elif damage == "no variables":
+        shutil.rmtree(copy / "variables")
+    given = {"address": "http://a.b/model", "a file": str(graph), "nothing": ""}
+    with pytest.raises(ConfigError, match=r"^--model: ") as raised:
+        predict.main(["--model", given.get(damage, str(copy)), "a.jpg"])
+    assert "\n" not in str(raised.value)
+
+
+def test_json_is_json_on_a_terminal_without_utf_8(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), "ascii"))
+    line = predict.json_line("größe", [])
+    assert line.isascii()
+    assert json.loads(line)["file"] == "größe"
+
+
 def test_mistakes_of_predict(directory, tmp_path):
     with pytest.raises(ConfigError, match="found none"):
         predict.main(["--model", str(directory), str(tmp_path)])
+    with pytest.raises(ConfigError, match="at most once, received it 2 times"):
+        predict.main(["--model", str(directory), "-", "-"])
     with pytest.raises(ConfigError, match="--top"):
         predict.main(["--model", str(directory), "--top", "0", "a.jpg"])
     with pytest.raises(ConfigError, match="SavedModel"):

@@ -49,3 +49,10 @@ def test_average_need_not_have_weights_that_add_to_one():
 def test_no_probabilities_are_refused(own):
     with pytest.raises(ValueError, match="expected probabilities"):
         best_weights(own)
+
+
+@pytest.mark.parametrize("scale", [1e-320, 1e-300, 1.0, 1e300, 1.7e308])
+def test_weights_of_any_size_average_alike(scale):
+    probabilities = np.random.default_rng(0).dirichlet(np.ones(4), (2, 5)).astype(np.float32)
+    received = average(probabilities, np.array([1.0, 1.0]) * scale)
+    np.testing.assert_allclose(received, probabilities.mean(axis=0), rtol=1e-6)
