@@ -279,6 +279,27 @@ class MonitoringConfig(Settings):
     profile_steps: int = Field(0, ge=0, le=1000)
 
 
+class InitFromConfig(Settings):
+    """Fine-tuning: weights to begin with instead of drawn ones. Read once, when a run begins.
+
+    The network must be that of the weights but for its classes, dropout and initial values, and
+    its mean (data.mean, data.mean_rgb) that of their images.
+    """
+
+    path: str | None = None  # a run directory, or a file of weights (.npz, .safetensors, .h5)
+    format: Literal["torchvision", "caffe"] | None = None  # of a file
+    # Whether the last layer is drawn anew. A file's classes have no names: they are others if they
+    # are more or fewer.
+    new_head: Literal["if-other-classes", "always", "never"] = "if-other-classes"
+    frozen: tuple[str, ...] = ()  # layers that keep these weights: no update, no decay
+
+    @model_validator(mode="after")
+    def _of_something(self) -> InitFromConfig:
+        if self.path is None and (self.format or self.frozen):
+            raise ValueError("path: expected a run directory or a file beside the other settings")
+        return self
+
+
 class Config(Settings):
     """A whole run. `network` starts from its `variant` and may change any field of NetworkSpec."""
 
@@ -289,6 +310,7 @@ class Config(Settings):
     schedule: ScheduleConfig = Piecewise()
     strategy: StrategyConfig = StrategyConfig()
     monitoring: MonitoringConfig = MonitoringConfig()
+    init_from: InitFromConfig = InitFromConfig()
 
     @model_validator(mode="after")
     def _known_layers(self) -> Config:
@@ -300,6 +322,16 @@ class Config(Settings):
                     f"schedule.layer_rates: expected one of {', '.join(names)}, or one with /kernel"
                     f" or /bias, received {key!r}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _known_frozen(self) -> Config:
+        names, frozen = [layer.name for layer in self.network.layers], self.init_from.frozen
+        if not set(frozen) < set(names):
+            raise ValueError(
+                f"init_from.frozen: expected some of {', '.join(names)}, not all of them, received"
+                f" {', '.join(frozen)}"
+            )
         return self
 
     @model_validator(mode="after")

@@ -17,6 +17,22 @@ import numpy as np
 
 from alexnet_tf.errors import ConfigError
 
+_TORCH = (
+    "; it can run code of its maker's, so convert it where PyTorch is: python -c \"import torch,"
+    " numpy; numpy.savez('alexnet.npz', **{{k: v.numpy() for k, v in torch.load({!r},"
+    ' weights_only=True).items()}})"'
+)
+# Formats that are not read here, and the line that makes one that is.
+CONVERSIONS = {
+    ".pth": _TORCH,
+    ".pt": _TORCH,
+    ".caffemodel": (
+        "; convert it where Caffe is, with its network's deploy.prototxt: python -c \"import caffe,"
+        " numpy; net = caffe.Net('deploy.prototxt', {!r}, caffe.TEST); numpy.savez('alexnet.npz',"
+        " **{{f'{{layer}}/{{i}}': blob.data for layer, blobs in net.params.items() for i, blob in"
+        ' enumerate(blobs)}})"'
+    ),
+}
 FLOATS = ("float16", "float32", "float64")
 
 
@@ -38,8 +54,9 @@ def open_arrays(path: Path) -> Iterator[dict[str, StoredArray]]:
     openers = {".npz": _npz, ".h5": _h5, ".hdf5": _h5, ".safetensors": _safetensors}
     opener = openers.get(path.suffix)
     if opener is None or not path.is_file():
+        hint = CONVERSIONS.get(path.suffix, "").format(str(path))
         raise ConfigError(
-            f"--input: expected a file that ends in {', '.join(openers)}, received {path}"
+            f"--input: expected a file that ends in {', '.join(openers)}, received {path}{hint}"
         )
     with contextlib.ExitStack() as stack:
         try:

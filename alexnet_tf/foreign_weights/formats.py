@@ -44,6 +44,11 @@ class Layout:
     def key(self, layer: str, kind: str) -> str:
         return self.names[layer] + self.kinds[naming.KINDS.index(kind)]
 
+    def classes(self, stored: Mapping[str, StoredArray], expected: int) -> int:
+        """How many a file's last layer tells apart; `expected` if it holds no such layer."""
+        bias = _without_snapshot_parts(stored).get(self.key(list(self.names)[-1], "bias"))
+        return bias.shape[-1] if bias is not None and bias.shape else expected
+
 
 _LAYERS = ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8")
 

@@ -25,6 +25,7 @@ from alexnet_tf.network.weights import weights_of
 from alexnet_tf.runs.checkpoint_groups import Groups, training_groups
 from alexnet_tf.runs.checkpoints import Checkpoints
 from alexnet_tf.runs.directory import Run
+from alexnet_tf.runs.initial_weights import assign_initial
 from alexnet_tf.runs.reason import reason_of
 from alexnet_tf.step_context import DropoutRows
 from alexnet_tf.training import strategy as strategies
@@ -70,10 +71,25 @@ class Setup:
                 precision=training.precision,
                 placement=self.placement,
             )
+        self.checkpoints = Checkpoints(run.checkpoints, training.keep_checkpoints)
+        self._begin_from()
+        with self.strategy.scope():  # some optimizers begin with the weights' values
             self.optimizer = Optimizer(self.config.optimizer, weights_of(self.model))
             self.loss_scale = LossScale() if training.precision == "mixed_float16" else None
-        self.checkpoints = Checkpoints(run.checkpoints, training.keep_checkpoints)
         self.validation = self._validation(data)
+
+    def _begin_from(self) -> None:
+        """A new run's weights, where the configuration names others than drawn ones."""
+        if self.config.init_from.path is None:
+            return
+        new = self.is_chief and not self.checkpoints.steps()
+        if self.workers.text_from_chief("new" if new else "begun") != "new":
+            return
+        weights = weights_of(self.model)
+        if self.is_chief:
+            assign_initial(self.run, weights)
+            print(f"beginning with the weights of {self.config.init_from.path}", flush=True)
+        self.workers.variables_from_chief(weight.variable for weight in weights)
 
     def step(self) -> TrainingStep:
         """One step of this training, to be called with an iterator over `batches`."""

@@ -100,6 +100,8 @@ class Schedule:
 
     def rate(self, layer: str, kind: str, epoch: int, fraction: float) -> float:
         """The rate of a layer's "kernel" or "bias"; 0 means frozen."""
+        if layer in self.config.init_from.frozen:
+            return 0.0
         batch = self.config.training.global_batch_size
         factor = batch_factor(self.config.schedule.batch_rule, batch, epoch + fraction)
         return factor * self._scheduled(layer, kind, epoch, fraction)

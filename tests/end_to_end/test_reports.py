@@ -190,7 +190,7 @@ def test_a_disk_that_will_not_is_one_line(made, tmp_path, monkeypatch, verb, num
     run = evaluate.main
     if verb == "visualize":
         run, arguments = visualize.main, [*arguments, "--output", str(tmp_path / "figures")]
-    with pytest.raises(kind, match="cannot write .*: the disk will not"):
+    with pytest.raises(kind, match=r"cannot write .*: the disk will not"):
         run(arguments)
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
 

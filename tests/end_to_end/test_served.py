@@ -154,7 +154,7 @@ def test_a_failed_export_leaves_the_old_one(made, directory, tmp_path, monkeypat
         raise OSError("no space left on device")
 
     monkeypatch.setattr(tf.saved_model, "save", fail)
-    with pytest.raises(JobError, match="cannot write .*: no space"):
+    with pytest.raises(JobError, match=r"cannot write .*: no space"):
         export.main(["--run", str(made.run), "--output", str(output), "--overwrite"])
     assert {path: path.read_bytes() for path in output.rglob("*") if path.is_file()} == before
     assert [path.name for path in tmp_path.iterdir()] == ["model"]

@@ -149,6 +149,10 @@ ELSEWHERE = {  # field: the test that shows it
     "training.deterministic": "training/test_resume.py::test_killed_once_at_a_random_moment",
     "training.diagnostics_every_steps": "monitoring/test_diagnostics.py::test_a_training_writes",
     "training.flat_loss_steps": "monitoring/test_diagnostics.py::test_a_training_writes",
+    "init_from.path": "runs/test_initial_weights.py::test_a_file_of_another_class_count",
+    "init_from.format": "runs/test_initial_weights.py::test_what_does_not_fit_is_refused",
+    "init_from.new_head": "runs/test_initial_weights.py::test_a_run_with_and_without_a_new_head",
+    "init_from.frozen": "runs/test_initial_weights.py::test_a_file_of_another_class_count",
     "strategy.name": "training/test_equality.py::test_strategies_agree",
     "strategy.placement": "training/test_placement.py::test_forward_and_backward_operations",
     **{f"schedule.{name}.name": None for name in SCHEDULES},  # which of them it is
