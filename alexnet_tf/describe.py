@@ -107,7 +107,8 @@ def _op(spec: NetworkSpec, op: str) -> str:
     if op == "relu":
         return {"relu": "ReLU", "tanh": "tanh"}[spec.activation]
     if op == "pool":
-        return f"max pool {spec.pool.size}/{spec.pool.stride}"
+        ties = " of all ties" if spec.pool.ties == "all" else ""
+        return f"max pool {spec.pool.size}/{spec.pool.stride}{ties}"
     return OPS[op]
 
 

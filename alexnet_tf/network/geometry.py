@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from alexnet_tf.errors import GeometryError
-from alexnet_tf.network.structure import Conv, Layer, NetworkSpec, Pool
+from alexnet_tf.network.structure import Conv, Layer, NetworkSpec
 
 MOST = 2**31 - 1  # of elements in one array, which libraries number in 32 bits
 
@@ -43,9 +43,9 @@ class TowerLayer:
         return self.fan_in * self.units * self.size_conv**2
 
 
-def pool_size(size: int, pool: Pool) -> int:
-    """Positions of a window that may hang over the far edge: ceil((N − size)/stride) + 1."""
-    return max(0, -(-(size - pool.size) // pool.stride)) + 1
+def pool_size(side: int, size: int, stride: int) -> int:
+    """Windows along a side; the last may hang over its end: ceil((side − size)/stride) + 1."""
+    return max(0, -(-(side - size) // stride)) + 1
 
 
 def conv_size(size: int, layer: Conv) -> int:
@@ -68,7 +68,7 @@ def geometry(spec: NetworkSpec) -> tuple[TowerLayer, ...]:
                 f"expected an input that leaves {layer.name} at least one position, received"
                 f" input_size {spec.input_size} (a side of {size} before it)"
             )
-        out = pool_size(after, spec.pool) if "pool" in layer.ops else after
+        out = pool_size(after, spec.pool.size, spec.pool.stride) if "pool" in layer.ops else after
         units, towers = spec.units_per_tower(layer), len(spec.towers_of(layer))
         row = TowerLayer(layer, towers, size, channels_in, after, out, units)
         padded = size + sum(layer.pad) if conv else size

@@ -99,8 +99,10 @@ class KerasLayers:
             case "dropout":
                 return towers.Dropout(**spec.dropout.model_dump(), **options)
             case "pool":
-                pads = padding.of_pool(self.rows[layer.name].size_conv, spec.pool)
                 size, stride = spec.pool.size, spec.pool.stride
+                if spec.pool.ties == "all":
+                    return towers.AllTiesMaxPooling2D(size, stride, **options)
+                pads = padding.of_pool(self.rows[layer.name].size_conv, spec.pool)
                 return towers.MaxPooling2D(size, stride, padding=pads, **options)
         raise ValueError(f"expected an operation of a layer, received {op!r}")
 

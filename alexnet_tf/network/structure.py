@@ -70,10 +70,15 @@ class SpatialNorm(Settings):
 
 
 class Pool(Settings):
-    """Max pooling; a last window may hang over the bottom/right edge, as in the 2012 code."""
+    """Max pooling; a last window may hang over the bottom/right edge, as in the 2012 code.
+
+    ties: whose gradient it is where several pixels of a window are its maximum. first: that of the
+    first (TensorFlow); all: of each of them (2012).
+    """
 
     size: int = Field(3, ge=1, le=512)
     stride: int = Field(2, ge=1, le=2)
+    ties: Literal["first", "all"] = "first"
 
     @model_validator(mode="after")
     def _overhang(self) -> Pool:

@@ -22,7 +22,7 @@ import tensorflow as tf
 
 from alexnet_tf import step_context
 from alexnet_tf.compat import dtype_by_name, register
-from alexnet_tf.network import layers
+from alexnet_tf.network import layers, pooling
 from alexnet_tf.network.layers import Shape
 
 
@@ -135,6 +135,7 @@ Activation = _on_tower(keras.layers.Activation)
 Conv2D = _on_tower(keras.layers.Conv2D)
 Dense = _on_tower(keras.layers.Dense)
 Flatten = _on_tower(keras.layers.Flatten)
+AllTiesMaxPooling2D = _on_tower(pooling.AllTiesMaxPooling2D)
 MaxPooling2D = _on_tower(keras.layers.MaxPooling2D)
 ZeroPadding2D = _on_tower(keras.layers.ZeroPadding2D)
 Dropout = _on_tower(layers.Dropout)

@@ -98,20 +98,25 @@ def leads_of_maxima(x: np.ndarray, size: int = 3, stride: int = 2) -> np.ndarray
     return pixels[..., -1] - pixels[..., -2]
 
 
-def max_pool_backward(g: np.ndarray, x: np.ndarray, size: int = 3, stride: int = 2) -> np.ndarray:
-    """The gradient goes to the first maximum of each window, in row-major order.
+def max_pool_backward(
+    g: np.ndarray, x: np.ndarray, size: int = 3, stride: int = 2, ties: str = "first"
+) -> np.ndarray:
+    """The gradient goes to the first maximum of each window, in row-major order, or to ``all``.
 
-    (2012's kernel gave it to every pixel equal to the maximum. After a ReLU the two agree: there
-    ties are between zeros, whose gradient the ReLU stops.)
+    2012's kernel gave it to every pixel equal to the maximum. After a ReLU the two agree: there
+    ties are between zeros, whose gradient the ReLU stops.
     """
     windows, (height, width) = _pool_windows(x, size, stride)
-    winner = windows.argmax(axis=-1)
+    if ties == "first":
+        wins = np.arange(size * size) == windows.argmax(axis=-1)[..., None]
+    else:
+        wins = windows == windows.max(axis=-1, keepdims=True)
     dx = np.zeros((x.shape[0], height, width, x.shape[3]))
     rows, cols = g.shape[1:3]
     for u in range(size):
         for v in range(size):
-            dx[:, u : u + stride * rows : stride, v : v + stride * cols : stride] += g * (
-                winner == u * size + v
+            dx[:, u : u + stride * rows : stride, v : v + stride * cols : stride] += (
+                g * wins[..., u * size + v]
             )
     return dx[:, : x.shape[1], : x.shape[2]]
 

@@ -190,7 +190,7 @@ def _after_backward(net: Net, operation: str, names, upstream, towers, masks):
     if operation == "spatial":
         return [norms.spatial_norm_backward(g, x, *net.spatial) for g, x in pairs]
     if operation == "pool":
-        return [ops.max_pool_backward(g, x, *net.pool) for g, x in pairs]
+        return [ops.max_pool_backward(g, x, *net.pool, net.pool_ties) for g, x in pairs]
     if operation == "dropout":
         return [g * _factor(net, name, masks) for name, g in zip(names, upstream, strict=True)]
     function = {"relu": ops.relu_backward, "tanh": ops.tanh_backward}[net.activation]

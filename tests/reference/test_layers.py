@@ -112,6 +112,13 @@ def test_max_pool_gradient_of_ties_goes_to_the_first():
     close(dx[0, :, :, 0], expected, 0)
 
 
+def test_max_pool_gradient_of_ties_may_go_to_all():
+    """Of a constant map, each pixel gets as many gradients as there are windows that hold it."""
+    dx = layers.max_pool_backward(np.ones((1, 2, 2, 1)), np.zeros((1, 5, 5, 1)), 3, 2, "all")
+    held = np.array([1, 1, 2, 1, 1])
+    close(dx[0, :, :, 0], np.outer(held, held), 0)
+
+
 def test_overlapping_pool_gradients_add_up_where_windows_share_their_maximum():
     x = np.zeros((1, 5, 5, 1))
     x[0, 2, 2, 0] = 1.0  # in all four windows

@@ -30,6 +30,7 @@ class Net:
     towers: tuple[str, ...] = ("_a", "_b")
     activation: str = "relu"
     pool: tuple[int, int] = (3, 2)  # size, stride
+    pool_ties: str = "first"  # or "all": which maxima of a window the gradient goes to
     lrn: tuple[int, float, float, float] = (5, 2e-5, 2.0, 0.75)  # size, alpha, k, beta
     lrn_across_towers: bool = False  # Caffe normalizes over the maps of both groups
     spatial: tuple[int, float, float, float] = (5, 4e-5, 1.0, 0.75)

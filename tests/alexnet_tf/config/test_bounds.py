@@ -167,7 +167,10 @@ NETWORKS = st.fixed_dictionaries(
     optional={
         "towers": st.sampled_from([1, 2, 3]),
         "activation": st.sampled_from(["relu", "tanh"]),
-        "pool": st.fixed_dictionaries({"size": st.integers(1, 3), "stride": st.integers(1, 2)}),
+        "pool": st.fixed_dictionaries(
+            {"size": st.integers(1, 3), "stride": st.integers(1, 2)},
+            optional={"ties": st.sampled_from(["first", "all"])},
+        ),
         "lrn": st.fixed_dictionaries(
             {}, optional={"size": SMALL, "k": ODD_NUMBERS, "spans": st.just("both")}
         ),

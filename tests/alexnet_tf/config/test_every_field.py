@@ -138,6 +138,7 @@ LOOP = {
 }
 ELSEWHERE = {  # field: the test that shows it
     "network.layers.name": None,  # says which layer is meant
+    "network.pool.ties": "network/test_pooling.py::test_a_network_whose_pool_has_ties",
     "network.layers.type": None,  # and which settings it has
     "network.layers.tower": "network/test_model.py::test_the_last_layer_is_in_the_tower_that",
     "data.cache": "data/test_cache.py::test_a_cache_changes_no_batch",

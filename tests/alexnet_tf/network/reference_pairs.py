@@ -32,7 +32,11 @@ class Pair:
 
     def __init__(self, name: str, *, batch: int, precision: str = "float32", seed: int = 0, **spec):
         self.spec = spec_of(name, **spec)
-        self.net = dataclasses.replace(reference_net(name), activation=self.spec.activation)
+        self.net = dataclasses.replace(
+            reference_net(name),
+            activation=self.spec.activation,
+            pool_ties=self.spec.pool.ties if self.spec.pool else "first",
+        )
         shapes = reference_variants.weight_shapes(
             self.net, self.spec.width, self.spec.num_classes, self.spec.input_size
         )
