@@ -1,6 +1,6 @@
 """AlexNet in TensorFlow: network, training, evaluation, export.
 
-    from alexnet_tf import AlexNet, load_model, load_run, new_head
+    from alexnet_tf import AlexNet, load_dataset, load_model, load_run, new_head
 
 Names are imported when first used, so that command lines start without what they do not need.
 """
@@ -14,6 +14,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 _HOMES = {
     "AlexNet": "runs.trained_network",
     "TrainedNetwork": "runs.trained_network",
+    "load_dataset": "data.dataset",
     "load_model": "runs.trained_network",
     "load_run": "runs.trained_network",
     "new_head": "runs.trained_network",

@@ -1,19 +1,23 @@
 """python -m alexnet_tf.import_weights: a run directory from torchvision's or Caffe's weights.
 
-The result can be evaluated, exported and trained on. The dataset directory brings the classes'
-names, which must be as many as the file's and in the same order (ImageNet's sorted WNIDs are).
+The result can be exported and predict, and `train` can begin with it (init_from.path). The classes'
+names come from a dataset directory or a text file, as many as the file's and in the same order
+(ImageNet's sorted WNIDs are), or are numbers. With a dataset it can be evaluated and trained on.
 """
 
 from __future__ import annotations
 
 import argparse
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from alexnet_tf import cli
 from alexnet_tf.config import files as config_files
 from alexnet_tf.config.schema import Config
+from alexnet_tf.data.reader import check_sizes
 from alexnet_tf.errors import ConfigError, RunError
+from alexnet_tf.foreign_weights.description import numbered, read_classes, write_description
 from alexnet_tf.foreign_weights.files import open_arrays
 from alexnet_tf.foreign_weights.formats import LAYOUTS, Layout, imported
 from alexnet_tf.network import model as network
@@ -34,18 +38,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     layout = LAYOUTS[arguments.format]
     config = _config(layout, arguments)
-    info = read_info(arguments.data)
-    config = config.with_classes(len(info.classes))
+    if arguments.data:
+        info = read_info(arguments.data)
+        check_sizes(info, config.network.input_size)
+        config = config.with_classes(len(info.classes))
     with open_arrays(Path(arguments.input)) as stored:
+        count = layout.classes(stored, config.network.num_classes)
+        if not arguments.data:
+            config = config.with_classes(count)
+        elif count != config.network.num_classes:
+            raise ConfigError(
+                f"--data: expected a dataset of the weights' {count} classes, received one of"
+                f" {config.network.num_classes}; to train them on other classes import them without"
+                " --data and begin with them: python -m alexnet_tf.train, init_from.path=RUN"
+            )
         weights = imported(layout, config.network, stored, arguments.input)
-    with locked(arguments.run):
-        run = run_directory.begin(arguments.run, config, arguments.data)
+    with tempfile.TemporaryDirectory(prefix="alexnet_tf-") as made, locked(arguments.run):
+        data = arguments.data or _described(arguments, config, Path(made))
+        run = run_directory.begin(arguments.run, config, data)
         if Checkpoints(run.checkpoints).steps():
             raise RunError(f"expected a new run directory, received {run.path} with checkpoints")
         _save(run, weights)
     print(
         f"imported {len(weights)} arrays, {sum(w.size for w in weights.values()):,} numbers, into"
-        f" {arguments.run} ({config.network.variant}); it can be evaluated, exported and trained on"
+        f" {arguments.run} ({config.network.variant}); it can be exported, evaluated and trained on"
     )
     return 0
 
@@ -58,7 +74,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--format", required=True, choices=sorted(LAYOUTS))
     parser.add_argument("--input", required=True, help=".npz, .h5 or .safetensors file")
-    parser.add_argument("--data", required=True, help="dataset directory, for the classes' names")
+    named = parser.add_mutually_exclusive_group()
+    named.add_argument("--data", help="dataset directory, for the classes' names and image size")
+    named.add_argument(
+        "--classes",
+        metavar="FILE",
+        help="text file of the classes' names, a line each: NAME, or IDENTIFIER<tab>NAME. Without"
+        " --data and --classes they are numbered",
+    )
+    parser.add_argument(
+        "--image-size",
+        type=int,
+        default=256,
+        help="without --data: side of the squares that are cut from images; default 256",
+    )
     parser.add_argument("--run", required=True, help="run directory to create")
     parser.add_argument(
         "--config", help="YAML file; default: the variant that the format is of (caffe: caffenet)"
@@ -70,6 +99,22 @@ def _parser() -> argparse.ArgumentParser:
         help="such as network.variant=bvlc, or data.mean_rgb=[124,117,104] for another mean",
     )
     return parser
+
+
+def _described(arguments: argparse.Namespace, config: Config, directory: Path) -> Path:
+    """A description in place of a dataset, in `directory`."""
+    network, size = config.network, arguments.image_size
+    if not network.input_size <= size <= 4096:
+        raise ConfigError(
+            f"--image-size: expected {network.input_size}, the network's input, to 4096, received"
+            f" {size}"
+        )
+    count = network.num_classes
+    names = numbered(count)
+    if arguments.classes:
+        names = read_classes(Path(arguments.classes), count)
+    write_description(directory, names, size, config.data.mean_rgb or (0.0, 0.0, 0.0))
+    return directory
 
 
 def _config(layout: Layout, arguments: argparse.Namespace) -> Config:

@@ -6,7 +6,8 @@ Imported through the package: `from alexnet_tf import AlexNet, load_model, load_
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -18,11 +19,14 @@ from alexnet_tf.config.schema import Config
 from alexnet_tf.data.augment import InputTransform
 from alexnet_tf.data.image_check import check_images, of_any_count
 from alexnet_tf.data.views import mean_probabilities, view_input, views
+from alexnet_tf.errors import ConfigError
 from alexnet_tf.evaluation.features import features_model
 from alexnet_tf.network import model as network
 from alexnet_tf.runs import directory as run_directory
 from alexnet_tf.runs.restore import restored_model
-from preprocessing.dataset.info import ClassName
+from alexnet_tf.serving import image_files
+from alexnet_tf.serving.conversion import converted
+from preprocessing.dataset.info import ClassName, DatasetInfo
 
 
 def AlexNet(
@@ -56,20 +60,68 @@ def AlexNet(
 
 
 @dataclass(frozen=True)
+class RankedClass:
+    """A class with its probability; `label` counts the classes from 0."""
+
+    label: int
+    synset: str
+    name: str
+    probability: float
+
+
+@dataclass(frozen=True, repr=False)
 class TrainedNetwork:
     """A run's newest checkpoint.
 
     model: float32 [n, S, S, 3] → logits float32 [n, classes].
-    classes: identifier (`synset`) and readable name (`text`), by label.
-    image_size: N, the side of the square images that the methods take: uint8, as they are stored.
-        Others raise ConfigError.
+    info: the dataset that it was trained on; `classes` and `image_size` are of it.
     """
 
     model: keras.Model
     config: Config
-    classes: tuple[ClassName, ...]
-    image_size: int
-    transform: InputTransform = field(repr=False)
+    info: DatasetInfo
+    transform: InputTransform
+
+    def __repr__(self) -> str:
+        return (
+            f"<TrainedNetwork {self.config.network.variant}: {len(self.classes)} classes, images of"
+            f" {self.image_size} pixels, input of {self.transform.size},"
+            f" {self.model.count_params():,} parameters>"
+        )
+
+    @property
+    def classes(self) -> tuple[ClassName, ...]:
+        """Identifier (`synset`) and readable name (`text`), by label."""
+        return self.info.classes
+
+    @property
+    def image_size(self) -> int:
+        """N, the side of the square images that the methods take: uint8, as they are stored.
+
+        Others raise ConfigError.
+        """
+        return self.info.image_size
+
+    def predict(
+        self, path: str | os.PathLike, top: int = 5, view_count: int = 1
+    ) -> list[RankedClass]:
+        """The `top` most probable classes of an image file, the best first.
+
+        The file is read, cut and turned as the dataset's conversion does it; JPEG, PNG, GIF, BMP,
+        WebP, TIFF, PPM and AVIF. Raises ConfigError if it cannot be read.
+        """
+        try:
+            pixels = converted(tf.constant(image_files.read(os.fspath(path))), self.info)
+        except (image_files.Unreadable, tf.errors.InvalidArgumentError, UnicodeError) as error:
+            reason = error.message.strip() if isinstance(error, tf.errors.OpError) else str(error)
+            reason = " ".join(reason.split())
+            raise ConfigError(f"expected an image, received {os.fspath(path)}: {reason}") from error
+        [probabilities] = self.probabilities(pixels[None], view_count).numpy()
+        order = np.argsort(-probabilities, kind="stable")[:top]
+        return [
+            RankedClass(int(i), self.classes[i].synset, self.classes[i].text, float(p))
+            for i, p in zip(order, probabilities[order], strict=True)
+        ]
 
     def preprocess(self, images: tf.Tensor | np.ndarray) -> tf.Tensor:
         """The network's input, float32 [n, S, S, 3]: the center of uint8 images [n, N, N, 3]."""
@@ -97,7 +149,7 @@ def load_run(path: str | os.PathLike) -> TrainedNetwork:
     """
     run = run_directory.load(path)
     model, transform = restored_model(run)
-    return TrainedNetwork(model, run.config, run.info.classes, run.info.image_size, transform)
+    return TrainedNetwork(model, run.config, run.info, transform)
 
 
 def load_model(path: str | os.PathLike) -> keras.Model:
@@ -109,6 +161,15 @@ def load_model(path: str | os.PathLike) -> keras.Model:
     Raises ValueError if it is no such file, or one that this Keras cannot read (its weights alone
     go everywhere: save_weights, load_weights); FileNotFoundError if there is none.
     """
+    directory = Path(path)
+    if directory.is_dir():
+        if (directory / "config.yaml").is_file():
+            hint = f"it is a run directory: load_run({os.fspath(path)!r})"
+        elif (directory / "saved_model.pb").is_file():
+            hint = f"it is a SavedModel: tensorflow.saved_model.load({os.fspath(path)!r})"
+        else:
+            hint = "it is a directory"
+        raise ValueError(f"expected a .keras file, received {os.fspath(path)}; {hint}")
     return load_keras_file(os.fspath(path))
 
 

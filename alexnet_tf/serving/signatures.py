@@ -16,9 +16,7 @@ from alexnet_tf.data.views import View, mean_probabilities, view_input, views
 from alexnet_tf.evaluation.features import features_model
 from alexnet_tf.runs.directory import Run
 from alexnet_tf.runs.restore import restored_model
-from alexnet_tf.serving.decode import decode_image
-from alexnet_tf.serving.orientation import orientation, upright
-from alexnet_tf.serving.resize import central_square
+from alexnet_tf.serving.conversion import converted
 from preprocessing.dataset.info import DatasetInfo
 
 TOP = 5
@@ -111,16 +109,11 @@ class Served(tf.Module):
             return tf.cast(parts.features(x, training=False), tf.float32)
 
     def _decoded(self, encoded: tf.Tensor) -> tf.Tensor:
-        size, kind = self.image_size, self._parts.info.resize_filter
         encoded = tf.ensure_shape(encoded, [None])  # callers can pass the signature by
-        turn = bool(self._parts.info.options.get("apply_exif", False))
-
-        def image(data: tf.Tensor) -> tf.Tensor:
-            pixels = central_square(decode_image(data), size, kind)
-            return upright(pixels, orientation(data)) if turn else pixels
-
+        size = self.image_size
         spec = tf.TensorSpec([size, size, 3], tf.uint8)
-        return tf.map_fn(image, encoded, fn_output_signature=spec)
+        info = self._parts.info
+        return tf.map_fn(lambda data: converted(data, info), encoded, fn_output_signature=spec)
 
     def _ranked(self, images: tf.Tensor, top: int) -> dict[str, tf.Tensor]:
         best, index = tf.math.top_k(of_any_count(self, images), top)

@@ -50,6 +50,25 @@ def test_decoding_is_the_conversions(served, files, images):
     assert (decoded != images).mean() < 0.01
 
 
+def test_a_photograph_is_predicted_from_python(made, served, trained, files, tmp_path):
+    """As the export classifies it; and the network is one line when it is printed."""
+    (tmp_path / "photo.jpg").write_bytes(files[0])
+    ranked = trained.predict(tmp_path / "photo.jpg", top=3)
+    answer = served.signatures["classify"](encoded=tf.constant(files[:1]))
+    assert [one.label for one in ranked] == answer["classes"][0, :3].numpy().tolist()
+    assert [one.name.encode() for one in ranked] == answer["names"][0, :3].numpy().tolist()
+    np.testing.assert_allclose(
+        [one.probability for one in ranked], answer["probabilities"][0, :3], rtol=1e-5
+    )
+    (tmp_path / "text.jpg").write_text("no image")
+    for name in ("text.jpg", "none.jpg"):
+        with pytest.raises(ConfigError, match=r"expected an image, received \S+: ") as raised:
+            trained.predict(tmp_path / name)
+        assert "\n" not in str(raised.value)
+    assert str(trained).startswith("<TrainedNetwork paper: 10 classes, images of 72 pixels")
+    assert "\n" not in str(trained)
+
+
 @pytest.mark.parametrize("apply_exif", [True, False])
 def test_photographs_are_turned_as_the_datasets_were(made, apply_exif):
     """All eight orientations, against the conversion's own code."""

@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from numpy.lib.stride_tricks import sliding_window_view
+from PIL import Image
 
-from alexnet_tf import evaluate, export, import_weights, train
+from alexnet_tf import evaluate, export, import_weights, load_run, train
 from alexnet_tf.config import files as config_files
 from alexnet_tf.errors import ConfigError, RunError
 from alexnet_tf.foreign_weights.formats import LAYOUTS, expected_shapes
 from alexnet_tf.network.spec import VARIANTS
 from alexnet_tf.runs import directory as run_directory
 from alexnet_tf.runs.restore import restored_model
+from preprocessing.dataset.info import ClassName
 from tests import tiny_datasets
 from tests.deadlines import SECONDS
 from tests.reference import layers as ops
@@ -321,3 +323,69 @@ def test_a_mistake_is_one_line_and_exit_code_2(data, tmp_path):
     assert done.returncode == 2
     assert [line for line in done.stderr.splitlines() if line.startswith("error: --input")]
     assert "Traceback" not in done.stderr
+
+
+def without_data(layout, path, run, *more):
+    return ["--format", layout, "--input", str(path), "--run", str(run), *overrides(layout), *more]
+
+
+def test_without_a_dataset_it_can_predict(tmp_path):
+    """Names from a file, or numbers; the network is that of an import with a dataset."""
+    path = write(tmp_path / "a.npz", random_arrays("torchvision"))
+    (tmp_path / "names.txt").write_text("n01\ttench\nn02\tgroße Katze\ndog\nn04\tant, emmet\n")
+    names = ["--classes", str(tmp_path / "names.txt"), "--image-size", "80"]
+    assert import_weights.main(without_data("torchvision", path, tmp_path / "named", *names)) == 0
+    assert import_weights.main(without_data("torchvision", path, tmp_path / "numbered")) == 0
+    named, plain = load_run(tmp_path / "named"), load_run(tmp_path / "numbered")
+    assert [(c.synset, c.text) for c in named.classes] == [
+        ("n01", "tench"),
+        ("n02", "große Katze"),
+        ("dog", "dog"),
+        ("n04", "ant, emmet"),
+    ]
+    assert plain.classes[3] == ClassName("class-0003", "class 3")
+    assert (named.image_size, plain.image_size) == (80, 256)
+    images = np.random.default_rng(0).integers(0, 256, (2, 80, 80, 3), np.uint8)
+    x = named.transform.centered(
+        images[:, 8:72, 8:72], tf.zeros([2, 2], tf.int32), tf.fill([2], False)
+    )
+    expected = LOGITS["torchvision"](
+        random_arrays("torchvision"), images[:, 8:72, 8:72].astype(np.float64)
+    )
+    np.testing.assert_allclose(named.model(x), expected, rtol=1e-4, atol=1e-4)
+    content = tmp_path / "photo.png"
+    Image.fromarray(images[0]).save(content)
+    ranked = named.predict(content, top=2)
+    probabilities = named.probabilities(images[:1])[0].numpy()
+    assert [one.label for one in ranked] == np.argsort(-probabilities)[:2].tolist()
+    assert ranked[0].probability == pytest.approx(probabilities.max(), rel=1e-5)
+
+
+def test_a_dataset_of_another_size_is_refused_at_once(tmp_path):
+    path = write(tmp_path / "a.npz", random_arrays("torchvision"))
+    for name, settings, message in (
+        ("classes", {"classes": CLASSES - 1, "size": 72}, "expected a dataset of the weights' 4"),
+        ("pixels", {"classes": CLASSES, "size": 48}, "expected at most 48, the dataset's image"),
+    ):
+        tiny_datasets.write(tmp_path / name, **settings)
+        assert message in refused("torchvision", path, tmp_path / name, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--image-size", "63"], "--image-size: expected 64"),
+        (["--image-size", "5000"], "to 4096, received 5000"),
+        (["--classes", "none.txt"], "--classes: expected a text file"),
+        (["--classes", "{}/few.txt"], "expected 4 lines in"),
+        (["--classes", "{}/a.npz"], "--classes: cannot read"),
+    ],
+)
+def test_mistakes_of_names_and_sizes(tmp_path, options, message):
+    path = write(tmp_path / "a.npz", random_arrays("torchvision"))
+    (tmp_path / "few.txt").write_text("one\ntwo\n")
+    options = [option.format(tmp_path) for option in options]
+    with pytest.raises(ConfigError) as raised:
+        import_weights.main(without_data("torchvision", path, tmp_path / "run", *options))
+    assert message in str(raised.value)
+    assert not (tmp_path / "run" / "config.yaml").exists()

@@ -11,9 +11,17 @@ import pytest
 import tensorflow as tf
 
 import alexnet_tf
-from alexnet_tf import AlexNet, LocalResponseNormalization, compat, load_model, new_head
-from alexnet_tf.errors import ConfigError
+from alexnet_tf import (
+    AlexNet,
+    LocalResponseNormalization,
+    compat,
+    load_dataset,
+    load_model,
+    new_head,
+)
+from alexnet_tf.errors import ConfigError, DatasetError
 from alexnet_tf.network.spec import VARIANTS
+from tests import tiny_datasets
 from tests.deadlines import SECONDS
 
 TINY = {"width": 0.05, "input_size": 64}
@@ -156,3 +164,40 @@ def test_importing_the_package_imports_no_tensorflow():
     assert set(alexnet_tf.__all__) <= set(dir(alexnet_tf))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = alexnet_tf.nothing
+
+
+def test_a_dataset_is_its_images_and_labels_once(tmp_path):
+    info = tiny_datasets.write(tmp_path, counts={"train": 20, "validation": 7}, size=16)
+    images, labels = zip(*load_dataset(tmp_path, "validation").as_numpy_iterator(), strict=True)
+    stored = [
+        tf.io.parse_single_example(
+            record,
+            {
+                "image/encoded": tf.io.FixedLenFeature([], tf.string),
+                "image/class/label": tf.io.FixedLenFeature([], tf.int64),
+            },
+        )
+        for record in tf.data.TFRecordDataset(info.shard_paths(tmp_path, "validation"))
+    ]
+    assert len(images) == len(stored) == 7
+    for image, label, record in zip(images, labels, stored, strict=True):
+        assert (image.dtype, image.shape, label.dtype) == (np.uint8, (16, 16, 3), np.int32)
+        assert image.tobytes() == record["image/encoded"].numpy()
+        assert label == record["image/class/label"].numpy()
+    batches = load_dataset(tmp_path, "validation", batch_size=3)
+    assert len(batches) == 3
+    assert [len(labels) for _, labels in batches] == [3, 3, 1]
+    with pytest.raises(DatasetError, match="expected a split of train, validation"):
+        load_dataset(tmp_path, "test")
+    with pytest.raises(ValueError, match="at least 1"):
+        load_dataset(tmp_path, batch_size=0)
+
+
+@pytest.mark.parametrize(
+    ("file", "hint"),
+    [("config.yaml", "load_run"), ("saved_model.pb", "saved_model.load"), ("a", "a directory")],
+)
+def test_a_directory_is_no_keras_file_and_the_line_helps(tmp_path, file, hint):
+    (tmp_path / file).write_text("")
+    with pytest.raises(ValueError, match=hint):
+        load_model(tmp_path)
