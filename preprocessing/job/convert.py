@@ -66,8 +66,10 @@ def convert(conversion: Conversion, options: PipelineOptions) -> Summary:
     run = os.urandom(8).hex()
     FileSystems.set_options(options)  # Beam's of hdfs:// and s3://, for this process too
     workspace = Workspace(files_for(conversion.output), conversion.output)
-    check_output(workspace, conversion.input, conversion.overwrite)
+    check_output(workspace, conversion.input, conversion.overwrite)  # a mistake leaves no trace
     with locked(workspace):
+        # Once more: another conversion may have published its dataset since.
+        check_output(workspace, conversion.input, conversion.overwrite)
         listing, plan = _list_and_plan(conversion, workspace)
         job = Job(conversion.images, listing.classes, tuple(listing.containers))
         identity = job_identity(conversion, listing, plan)

@@ -1,5 +1,6 @@
 """What a conversion finds in its output directory, and how it goes on after an interruption."""
 
+import contextlib
 import errno
 import shutil
 from collections import Counter
@@ -11,6 +12,7 @@ from preprocessing.images.convert import ImageOptions
 from preprocessing.inspection.verify import verify_dataset
 from preprocessing.job import publication
 from preprocessing.job import workspace as workspace_module
+from preprocessing.job.lock import locked
 from preprocessing.job.workspace import Workspace
 from preprocessing.storage.files import LocalFiles
 from tests.preprocessing.conversions import run, tree
@@ -50,6 +52,24 @@ def test_a_dataset_is_not_touched(dataset, archives):
         run(archives, dataset, seed=1)
     assert tree(dataset) == before
     assert not (dataset / ".conversion").exists()
+
+
+def test_a_dataset_published_just_before_the_lock_was_free_is_not_touched(
+    dataset, archives, tmp_path, monkeypatch
+):
+    output = tmp_path / "out"
+
+    @contextlib.contextmanager
+    def locked_late(workspace):
+        shutil.copytree(dataset, output)
+        with locked(workspace):
+            yield
+
+    monkeypatch.setattr("preprocessing.job.convert.locked", locked_late)
+    with pytest.raises(DatasetError, match="already holds a dataset; nothing was changed"):
+        run(archives, output, seed=1)
+    assert tree(output) == tree(dataset)
+    assert not (output / ".conversion").exists()
 
 
 def test_other_files_are_not_touched(archives, tmp_path):
