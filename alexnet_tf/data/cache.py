@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from alexnet_tf.data.crops import Memory, blank
 from alexnet_tf.data.split import Split
+from alexnet_tf.data.verification import compare_all
 from alexnet_tf.errors import ConfigError, DatasetError
 from preprocessing.dataset.atomic import replacing
 from preprocessing.dataset.info import Shard
@@ -80,6 +81,7 @@ def _in_memory(split: Split, kind: str) -> Split:
             f"expected {expected - 1} records in the shards of {split.name} in {split.directory},"
             " found another number; see python -m preprocessing verify"
         )
+    compare_all(split)
     return dataclasses.replace(split, memory=memory)
 
 
@@ -102,7 +104,7 @@ def _on_disk(split: Split) -> Split:
                 _copy(Path(split.directory) / shard.name, target / shard.name, shard, bar.update)
     except OSError as error:
         raise ConfigError(f"data.cache: disk: cannot copy to {target}: {error}") from error
-    return dataclasses.replace(split, directory=target)
+    return dataclasses.replace(split, directory=target, copied=True)
 
 
 def _is_copy(path: Path, shard: Shard) -> bool:

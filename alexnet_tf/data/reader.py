@@ -15,6 +15,7 @@ from alexnet_tf.data import epochs
 from alexnet_tf.data.draws import draws
 from alexnet_tf.data.split import Share, Split
 from alexnet_tf.errors import ConfigError
+from preprocessing.dataset.example import UNLABELLED
 from preprocessing.dataset.info import DatasetInfo
 
 
@@ -80,8 +81,9 @@ def training_batches(
         return tf.data.Dataset.zip((records.batch(few, drop_remainder=True), drawn.unbatch()))
 
     def examples(elements: tf.Tensor, drawn: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        crops = split.crops(elements, drawn["offset"], input_size)
-        return {**dict(zip(("image", "label", "weight"), crops, strict=True)), **drawn}
+        image, label, weight = split.crops(elements, drawn["offset"], input_size)
+        label = _known(label, 0, split.info)
+        return {"image": image, "label": label, "weight": weight, **drawn}
 
     stream = tf.data.Dataset.range(start[0], tf.int64.max).flat_map(epoch)
     stream = stream.skip(start[1] * rows_here // few)  # records are skipped before decoding
@@ -102,14 +104,21 @@ def evaluation_batches(split: Split, size: int, share: Share) -> tf.data.Dataset
 
     def examples(elements: tf.Tensor) -> dict[str, tf.Tensor]:
         corners = tf.fill([share.at_once, 2], margin)
-        crops = split.crops(elements, corners, size)
-        return dict(zip(("image", "label", "weight"), crops, strict=True))
+        image, label, weight = split.crops(elements, corners, size)
+        return {"image": image, "label": _known(label, UNLABELLED, split.info), "weight": weight}
 
     shards = tf.data.Dataset.from_tensor_slices((np.arange(len(runs)), *np.transpose(runs)))
     stream = shards.filter(lambda shard, skipped, taken: taken > 0).flat_map(split.elements)
     stream = stream.concatenate(blanks).batch(share.at_once, drop_remainder=True)
     stream = stream.map(examples, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return _whole(stream, share)
+
+
+def _known(labels: tf.Tensor, least: int, info: DatasetInfo) -> tf.Tensor:
+    """The labels, int32 [n]. Iterating raises InvalidArgumentError for one below `least` or beyond
+    the last class, as `gather` does.
+    """
+    return tf.gather(tf.range(least, len(info.classes)), labels - least)
 
 
 def _parted(columns: dict[str, tf.Tensor], size: int) -> dict[str, tf.Tensor]:

@@ -53,13 +53,15 @@ class Share:
 class Split:
     """The shards of one split of a dataset.
 
-    Records are read from files, or taken from `memory` (`data.cache`) by their numbers.
+    Records are read from files, or taken from `memory` (`data.cache`) by their numbers. `copied`:
+    the files are copies of the dataset's.
     """
 
     directory: str | os.PathLike
     info: DatasetInfo
     name: str
     memory: Memory | None = field(default=None, compare=False, repr=False)
+    copied: bool = False
 
     @property
     def paths(self) -> list[str]:
@@ -71,9 +73,16 @@ class Split:
         return [shard.examples for shard in self.info.splits[self.name]]
 
     def elements(self, shard: tf.Tensor, skipped: tf.Tensor, taken: tf.Tensor) -> tf.data.Dataset:
-        """What stands for some records in a row of a shard: themselves, or their numbers."""
+        """What stands for some records in a row of a shard: themselves, or their numbers.
+
+        Iterating raises FailedPreconditionError where the shard holds fewer records, or more after
+        its last.
+        """
         if self.memory is None:
-            return self.records(tf.gather(self.paths, shard)).skip(skipped).take(taken)
+            ends = tf.equal(skipped + taken, tf.gather(tf.constant(self.counts, tf.int64), shard))
+            records = self.records(tf.gather(self.paths, shard)).skip(skipped)
+            records = records.take(taken + tf.cast(ends, tf.int64))
+            return records.apply(tf.data.experimental.assert_cardinality(taken))
         first = tf.gather(np.cumsum([0, *self.counts]), shard) + skipped
         return tf.data.Dataset.range(first, first + taken)
 

@@ -10,9 +10,10 @@ import tensorflow as tf
 
 from alexnet_tf.data import reader
 from alexnet_tf.data.split import Share, Split
+from alexnet_tf.data.verification import reading
 from alexnet_tf.data.views import view_input, views
 from alexnet_tf.evaluation.features import features_model
-from alexnet_tf.evaluation.predictions import Network, check_labels, reading
+from alexnet_tf.evaluation.predictions import Network
 from alexnet_tf.figures.tiles import thumbnails
 from alexnet_tf.network.structure import NetworkSpec
 
@@ -57,12 +58,10 @@ class FeatureExtractor:
         columns = []
         with reading(split):
             for batch in batches.take(-(-limit // batch_size)):
-                real = batch["weight"].numpy() > 0
-                labels, seen = batch["label"].numpy()[real], self._forward(batch["image"])
-                check_labels(labels, split)
-                features, probabilities = (part.numpy()[real] for part in seen)
-                images = thumbnails(batch["image"].numpy()[real], min(side, size))
-                columns.append((images, labels, probabilities, features))
+                real, images = batch["weight"].numpy() > 0, batch["image"]
+                features, probabilities = (part.numpy()[real] for part in self._forward(images))
+                small = thumbnails(images.numpy()[real], min(side, size))
+                columns.append((small, batch["label"].numpy()[real], probabilities, features))
         return ImageFeatures(
             *(np.concatenate(column)[:limit] for column in zip(*columns, strict=True))
         )

@@ -14,35 +14,10 @@ from tqdm import tqdm
 from alexnet_tf.data import reader
 from alexnet_tf.data.augment import InputTransform
 from alexnet_tf.data.split import Share, Split
+from alexnet_tf.data.verification import ShardVerifier, reading
 from alexnet_tf.data.views import mean_probabilities, views
 from alexnet_tf.errors import JobError
 from alexnet_tf.runs.reason import reason_of
-
-
-@contextlib.contextmanager
-def reading(split: Split) -> Iterator[None]:
-    """Within it, what is wrong with a split's records becomes a JobError of one line."""
-    try:
-        yield
-    except (tf.errors.OpError, UnicodeDecodeError) as error:
-        reason = reason_of(error) if isinstance(error, tf.errors.OpError) else "damaged bytes"
-        if isinstance(error, tf.errors.ResourceExhaustedError):
-            raise JobError(f"out of memory ({reason}); try a smaller --batch-size") from error
-        raise JobError(
-            f"a record in {split.directory} is missing or damaged ({reason}); see python -m"
-            " preprocessing verify"
-        ) from error
-
-
-def check_labels(labels: np.ndarray, split: Split) -> None:
-    """Raises JobError for a label that is no class of the dataset (-1: there is none)."""
-    classes = len(split.info.classes)
-    if (labels >= classes).any() or (labels < -1).any():
-        raise JobError(
-            f"a record in {split.directory} is damaged: expected labels from 0 to {classes - 1},"
-            f" received {int(labels.max() if (labels >= classes).any() else labels.min())}"
-        )
-
 
 Network = tuple[keras.Model, InputTransform]
 
@@ -61,7 +36,9 @@ def predictions(
     """Every image of a split once, in stored order, a batch at a time, with a bar of progress.
 
     Softmax probabilities are averaged over the views (2012: src/worker.cu).
-    Raises JobError: records are missing or damaged.
+
+    Raises DatasetError where a shard is missing or of another size, JobError where records cannot
+    be read or are not those that dataset_info.json describes, or memory does not suffice.
     """
     info, share = split.info, Share(batch_size)
     sizes = {transform.size for _, transform in networks}
@@ -80,11 +57,20 @@ def predictions(
 
     batches = reader.evaluation_batches(split, size, share)
     total = split.batches(share)
-    with reading(split):
-        for batch in tqdm(
-            batches.take(total), total=total, unit="batch", leave=False, disable=None
-        ):
+    with contextlib.closing(ShardVerifier(split)) as verifier, _enough_memory(), reading(split):
+        shown = tqdm(batches.take(total), total=total, unit="batch", leave=False, disable=None)
+        for batch in shown:
             real = batch["weight"].numpy() > 0  # the last batch is padded
-            labels = batch["label"].numpy()[real]
-            check_labels(labels, split)
-            yield Predictions(labels, probabilities(batch["image"]).numpy()[:, real])
+            yield Predictions(
+                batch["label"].numpy()[real], probabilities(batch["image"]).numpy()[:, real]
+            )
+        verifier.check()
+
+
+@contextlib.contextmanager
+def _enough_memory() -> Iterator[None]:
+    """Within it, too little memory becomes a JobError."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        raise JobError(f"out of memory ({reason_of(error)}); try a smaller --batch-size") from error

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
+from alexnet_tf.data.verification import reading
 from alexnet_tf.errors import JobError
 from alexnet_tf.runs.reason import reason_of
 from alexnet_tf.runs.setup import Setup
@@ -25,14 +26,10 @@ LOST = (  # what a worker sees when another one is gone
 def told(setup: Setup) -> Iterator[None]:
     """Within it, what goes wrong in a training becomes a JobError that says what to do."""
     try:
-        yield
+        with reading(setup.split):
+            yield
     except NonFinite as error:
         raise JobError(f"{error}; {_last_good(setup, error)}. Try a lower schedule.rate") from error
-    except tf.errors.DataLossError as error:
-        raise JobError(
-            f"a record in {setup.split.directory} is damaged ({reason_of(error)}); see"
-            " python -m preprocessing verify"
-        ) from error
     except tf.errors.ResourceExhaustedError as error:
         raise JobError(
             f"out of memory ({reason_of(error)}); try a larger training.accumulation_steps or a"

@@ -45,7 +45,7 @@ def _train(
     lock: RunLock | None = None,
 ) -> int:
     setup = Setup(run, data, cluster)
-    with told(setup):
+    with told(setup), contextlib.closing(setup):
         finished = Session(setup, lock).train()
     if setup.is_chief:
         how = "finished" if finished else "stopped; the same command goes on"
@@ -106,6 +106,7 @@ class Session:
                 validation = self.setup.validation.run(stopping)
                 if validation is None:
                     raise Stopped
+            self.setup.check_data()
             if self.report is not None:
                 self.report.epoch(progress, train, validation, time.monotonic() - self.began)
             if self.images is not None:

@@ -17,6 +17,7 @@ from alexnet_tf.data import reader
 from alexnet_tf.data.augment import InputTransform
 from alexnet_tf.data.cache import cached
 from alexnet_tf.data.split import Share, Split
+from alexnet_tf.data.verification import ShardVerifier
 from alexnet_tf.errors import ConfigError, JobError, RunError
 from alexnet_tf.evaluation.validation import Validation
 from alexnet_tf.network import model as network
@@ -77,6 +78,8 @@ class Setup:
             self.optimizer = Optimizer(self.config.optimizer, weights_of(self.model))
             self.loss_scale = LossScale() if training.precision == "mixed_float16" else None
         self.validation = self._validation(data)
+        splits = [self.split, *([self.validation.split] if self.validation else [])]
+        self.verifiers = [ShardVerifier(split) for split in splits]
 
     def _begin_from(self) -> None:
         """A new run's weights, where the configuration names others than drawn ones."""
@@ -135,6 +138,16 @@ class Setup:
         for group in self.variables().values():
             self.workers.variables_from_chief(group.values())
         return Progress.from_json(chief["state"])
+
+    def check_data(self) -> None:
+        """Raises JobError where shards are, by now, not what dataset_info.json describes."""
+        for verifier in self.verifiers:
+            verifier.check()
+
+    def close(self) -> None:
+        """Ends what goes on beside the training."""
+        for verifier in self.verifiers:
+            verifier.close()
 
     def save(self, step: int, progress: Progress) -> None:
         """Writes a checkpoint on the chief. Raises NonFinite where a weight is no number."""
