@@ -22,7 +22,7 @@ SHARED = tuple(
         "evaluation.metrics",
     )
 )
-BEAM = ("preprocessing.job.", "preprocessing.storage.beam_files", "preprocessing.benchmark.measure")
+BEAM = ("preprocessing.job.", "preprocessing.storage.beam_files", "preprocessing.benchmark.")
 DRIVER_ONLY = ("sample", "benchmark", "inspection", "verbs")  # setup.py leaves them off workers
 
 

@@ -30,6 +30,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from preprocessing.benchmark.memory import highest_memory
 from preprocessing.benchmark.report import Measurement, TimedRun, rate_of
 from preprocessing.dataset.example import Record, encode_example
 from preprocessing.dataset.tfrecord import frame
@@ -241,13 +242,8 @@ def _run_measured(log: str, work: Callable, arguments: tuple) -> tuple[float, in
     work(*arguments)
     used = [resource.getrusage(kind) for kind in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     processor = sum(usage.ru_utime + usage.ru_stime for usage in used)
-    own, children = (usage.ru_maxrss for usage in used)
-    if sys.platform == "darwin":
-        return processor, max(own, children)
-    # In Linux, a process's ru_maxrss begins with the memory of the one that started it.
-    with open("/proc/self/status", encoding="ascii") as file:
-        own = next(int(line.split()[1]) for line in file if line.startswith("VmHWM:"))
-    return processor, 1024 * max(own, children)
+    children = used[1].ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return processor, max(highest_memory(), children)
 
 
 def _convert(source: str, output: str, workers: int, options: ImageOptions) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from preprocessing.dataset.names import SPLITS, shard_name
 from preprocessing.errors import DatasetError, ShardFailure
-from preprocessing.sources.listing import ImageList, Listing, RejectEntry, seeded_hashes
+from preprocessing.sources.listing import ImageList, Listing, RejectEntry
 from preprocessing.storage.files import Files
 
 # ImageNet gets the customary 1024 and 128 shards; small sets get one for each 128 images.
@@ -146,9 +146,10 @@ def shard_order(listing: Listing, split: str, seed: int) -> tuple[np.ndarray, li
     The order depends on nothing but the seed and the images' classes and names.
     """
     images = listing.splits[split]
-    hashes = seeded_hashes(seed, (listing.order_key(split, ref) for ref in images))
+    hashes = listing.order_hashes(split, seed)
     order = np.argsort(hashes, kind="stable")
-    same_hash = np.flatnonzero(hashes[order[1:]] == hashes[order[:-1]]) + 1
+    hashes = hashes[order]
+    same_hash = np.flatnonzero(hashes[1:] == hashes[:-1]) + 1
     repeated, rejects = [], []
     for position in same_hash:
         first, second = images[order[position - 1]], images[order[position]]

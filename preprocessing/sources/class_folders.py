@@ -9,7 +9,7 @@ from preprocessing.dataset.info import ClassName
 from preprocessing.errors import DatasetError
 from preprocessing.sources.layout import LAYOUTS, split_folders
 from preprocessing.sources.lister import Lister, Report
-from preprocessing.sources.listing import ImageList, Listing, seeded_hashes
+from preprocessing.sources.listing import ImageList, Listing
 from preprocessing.storage.files import Files
 
 
@@ -44,6 +44,7 @@ def list_folder(
     labels = {name: label for label, name in enumerate(classes)}
     for split, path in parts.items():
         _add_class_folders(lister, split, path, labels)
+    files.forget()
     if "validation" not in parts:
         _hold_out(lister.listing, seed, validation_fraction)
     return lister.listing
@@ -65,21 +66,23 @@ def _add_class_folders(lister: Lister, split: str, path: str, labels: dict[str, 
 
 def _hold_out(listing: Listing, seed: int, fraction: float) -> None:
     """Moves a seeded part of each class from the training to the validation split."""
-    images = listing.splits.get("train", ImageList())
-    keys = ("held-out/" + listing.order_key("train", ref) for ref in images)
-    hashes = seeded_hashes(seed, keys)
+    images = listing.splits.setdefault("train", ImageList())
     labels = images.labels
+    # Class by class, each in its seeded order.
+    order = np.lexsort((listing.order_hashes("train", seed, "held-out/"), labels))
+    ends = np.cumsum(np.bincount(labels, minlength=len(listing.classes)))
     held_out = np.zeros(len(images), bool)
-    for label, name in enumerate(listing.classes):
-        members = np.flatnonzero(labels == label)
-        count = max(1, math.floor(len(members) * fraction + 0.5)) if fraction > 0 else 0
-        if count >= len(members):
+    begin = 0
+    for name, end in zip(listing.classes, ends.tolist(), strict=True):
+        members = end - begin
+        count = max(1, math.floor(members * fraction + 0.5)) if fraction > 0 else 0
+        if count >= members:
             raise DatasetError(
                 f"expected at least {count + 1} images of class {name.synset!r} to hold out "
-                f"{count} for validation, found {len(members)}; add images, or hold none out with "
+                f"{count} for validation, found {members}; add images, or hold none out with "
                 "--validation-fraction 0"
             )
-        held_out[members[np.argsort(hashes[members], kind="stable")[:count]]] = True
-    listing.splits["train"] = images.selected(np.flatnonzero(~held_out))
+        held_out[order[begin : begin + count]] = True
+        begin = end
     if held_out.any():
-        listing.splits["validation"] = images.selected(np.flatnonzero(held_out))
+        listing.splits["validation"] = images.take_out(held_out)

@@ -89,7 +89,8 @@ class Lister:
             if is_no_image(entry.name):
                 self.listing.ignored += 1
                 continue
-            digest.update(repr(entry).encode("utf-8", "surrogateescape"))
+            state = f"{entry.name!r} {entry.size} {entry.changed}\n"
+            digest.update(state.encode("utf-8", "surrogateescape"))
             count += 1
             if entry.size < 0:
                 self.reject(split, entry.name, path, *_NO_FILES[entry.size])

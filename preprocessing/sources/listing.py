@@ -4,15 +4,17 @@ Fourteen million references as Python objects would take gigabytes; as columns t
 fifty bytes each.
 """
 
-import hashlib
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import NamedTuple
 
 import numpy as np
 
 from preprocessing.dataset.info import ClassName
+
+_BLOCK = 1 << 16  # images whose names are gathered at a time: it takes 16 bytes for each of a name
 
 
 class ImageRef(NamedTuple):
@@ -60,8 +62,8 @@ class ImageList:
         self._offset = array("q")
         self._size = array("q")
         self._label = array("i")
-        self._names = bytearray()
         self._name_end = array("q")
+        self._names = bytearray()
 
     def append(self, ref: ImageRef) -> None:
         self._container.append(ref.container)
@@ -89,17 +91,56 @@ class ImageList:
         """int32 [len]: the label of each image."""
         return np.array(self._label, np.int32)
 
+    def encoded_names(self) -> Iterator[bytes]:
+        """Each image's name in UTF-8 (or as the filesystem has it)."""
+        begin = 0
+        for end in self._name_end:
+            yield bytes(self._names[begin:end])
+            begin = end
+
     def selected(self, indices: np.ndarray) -> "ImageList":
         """The images of these indices, in their order."""
         result = ImageList()
-        for index in indices:
-            result.append(self[index])
+        for mine, all_of_them in zip(result._columns(), self._columns(), strict=True):
+            mine.frombytes(np.frombuffer(all_of_them, all_of_them.typecode)[indices].tobytes())
+        for begin in range(0, len(indices), _BLOCK):
+            result._add_names(self, indices[begin : begin + _BLOCK])
         return result
+
+    def take_out(self, mask: np.ndarray) -> "ImageList":
+        """Removes the images where the mask (bool [len]) is set, and returns them."""
+        taken = self.selected(np.flatnonzero(mask))
+        kept = np.flatnonzero(~mask)
+        rest = ImageList()
+        for begin in range(0, len(kept), _BLOCK):
+            rest._add_names(self, kept[begin : begin + _BLOCK])
+        self._names, self._name_end = rest._names, rest._name_end
+        for column in self._columns():  # one after the other: they may take a gigabyte
+            values = np.frombuffer(column, column.typecode)[kept].tobytes()
+            del column[:]
+            column.frombytes(values)
+        return taken
+
+    def _columns(self) -> tuple[array, ...]:
+        """All but the names and where they end."""
+        return self._container, self._offset, self._size, self._label
+
+    def _add_names(self, other: "ImageList", indices: np.ndarray) -> None:
+        """Appends the names of some of the other's images."""
+        ends = np.frombuffer(other._name_end, np.int64)
+        begins = np.where(indices > 0, ends[indices - 1], 0)
+        lengths = ends[indices] - begins
+        own_ends = np.cumsum(lengths)
+        # For each byte, its place in the other's names.
+        places = np.repeat(begins - (own_ends - lengths), lengths) + np.arange(lengths.sum())
+        own_ends += len(self._names)
+        self._names += np.frombuffer(other._names, np.uint8)[places].tobytes()
+        self._name_end.frombytes(own_ends.tobytes())
 
     def to_bytes(self) -> bytes:
         """The columns, for another process."""
         head = np.array([len(self), len(self._names)], np.int64)
-        columns = (self._container, self._offset, self._size, self._label, self._name_end)
+        columns = (*self._columns(), self._name_end)
         return b"".join((head.tobytes(), *(column.tobytes() for column in columns), self._names))
 
     @classmethod
@@ -108,8 +149,7 @@ class ImageList:
         result = cls()
         count, names = (int(value) for value in np.frombuffer(data, np.int64, 2))
         position = 16
-        columns = (result._container, result._offset, result._size, result._label, result._name_end)
-        for column in columns:
+        for column in (*result._columns(), result._name_end):
             end = position + count * column.itemsize
             column.frombytes(data[position:end])
             position = end
@@ -153,11 +193,19 @@ class Listing:
         synset = self.classes[ref.label].synset if ref.label >= 0 else ""
         return f"{split}/{synset}/{ref.name}"
 
+    def order_hashes(self, split: str, seed: int, purpose: str = "") -> np.ndarray:
+        """uint64 [images of the split]: to order them at random by, alike on every machine.
 
-def seeded_hashes(seed: int, keys: Iterable[str]) -> np.ndarray:
-    """uint64: order images by it at random, alike on every machine and version of NumPy."""
-    digests = (
-        hashlib.blake2b(f"{seed}/{key}".encode("utf-8", "surrogateescape"), digest_size=8).digest()
-        for key in keys
-    )
-    return np.frombuffer(b"".join(digests), ">u8").astype(np.uint64)
+        They depend on nothing but the seed, the purpose and each image's ``order_key``.
+        """
+        images = self.splits[split]
+        synsets = [*(name.synset for name in self.classes), ""]  # the last, -1, has no label
+        beginnings = [
+            f"{seed}/{purpose}{split}/{synset}/".encode("utf-8", "surrogateescape")
+            for synset in synsets
+        ]
+        hashes = (
+            int.from_bytes(blake2b(beginnings[label] + name, digest_size=8).digest())
+            for label, name in zip(images.labels, images.encoded_names(), strict=True)
+        )
+        return np.fromiter(hashes, np.uint64, len(images))

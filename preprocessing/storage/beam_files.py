@@ -13,6 +13,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from preprocessing.errors import DatasetError
 from preprocessing.storage.files import FileEntry
+from preprocessing.storage.remembered import RememberedFolder
 
 _MOVES_AT_ONCE = 16
 EXTRAS = {"gs": "gcp", "s3": "aws", "hdfs": "hadoop"}  # scheme -> our extra with what it needs
@@ -44,12 +45,15 @@ class BeamFiles:
 
     def __init__(self, remember: bool = False):
         self._remember = remember
-        self._listed: dict[str, list[FileEntry]] = {}
+        self._listed: dict[str, RememberedFolder] = {}
 
     def join(self, *parts: str) -> str:
         return posixpath.join(*parts)
 
     def is_file(self, path: str) -> bool:
+        for known, listed in self._listed.items():
+            if path.startswith(known):
+                return listed.has_file(path[len(known) :])
         return bool(FileSystems.match([path])[0].metadata_list)
 
     def is_folder(self, path: str) -> bool:
@@ -61,6 +65,9 @@ class BeamFiles:
         return FileEntry(posixpath.basename(path), metadata.size_in_bytes, changed)
 
     def names(self, folder: str) -> list[str]:
+        if self._remember:
+            listed, path = self._remembered(folder)
+            return listed.names(path)
         return sorted({entry.name.split("/")[0] for entry in self._below(folder)})
 
     def walk(self, folder: str) -> Iterator[FileEntry]:
@@ -114,26 +121,41 @@ class BeamFiles:
     def delete_if_empty(self, path: str) -> None:
         pass  # a folder without files is no thing of its own in an object store
 
+    def forget(self) -> None:
+        self._listed.clear()
+
     def _below(self, folder: str) -> Iterator[FileEntry]:
-        folder = folder.rstrip("/") + "/"
-        for known, entries in self._listed.items():
-            if folder.startswith(known):
-                rest = folder[len(known) :]
-                for entry in entries:
-                    if entry.name.startswith(rest):
-                        yield FileEntry(entry.name[len(rest) :], entry.size, entry.changed)
-                return
-        entries = sorted(
-            (
-                FileEntry(
-                    metadata.path[len(folder) :],
-                    metadata.size_in_bytes,
-                    str(metadata.last_updated_in_seconds),
-                )
-                for metadata in FileSystems.match([folder + "**"])[0].metadata_list
-            ),
-            key=lambda entry: entry.name.split("/"),
-        )
+        """All files below a folder, in the order of their paths' parts."""
         if self._remember:
-            self._listed[folder] = entries
-        yield from entries
+            listed, path = self._remembered(folder)
+            yield from listed.below(path)
+            return
+        entries = [FileEntry(name, size, str(changed)) for name, size, changed in _list(folder)]
+        yield from sorted(entries, key=lambda entry: entry.name.split("/"))
+
+    def _remembered(self, folder: str) -> tuple[RememberedFolder, str]:
+        """The listing that holds a folder, and the folder's path in it."""
+        folder = folder.rstrip("/") + "/"
+        for known, listed in self._listed.items():
+            if folder.startswith(known):
+                return listed, folder[len(known) :]
+        listed = self._listed[folder] = RememberedFolder()
+        for name, size, changed in _list(folder):
+            listed.add(name, size, changed)
+        return listed, ""
+
+
+def _list(folder: str) -> Iterator[tuple[str, int, float]]:
+    """(path below the folder, bytes, seconds of last change) of each file below it.
+
+    Not by FileSystems.match, which would make a list of a million objects of them.
+    """
+    folder = folder.rstrip("/") + "/"
+    system = FileSystems.get_filesystem(folder)
+    if system.has_dirs():
+        found = FileSystems.match([folder + "**"])[0].metadata_list
+    else:
+        found = system._list(folder)
+    for metadata in found:
+        changed = float(metadata.last_updated_in_seconds or 0)
+        yield metadata.path[len(folder) :], metadata.size_in_bytes, changed

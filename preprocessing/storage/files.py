@@ -46,6 +46,7 @@ class Files(Protocol):
     def make_folder(self, path: str) -> None: ...
     def delete_folder(self, path: str) -> None: ...
     def delete_if_empty(self, path: str) -> None: ...
+    def forget(self) -> None: ...
 
 
 class LocalFiles:
@@ -132,3 +133,6 @@ class LocalFiles:
         """Removes a folder that has nothing in it."""
         with contextlib.suppress(OSError):
             os.rmdir(path)
+
+    def forget(self) -> None:
+        """Frees what was remembered of folders."""

@@ -1,6 +1,7 @@
 """python -m preprocessing benchmark: its arguments and its call."""
 
 import argparse
+import logging
 import os
 
 from preprocessing.images.convert import FILTERS
@@ -12,7 +13,14 @@ def add_parser(verbs: argparse._SubParsersAction) -> None:
     parser = verbs.add_parser("benchmark", help="measure each step of a conversion")
     parser.set_defaults(run=run)
     add = parser.add_argument
-    add("--input", required=True, help="folder of images; they are repeated until enough")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--input", help="folder of images; they are repeated until enough")
+    what.add_argument(
+        "--listing",
+        type=int,
+        metavar="N",
+        help="measure instead what listing and planning N made-up images of an object store take",
+    )
     add(
         "--images",
         type=int,
@@ -36,6 +44,12 @@ def run(arguments: argparse.Namespace) -> int:
     from preprocessing.benchmark.measure import measure
     from preprocessing.benchmark.report import report
 
+    if arguments.listing is not None:
+        logging.basicConfig(level=logging.ERROR)  # Beam warns of parts that are not needed
+        from preprocessing.benchmark.listing import measure_listing
+
+        print(measure_listing(arguments.listing).text())
+        return 0
     check_path("--input", arguments.input)
     check_workers(arguments.workers)
     options = image_options(

@@ -8,12 +8,17 @@ import re
 from pathlib import Path
 
 import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
 
+from preprocessing.__main__ import main
 from preprocessing.benchmark import measure as benchmark
+from preprocessing.benchmark.listing import IMAGES_PER_CLASS, MadeUpStore
 from preprocessing.benchmark.measure import STEPS, measure
 from preprocessing.benchmark.report import Measurement, TimedRun, report, slope
 from preprocessing.errors import DatasetError
 from preprocessing.images.convert import ImageOptions
+from preprocessing.job.plan import make_plan
+from preprocessing.sources.list_source import list_source
 from tests.preprocessing.drawn_images import image
 
 
@@ -152,3 +157,29 @@ def test_a_real_run(images):
     assert all(timed.processor_seconds > 0 for timed in measurement.conversions)
     assert measurement.naive[1].images == 100
     assert "sum of the steps" in report(measurement)
+
+
+def test_listing_of_made_up_images(capsys):
+    assert main(["benchmark", "--listing", "3000"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("3,000 images in 5 class folders\n")
+    assert "writing the plan" in text
+    assert "MB" in text.splitlines()[-1]
+
+
+@pytest.mark.parametrize("images", ["-1", "999", "100000001"])
+def test_a_listing_of_too_few_or_too_many(images, capsys):
+    assert main(["benchmark", "--listing", images]) == 2
+    assert "expected --listing from 1000" in capsys.readouterr().err
+
+
+def test_made_up_images_are_different_and_planned_once():
+    store, images = MadeUpStore(PipelineOptions([])), 3 * IMAGES_PER_CLASS
+    names = [metadata.path for metadata in store._list(f"made-up://{images}/")]
+    assert len(set(names)) == images
+    listing = list_source(
+        "folder", f"made-up://{images}", 0, 0.1, False, None, "", lambda count: None
+    )
+    plan = make_plan(listing, {}, 0)
+    assert sum(task.images for task in plan.tasks) == images
+    assert plan.shard_counts == {"train": 15, "validation": 2}

@@ -56,8 +56,8 @@ def family(pid):
     pids = [pid]
     for parent in pids:  # grows meanwhile
         with contextlib.suppress(OSError):
-            text = Path(f"/proc/{parent}/task/{parent}/children").read_text()
-            pids += [int(child) for child in text.split()]
+            for listed in Path(f"/proc/{parent}/task").glob("*/children"):  # of each thread
+                pids += [int(child) for child in listed.read_text().split()]
     return pids
 
 
@@ -80,13 +80,16 @@ def test_a_conversion_opens_no_port_to_others(tmp_path, mode):
     folders = ["--input", str(source), "--output", str(tmp_path / "out")]
     options = ["--shards", "train=12", "--workers", "2", "--direct_running_mode", mode]
     job = subprocess.Popen([*command, *folders, *options], cwd=ROOT, stdout=subprocess.PIPE)
-    seen, end = set(), time.monotonic() + LIMIT
+    seen, workers, end = set(), 0, time.monotonic() + LIMIT
     while job.poll() is None:
         assert time.monotonic() < end, "the conversion does not end"
-        seen |= listening(family(job.pid))
+        pids = family(job.pid)
+        workers = max(workers, len(pids) - 1)
+        seen |= listening(pids)
         time.sleep(0.02)
     assert job.returncode == 0
     assert b"images 140" in job.communicate(timeout=LIMIT)[0]
+    assert workers == (2 if mode == "multi_processing" else 0)
     assert len({port for _, port in seen}) >= 4  # control, data, state and logs
     assert {address for address, _ in seen} <= set(LOOPBACK)
 

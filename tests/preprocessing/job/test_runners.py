@@ -50,7 +50,8 @@ def run(source, output, *more):
 
 def children_of(pid):
     """Ids of the worker processes of a conversion."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    listed = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    return [int(child) for text in listed for child in text.split()]
 
 
 def results(output):
