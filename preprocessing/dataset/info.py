@@ -62,7 +62,8 @@ class DatasetInfo:
         classes: by label.
         splits: the shards of each split, in order.
         color: color statistics of the training split.
-        class_counts: number of examples of each label, by split; not in format version 1.
+        class_counts: number of examples of each label, by split with labels; not in format
+            version 1.
         rejects: number of images that could not be converted, by reason.
         tool_versions: of the libraries that determine the bytes.
         options: further options of the conversion that determine the bytes.
@@ -165,7 +166,9 @@ def _info_from_json(content: dict[str, Any]) -> DatasetInfo:
     values["color"] = color_from_json(content["color"])
     if content["format_version"] > 1:
         values["files"] = files_from_json(content["files"])
-        counts = class_counts_from_json(content["class_counts"], len(content["classes"]))
+        counts = class_counts_from_json(
+            content["class_counts"], content["splits"], len(content["classes"])
+        )
         values["class_counts"] = counts
     elif {"files", "class_counts", "checksum"} & set(content):
         raise ValueError("expected neither files nor a checksum in format version 1")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,11 +98,11 @@ def files_from_json(files: dict[str, dict[str, Any]]) -> dict[str, StoredFile]:
 
 
 def class_counts_from_json(
-    counts: dict[str, list[int]], classes: int
+    counts: dict[str, list[int]], splits: Collection[str], classes: int
 ) -> dict[str, tuple[int, ...]]:
     """Examples of each label, by split. ValueError or TypeError if it is ill-formed."""
     for split, numbers in counts.items():
-        if split not in SPLITS or any(type(n) is not int or n < 0 for n in numbers):
+        if split not in splits or any(type(n) is not int or n < 0 for n in numbers):
             raise ValueError(f"expected counts of the classes of {split!r}, received others")
         if len(numbers) != classes:
             raise ValueError(f"expected counts of {classes} classes, received {len(numbers)}")

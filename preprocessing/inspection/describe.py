@@ -11,7 +11,7 @@ from preprocessing.dataset.info import DatasetInfo
 from preprocessing.dataset.printable import printable
 from preprocessing.dataset.tfrecord import RecordError, read_records
 from preprocessing.errors import DatasetError
-from preprocessing.inspection.verify import check_record
+from preprocessing.inspection.records import check_record
 from preprocessing.storage.files import Files
 
 _MOST_CLASSES = 30

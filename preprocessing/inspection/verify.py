@@ -1,24 +1,32 @@
 """Reads a whole dataset back and holds every byte of it against dataset_info.json."""
 
-import io
 import multiprocessing
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from typing import NamedTuple
 
-import PIL.Image
-
-from preprocessing.dataset.example import UNLABELLED, Record, decode_example
+from preprocessing.dataset.example import decode_example
 from preprocessing.dataset.info import DatasetInfo, Shard, parse_info
 from preprocessing.dataset.integrity import unlisted_shards
 from preprocessing.dataset.mean_image import parse_mean_image
 from preprocessing.dataset.names import INFO_FILE, MEAN_FILE, parse_shard_name
 from preprocessing.dataset.tfrecord import RecordError, read_records
 from preprocessing.errors import DatasetError
+from preprocessing.inspection.records import check_record
 from preprocessing.job.shards import file_checksum
 from preprocessing.monitoring.progress import ImageCount, ProgressDisplay
 from preprocessing.storage import choose
 from preprocessing.storage.files import Files
+
+
+class ShardCheck(NamedTuple):
+    """Problems, each a line that begins with the shard's name; number of records by label."""
+
+    problems: list[str]
+    labels: Counter[int]
+
 
 FilesFor = Callable[[str], Files]
 
@@ -60,23 +68,34 @@ def verify_dataset(
     with ProgressDisplay(sum(shard.examples for shard in shards), 0, done):
         if workers == 0:
             checks = (check_shard(directory, info, shard, files_for) for shard in shards)
-            problems += _collected(zip(shards, checks, strict=True), done)
-            return problems
+            return problems + _collected(info, zip(shards, checks, strict=True), done)
         context = multiprocessing.get_context("spawn")  # forking a threaded process may hang
         with ProcessPoolExecutor(workers or os.cpu_count(), context) as pool:
             futures = [
                 pool.submit(check_shard, directory, info, shard, files_for) for shard in shards
             ]
             checks = (future.result() for future in futures)
-            problems += _collected(zip(shards, checks, strict=True), done)
-    return problems
+            return problems + _collected(info, zip(shards, checks, strict=True), done)
 
 
-def _collected(checks: Iterator[tuple[Shard, list[str]]], done: ImageCount) -> list[str]:
-    problems = []
-    for shard, shard_problems in checks:
-        problems += shard_problems
+def _collected(
+    info: DatasetInfo, checks: Iterator[tuple[Shard, ShardCheck]], done: ImageCount
+) -> list[str]:
+    """The problems of all shards; of sound ones together, whether the classes' counts are right."""
+    problems: list[str] = []
+    labels: dict[str, Counter[int]] = {split: Counter() for split in info.splits}
+    for shard, check in checks:
+        problems += check.problems
+        labels[parse_shard_name(shard.name)[0]].update(check.labels)
         done.add(shard.examples)
+    for split, counts in info.class_counts.items() if not problems else ():
+        for label, count in enumerate(counts):
+            if labels[split][label] != count:
+                name = info.classes[label].synset
+                problems.append(
+                    f"{INFO_FILE}: {count} {split} images of class {name}, the shards hold "
+                    f"{labels[split][label]}"
+                )
     return problems
 
 
@@ -104,13 +123,14 @@ def check_other_files(directory: str, info: DatasetInfo, files: Files) -> list[s
 
 def check_shard(
     directory: str, info: DatasetInfo, shard: Shard, files_for: FilesFor = choose.files_for
-) -> list[str]:
-    """The problems of one shard, each a line that begins with its name."""
+) -> ShardCheck:
+    """Reads one shard: its bytes, and every record."""
     files = files_for(directory)
     path = files.join(directory, shard.name)
     if not files.is_file(path):
-        return [f"{shard.name}: the file is missing"]
+        return ShardCheck([f"{shard.name}: the file is missing"], Counter())
     problems: list[str] = []
+    labels: Counter[int] = Counter()
     size = files.entry(path).size
     if size != shard.bytes:
         problems.append(f"{shard.name}: {size} bytes, expected {shard.bytes}")
@@ -123,53 +143,15 @@ def check_shard(
             for data in read_records(file):
                 count += 1
                 try:
-                    check_record(decode_example(data), info, labelled)
+                    record = decode_example(data)
+                    check_record(record, info, labelled)
+                    labels[record.label] += 1
                 except ValueError as error:
                     problems.append(f"{shard.name}: record {count}: {error}")
                 if len(problems) >= _MOST_PROBLEMS_PER_SHARD:
-                    return [*problems, f"{shard.name}: and perhaps more"]
+                    return ShardCheck([*problems, f"{shard.name}: and perhaps more"], labels)
     except RecordError as error:
         problems.append(f"{shard.name}: {error}")
     if count != shard.examples:
         problems.append(f"{shard.name}: {count} readable records, expected {shard.examples}")
-    return problems
-
-
-def check_record(record: Record, info: DatasetInfo, labelled: bool) -> None:
-    """Checks a record against the dataset. Raises ValueError with what is wrong."""
-    side = info.image_size
-    if (record.format, record.height, record.width) != (info.encoding, side, side):
-        raise ValueError(
-            f"expected {info.encoding} of {side} x {side}, received {record.format} of "
-            f"{record.height} x {record.width}"
-        )
-    if record.format == "raw":
-        if len(record.encoded) != 3 * side * side:
-            raise ValueError(f"expected {3 * side * side} bytes, received {len(record.encoded)}")
-    else:
-        _check_jpeg(record.encoded, side)
-    lowest = 0 if labelled else UNLABELLED
-    if not lowest <= record.label < len(info.classes):
-        raise ValueError(
-            f"expected a label from {lowest} to {len(info.classes) - 1}, received {record.label}"
-        )
-    expected = ("", "")
-    if record.label >= 0:
-        name = info.classes[record.label]
-        expected = (name.synset, name.text)
-    if (record.synset, record.text) != expected:
-        raise ValueError(f"expected class {expected}, received {(record.synset, record.text)}")
-
-
-def _check_jpeg(data: bytes, side: int) -> None:
-    try:
-        with PIL.Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
-            if image.size != (side, side) or image.mode != "RGB":
-                raise ValueError(
-                    f"expected RGB {side} x {side}, received {image.mode} {image.size}"
-                )
-            image.load()
-    except ValueError:
-        raise
-    except Exception as error:  # Pillow's plugins raise nearly everything on damaged bytes
-        raise ValueError(f"the JPEG does not decode: {error}") from error
+    return ShardCheck(problems, labels)

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from preprocessing.dataset.example import UNLABELLED
 from preprocessing.dataset.info import ClassName, DatasetInfo, Shard, StoredFile, serialize_info
 from preprocessing.dataset.names import (
     INFO_FILE,
@@ -104,6 +105,7 @@ def assemble(
         class_counts={
             split: tuple(counts[label] for label in range(len(classes)))
             for split, counts in labels.items()
+            if set(counts) != {UNLABELLED}
         },
         color=statistics.color(),
         rejects=dict(sorted(Counter(entry.reason for entry in rejects).items())),

@@ -20,7 +20,8 @@ from preprocessing.errors import DatasetError
 from preprocessing.images.convert import ImageOptions
 from preprocessing.inspection.contact_sheet import draw_contact_sheet
 from preprocessing.inspection.describe import describe, first_images
-from preprocessing.inspection.verify import check_record, verify_dataset
+from preprocessing.inspection.records import check_record
+from preprocessing.inspection.verify import verify_dataset
 from preprocessing.job.convert import convert
 from preprocessing.job.request import Conversion
 from preprocessing.job.runners import beam_options
@@ -152,6 +153,16 @@ def test_swapped_shards(copy):
     (copy / "aside").rename(second)
     problems = verify(copy)
     assert {problem.split(":")[0] for problem in problems} == {FIRST, second.name}
+
+
+def test_wrong_counts_of_classes(copy):
+    info = read_info(copy)
+    counts = {**info.class_counts, "train": (3, 5, 4)}
+    write_info(copy, dataclasses.replace(info, class_counts=counts))
+    assert verify(copy) == [
+        "dataset_info.json: 3 train images of class n90000010, the shards hold 4",
+        "dataset_info.json: 5 train images of class n90000020, the shards hold 4",
+    ]
 
 
 def test_a_dataset_of_format_version_1(copy):

@@ -126,6 +126,7 @@ def test_the_unlabelled_test_archive(dataset, tmp_path, capsys, name):
     assert made.splits["train"] == expected.splits["train"]
     assert made.splits["validation"] == expected.splits["validation"]
     assert made.color == expected.color
+    assert made.class_counts == expected.class_counts
     assert main(["verify", str(output), "--workers", "1"]) == 0
     assert "train 12, validation 6, test 5; fingerprint" in capsys.readouterr().out
     assert main(["inspect", str(output)]) == 0
