@@ -89,7 +89,9 @@ def _rows(spec: NetworkSpec, batch_size: int, split: bool) -> list[tuple[str, ..
 
 
 def _operations(spec: NetworkSpec, row: TowerLayer) -> str:
-    return ", ".join([_weights(spec, row.layer), *(_op(spec, op) for op in row.layer.ops)])
+    return ", ".join(
+        [_weights(spec, row.layer), *(_op(spec, row.layer, op) for op in row.layer.ops)]
+    )
 
 
 def _weights(spec: NetworkSpec, layer: Layer) -> str:
@@ -97,18 +99,19 @@ def _weights(spec: NetworkSpec, layer: Layer) -> str:
         text = "dense"
     else:
         stride = f"/{layer.stride}" if layer.stride > 1 else ""
-        text = f"conv {layer.kernel}x{layer.kernel}{stride}"
+        text = f"{layer.type} {layer.kernel}x{layer.kernel}{stride}"
         if layer.pad != (0, 0):
             text += f" pad {layer.pad[0]}+{layer.pad[1]}"
     return f"{text} of both towers" if layer.reads == "both" and spec.towers == 2 else text
 
 
-def _op(spec: NetworkSpec, op: str) -> str:
+def _op(spec: NetworkSpec, layer: Layer, op: str) -> str:
     if op == "relu":
         return {"relu": "ReLU", "tanh": "tanh"}[spec.activation]
     if op == "pool":
-        ties = " of all ties" if spec.pool.ties == "all" else ""
-        return f"max pool {spec.pool.size}/{spec.pool.stride}{ties}"
+        pool = spec.pool_of(layer)
+        ties = " of all ties" if pool.ties == "all" else ""
+        return f"{pool.kind} pool {pool.size}/{pool.stride}{ties}"
     return OPS[op]
 
 

@@ -16,9 +16,9 @@ from alexnet_tf.config.schema import OPTIMIZERS, SCHEDULES, Config
 from alexnet_tf.errors import ConfigError, GeometryError
 from alexnet_tf.network.geometry import geometry
 from alexnet_tf.network.spec import VARIANTS
-from alexnet_tf.network.structure import OPERATIONS_WITH_SETTINGS, Conv, Dense
+from alexnet_tf.network.structure import OPERATIONS_WITH_SETTINGS, Conv, Dense, Local
 
-ROWS = {"conv": Conv, "dense": Dense}
+ROWS = {"conv": Conv, "local": Local, "dense": Dense}
 # Sections whose name says which other keys they have, and the name they have by default.
 NAMED = {"schedule": (SCHEDULES, "piecewise"), "optimizer": (OPTIMIZERS, "momentum")}
 
@@ -148,9 +148,7 @@ def _network(given: Any) -> Any:
         return given
     variant = given.get("variant", "paper")
     if not isinstance(variant, str) or variant not in VARIANTS:
-        raise ConfigError(
-            f"network.variant: expected one of {', '.join(VARIANTS)}, received {_short(variant)}"
-        )
+        return _of_its_own(variant, given)
     tree = VARIANTS[variant].model_dump(exclude={"num_classes"})
     layers = {layer["name"]: layer for layer in tree.pop("layers")}
     given = {**given}
@@ -162,10 +160,26 @@ def _network(given: Any) -> Any:
             f" received {_short(sorted(map(str, unknown)))}"
         )
     rows = list(_laid_over(layers, changes).values())
-    used = {op for row in rows if isinstance(row, dict) for op in _listed(row.get("ops"))}
+    used = set()
+    for row in rows:
+        ops = _listed(row.get("ops")) if isinstance(row, dict) else []
+        used |= {op for op in ops if op != "pool" or not row.get("pool")}
     for op in set(OPERATIONS_WITH_SETTINGS) - used - set(given):
         tree[op] = None
     return {**_laid_over(tree, given), "layers": rows}
+
+
+def _of_its_own(variant: Any, given: dict) -> dict:
+    """A network under another name, all of whose layers are given, in their order."""
+    rows = given.get("layers")
+    if not isinstance(rows, dict) or not all(
+        isinstance(r, dict) and "type" in r for r in rows.values()
+    ):
+        raise ConfigError(
+            f"network.variant: expected one of {', '.join(VARIANTS)}, or another name with all its"
+            f" network.layers, each with its type; received {_short(variant)}"
+        )
+    return {**given, "layers": [{"name": name, **row} for name, row in rows.items()]}
 
 
 def _listed(ops: Any) -> list[str]:

@@ -110,6 +110,18 @@ class _Decay(Settings):
 
     weight_decay: float = Field(0.0005, ge=0, le=1e6)
     decay_biases: bool = False
+    # λ of "conv1" (its weights, and its biases if biases decay), or of "conv1/kernel" or
+    # "conv1/bias", which go before.
+    layer_decays: dict[str, Annotated[float, Field(ge=0, le=1e6)]] = Field(default_factory=dict)
+
+    def decay_of(self, layer: str, kind: str) -> float:
+        """λ of a layer's "kernel" or "bias"."""
+        exact = self.layer_decays.get(rate_key(layer, kind))
+        if exact is not None:
+            return exact
+        if kind == "bias" and not self.decay_biases:
+            return 0.0
+        return self.layer_decays.get(layer, self.weight_decay)
 
     slots: ClassVar[int] = 2  # values kept beside each weight: velocities, moments, averages
 
@@ -316,12 +328,16 @@ class Config(Settings):
     def _known_layers(self) -> Config:
         names = [layer.name for layer in self.network.layers]
         known = {*names, *(rate_key(name, kind) for name in names for kind in KINDS)}
-        for key in self.schedule.layer_rates:
-            if key not in known:
-                raise ValueError(
-                    f"schedule.layer_rates: expected one of {', '.join(names)}, or one with /kernel"
-                    f" or /bias, received {key!r}"
-                )
+        for place, keys in (
+            ("schedule.layer_rates", self.schedule.layer_rates),
+            ("optimizer.layer_decays", self.optimizer.layer_decays),
+        ):
+            for key in keys:
+                if key not in known:
+                    raise ValueError(
+                        f"{place}: expected one of {', '.join(names)}, or one with /kernel or"
+                        f" /bias, received {key!r}"
+                    )
         return self
 
     @model_validator(mode="after")

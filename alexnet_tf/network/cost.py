@@ -12,7 +12,9 @@ def op_sizes(spec: NetworkSpec, row: TowerLayer) -> list[int]:
     """Values of one image in one tower: after the weights, then after each op."""
     side, sizes = row.size_conv, [row.size_conv**2 * row.units]
     for op in row.layer.ops:
-        side = pool_size(side, spec.pool.size, spec.pool.stride) if op == "pool" else side
+        if op == "pool":
+            pool = spec.pool_of(row.layer)
+            side = pool_size(side, pool.size, pool.stride)
         sizes.append(side**2 * row.units)
     return sizes
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from alexnet_tf.errors import GeometryError
-from alexnet_tf.network.structure import Conv, Layer, NetworkSpec
+from alexnet_tf.network.structure import Conv, Layer, Local, NetworkSpec
 
 MOST = 2**31 - 1  # of elements in one array, which libraries number in 32 bits
 
@@ -35,7 +35,8 @@ class TowerLayer:
 
     @property
     def parameters(self) -> int:
-        return (self.fan_in + 1) * self.units
+        places = self.size_conv**2 if isinstance(self.layer, Local) else 1
+        return (self.fan_in + 1) * self.units * places
 
     @property
     def multiply_adds(self) -> int:
@@ -68,11 +69,12 @@ def geometry(spec: NetworkSpec) -> tuple[TowerLayer, ...]:
                 f"expected an input that leaves {layer.name} at least one position, received"
                 f" input_size {spec.input_size} (a side of {size} before it)"
             )
-        out = pool_size(after, spec.pool.size, spec.pool.stride) if "pool" in layer.ops else after
+        pool = spec.pool_of(layer) if "pool" in layer.ops else None
+        out = pool_size(after, pool.size, pool.stride) if pool else after
         units, towers = spec.units_per_tower(layer), len(spec.towers_of(layer))
         row = TowerLayer(layer, towers, size, channels_in, after, out, units)
         padded = size + sum(layer.pad) if conv else size
-        largest = max(row.fan_in * units, after**2 * units, padded**2 * channels_in)
+        largest = max(row.parameters, after**2 * units, padded**2 * channels_in)
         if largest > MOST:
             raise GeometryError(
                 f"expected arrays of at most {MOST:,} numbers, received one of {largest:,} in"

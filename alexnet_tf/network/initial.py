@@ -15,12 +15,13 @@ def initial_stds(spec: NetworkSpec) -> dict[str, float]:
     """σ of each layer's initial weights after `init_scaling`, by layer name.
 
     keep-variance: the pre-activation variance is fan-in·σ²·E[x²], so σ grows with 1/√fan-in. The
-    full network is that of the same variant.
+    full network is that of the same variant, or, of a name of one's own, the same at width 1.
     """
     rows = geometry(spec)
     if spec.init_scaling == "fixed":
         return {row.layer.name: row.layer.std for row in rows}
-    full = {row.layer.name: row.fan_in for row in geometry(VARIANTS[spec.variant])}
+    whole = VARIANTS.get(spec.variant) or spec.model_copy(update={"width": 1.0})
+    full = {row.layer.name: row.fan_in for row in geometry(whole)}
     return {
         row.layer.name: row.layer.std * (full[row.layer.name] / row.fan_in) ** 0.5 for row in rows
     }

@@ -8,7 +8,7 @@ import keras
 
 from alexnet_tf.network import initial, naming, padding, towers
 from alexnet_tf.network.geometry import geometry
-from alexnet_tf.network.structure import Conv, Layer, NetworkSpec
+from alexnet_tf.network.structure import Conv, Layer, Local, NetworkSpec
 from alexnet_tf.network.towers import Placement
 
 Maps = dict[str, Any]  # by tower, Keras' symbolic tensors [n, h, w, maps], or [n, units]
@@ -62,6 +62,8 @@ class KerasLayers:
         return join([maps["a"], maps["b"]])
 
     def _padded_or_flat(self, layer: Layer, tower: str, x: Any) -> Any:
+        if isinstance(layer, Local):  # pads by itself
+            return x
         if isinstance(layer, Conv):
             pad = padding.zeros_before(layer)
             if pad is None:
@@ -81,6 +83,9 @@ class KerasLayers:
         options |= initial.initializers(self.spec, row, std, name, self.seed)
         if not isinstance(layer, Conv):
             return towers.Dense(row.units, **options)
+        if isinstance(layer, Local):
+            window = (layer.kernel, layer.stride, layer.pad)
+            return towers.LocallyConnected2D(row.units, *window, **options)
         pads = padding.of_convolution(layer)
         return towers.Conv2D(row.units, layer.kernel, layer.stride, padding=pads, **options)
 
@@ -99,11 +104,13 @@ class KerasLayers:
             case "dropout":
                 return towers.Dropout(**spec.dropout.model_dump(), **options)
             case "pool":
-                size, stride = spec.pool.size, spec.pool.stride
-                if spec.pool.ties == "all":
-                    return towers.AllTiesMaxPooling2D(size, stride, **options)
-                pads = padding.of_pool(self.rows[layer.name].size_conv, spec.pool)
-                return towers.MaxPooling2D(size, stride, padding=pads, **options)
+                pool = spec.pool_of(layer)
+                if pool.ties == "all":
+                    return towers.AllTiesMaxPooling2D(pool.size, pool.stride, **options)
+                pads = padding.of_pool(self.rows[layer.name].size_conv, pool)
+                average = pool.kind == "average"
+                kind = towers.AveragePooling2D if average else towers.MaxPooling2D
+                return kind(pool.size, pool.stride, padding=pads, **options)
         raise ValueError(f"expected an operation of a layer, received {op!r}")
 
     def _lrn_over_both(self, layer: Layer, tower: str, maps: Maps) -> Any:

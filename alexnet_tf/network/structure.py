@@ -70,12 +70,14 @@ class SpatialNorm(Settings):
 
 
 class Pool(Settings):
-    """Max pooling; a last window may hang over the bottom/right edge, as in the 2012 code.
+    """Pooling; a last window may hang over the bottom/right edge, as in the 2012 code.
 
-    ties: whose gradient it is where several pixels of a window are its maximum. first: that of the
-    first (TensorFlow); all: of each of them (2012).
+    kind: the maximum, or the average over the positions that lie in the map.
+    ties, of maxima: whose gradient it is where several pixels of a window are its maximum. first:
+    that of the first (TensorFlow); all: of each of them (2012).
     """
 
+    kind: Literal["max", "average"] = "max"
     size: int = Field(3, ge=1, le=512)
     stride: int = Field(2, ge=1, le=2)
     ties: Literal["first", "all"] = "first"
@@ -87,6 +89,8 @@ class Pool(Settings):
                 f"expected a pool size equal to the stride or one more, received size {self.size}"
                 f" with stride {self.stride}"
             )
+        if self.kind == "average" and self.ties == "all":
+            raise ValueError("expected ties of maxima alone, received all beside kind average")
         return self
 
 
@@ -135,7 +139,14 @@ class Conv(_Row):
     kernel: Side
     stride: Side = 1
     pad: tuple[Padding, Padding] = (0, 0)
+    pool: Pool | None = None  # another than the network's
     ops: tuple[Literal["relu", "lrn", "spatial_norm", "pool", "dropout"], ...] = ()
+
+
+class Local(Conv):
+    """A convolution with a kernel and a bias of its own at every place."""
+
+    type: Literal["local"] = "local"
 
 
 class Dense(_Row):
@@ -145,13 +156,13 @@ class Dense(_Row):
     ops: tuple[Literal["relu", "lrn", "dropout"], ...] = ()
 
 
-Layer = Annotated[Conv | Dense, Field(discriminator="type")]
+Layer = Annotated[Conv | Local | Dense, Field(discriminator="type")]
 
 
 class NetworkSpec(Settings):
     """Everything that defines a network's function and its initial weights."""
 
-    variant: str
+    variant: str = Field(pattern=r"^[a-z][a-z0-9-]{0,63}$")
     layers: tuple[Layer, ...] = Field(min_length=1, max_length=64)
     input_size: int = Field(224, ge=16, le=4096)
     num_classes: int = Field(CLASSES, ge=2, le=2**20)
@@ -184,6 +195,10 @@ class NetworkSpec(Settings):
         if layer is self.layers[-1]:
             return self.num_classes
         return max(1, round(layer.units * self.width / self.towers))
+
+    def pool_of(self, layer: Conv) -> Pool:
+        """How a layer with a pool does it."""
+        return layer.pool or self.pool
 
     @model_validator(mode="after")
     def _connected(self) -> NetworkSpec:
@@ -219,6 +234,13 @@ class NetworkSpec(Settings):
     @model_validator(mode="after")
     def _settings_are_used(self) -> NetworkSpec:
         used = operations_of(self.layers)
+        for row in self.layers:
+            own = getattr(row, "pool", None)
+            _expect(
+                own is None or "pool" in row.ops,
+                f"layers.{row.name}.pool: null, as the layer has no pool",
+                str(own),
+            )
         for op in OPERATIONS_WITH_SETTINGS:
             given = getattr(self, op)
             _expect(given is not None or op not in used, f"{op}: settings, which a layer uses")
@@ -234,8 +256,13 @@ OPERATIONS_WITH_SETTINGS = ("lrn", "spatial_norm", "pool", "dropout")
 
 
 def operations_of(layers: Iterable[Layer]) -> set[str]:
-    """All that any layer does after its weights."""
-    return {op for layer in layers for op in layer.ops}
+    """All that any layer does after its weights with the network's settings."""
+    return {
+        op
+        for layer in layers
+        for op in layer.ops
+        if op != "pool" or getattr(layer, "pool", None) is None
+    }
 
 
 def _expect(condition: bool, expected: str, received: str = "null") -> None:

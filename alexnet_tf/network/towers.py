@@ -22,7 +22,7 @@ import tensorflow as tf
 
 from alexnet_tf import step_context
 from alexnet_tf.compat import dtype_by_name, register
-from alexnet_tf.network import layers, pooling
+from alexnet_tf.network import layers, local, pooling
 from alexnet_tf.network.layers import Shape
 
 
@@ -132,10 +132,12 @@ class CrossTalk(OnTower, keras.layers.Layer):
 
 
 Activation = _on_tower(keras.layers.Activation)
+AveragePooling2D = _on_tower(keras.layers.AveragePooling2D)
 Conv2D = _on_tower(keras.layers.Conv2D)
 Dense = _on_tower(keras.layers.Dense)
 Flatten = _on_tower(keras.layers.Flatten)
 AllTiesMaxPooling2D = _on_tower(pooling.AllTiesMaxPooling2D)
+LocallyConnected2D = _on_tower(local.LocallyConnected2D)
 MaxPooling2D = _on_tower(keras.layers.MaxPooling2D)
 ZeroPadding2D = _on_tower(keras.layers.ZeroPadding2D)
 Dropout = _on_tower(layers.Dropout)

@@ -51,8 +51,7 @@ class Optimizer:
         self.state: dict[str, dict[str, tf.Variable]] = {}
         self._updates: list[Callable] = []
         for weight in self.weights:
-            decays = weight.kind == "kernel" or config.decay_biases
-            decay = config.weight_decay if decays else 0.0
+            decay = config.decay_of(weight.layer, weight.kind)
             with strategy.extended.colocate_vars_with(weight.variable):
                 update, state = _rules(config).rule(config, weight.variable, decay)
             self._updates.append(update)

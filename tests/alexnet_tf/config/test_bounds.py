@@ -142,6 +142,13 @@ ODD_NUMBERS = st.sampled_from([0, -1, 2**40, 1e-50, 1e39, math.nan, math.inf, "x
 OPS = st.lists(
     st.sampled_from(["relu", "lrn", "spatial_norm", "pool", "dropout"]), max_size=5, unique=True
 )
+POOLS = st.fixed_dictionaries(
+    {"size": st.integers(1, 3), "stride": st.integers(1, 2)},
+    optional={
+        "kind": st.sampled_from(["max", "average"]),
+        "ties": st.sampled_from(["first", "all"]),
+    },
+)
 ROWS = st.fixed_dictionaries(
     {},
     optional={
@@ -151,7 +158,8 @@ ROWS = st.fixed_dictionaries(
         "ops": OPS | st.just(["pool", "pool"]),
         "reads": st.sampled_from(["own", "both", "image", "none"]),
         "tower": st.sampled_from(["each", "a", "b"]),
-        "type": st.sampled_from(["conv", "dense"]),
+        "type": st.sampled_from(["conv", "local", "dense"]),
+        "pool": st.none() | POOLS,
         "units": st.integers(1, 64) | ODD_NUMBERS,
         "std": st.floats(1e-4, 1.0) | ODD_NUMBERS,
         "bias": st.floats(-1, 1) | ODD_NUMBERS,
@@ -167,10 +175,7 @@ NETWORKS = st.fixed_dictionaries(
     optional={
         "towers": st.sampled_from([1, 2, 3]),
         "activation": st.sampled_from(["relu", "tanh"]),
-        "pool": st.fixed_dictionaries(
-            {"size": st.integers(1, 3), "stride": st.integers(1, 2)},
-            optional={"ties": st.sampled_from(["first", "all"])},
-        ),
+        "pool": POOLS,
         "lrn": st.fixed_dictionaries(
             {}, optional={"size": SMALL, "k": ODD_NUMBERS, "spans": st.just("both")}
         ),

@@ -58,6 +58,7 @@ NETWORK = {
     "spatial_norm.k": ((), 2.0),
     "spatial_norm.beta": ((), 0.5),
     "pool": ((), {"size": 2, "stride": 2}),
+    "pool.kind": ((), "average"),
     "pool.size": ((), 2),
     "pool.stride": (("network.pool.size=2",), 1),
     "dropout": ((), {"rate": 0.25}),
@@ -69,6 +70,10 @@ NETWORK = {
     "layers.conv2.pad": ((), [1, 1]),
     "layers.conv2.reads": ((), "both"),
     "layers.conv2.ops": ((), ["relu", "pool"]),
+    "layers.conv2.pool": ((), {"size": 2, "stride": 2}),
+    "layers.conv2.pool.kind": ((), "average"),
+    "layers.conv2.pool.size": ((), 2),
+    "layers.conv2.pool.stride": (("network.layers.conv2.pool.size=2",), 1),
     "layers.conv2.std": ((), 0.05),
     "layers.conv2.bias": ((), 0.5),
 }
@@ -91,6 +96,7 @@ OPTIMIZER = {
             "momentum": ((), 0.5),
             "weight_decay": ((), 0.1),
             "decay_biases": ((), True),
+            "layer_decays": ((), {"fc8": 0.1}),
         }.items()
         if field in model.model_fields
     },
@@ -139,6 +145,7 @@ LOOP = {
 ELSEWHERE = {  # field: the test that shows it
     "network.layers.name": None,  # says which layer is meant
     "network.pool.ties": "network/test_pooling.py::test_a_network_whose_pool_has_ties",
+    "network.layers.pool.ties": "network/test_pooling.py::test_a_layer_may_have_a_pool_of_its_own",
     "network.layers.type": None,  # and which settings it has
     "network.layers.tower": "network/test_model.py::test_the_last_layer_is_in_the_tower_that",
     "data.cache": "data/test_cache.py::test_a_cache_changes_no_batch",

@@ -9,6 +9,8 @@ from alexnet_tf.config import files as config_files
 from alexnet_tf.config import yaml_files
 from alexnet_tf.config.schema import Config, LambConfig, MomentumConfig, Piecewise, Plateau
 from alexnet_tf.errors import ConfigError
+from alexnet_tf.network.geometry import total_parameters
+from alexnet_tf.network.initial import initial_stds
 
 CONFIGS = sorted((Path(__file__).parents[3] / "configs").glob("*.yaml"))
 
@@ -131,3 +133,66 @@ def test_differences_name_both_values():
     old, new = config_files.parse({}), config_files.parse({"training": {"seed": 5}})
     assert config_files.differences(old, new) == ["training.seed: 0 → 5"]
     assert config_files.differences(old, Config(network=old.network)) == []
+
+
+OWN = """
+network:
+  variant: two-layers
+  towers: 1
+  input_size: 16
+  width: 0.5
+  init_scaling: keep-variance
+  layers:
+    first: {type: local, reads: image, units: 4, kernel: 3, std: 0.5, ops: [relu]}
+    last: {type: dense, tower: a, units: 10, std: 0.25}
+"""
+
+
+def test_a_network_of_its_own_layers_under_its_own_name(write):
+    config = config_files.load(write(OWN), ["network.layers.first.stride=2"])
+    spec = config.network
+    assert [row.name for row in spec.layers] == ["first", "last"]
+    assert (spec.lrn, spec.pool, spec.dropout) == (None, None, None)
+    assert spec.layers[0].stride == 2
+    assert config_files.parse(yaml.safe_load(config_files.to_yaml(config))) == config
+    # 7·7 places of 2 maps, each of 27 values and a bias; then 98 values and a bias.
+    assert total_parameters(spec) == 49 * 2 * 28 + 1000 * 99
+    # At width 1 the last layer reads twice as many.
+    assert initial_stds(spec) == {"first": 0.5, "last": pytest.approx(0.25 * 2**0.5)}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "parts"),
+    [
+        ("two-layers", "Two_Layers", ["network.variant", "pattern"]),
+        ("type: local, ", "", ["two-layers", "all its network.layers", "type"]),
+        ("type: local", "type: pool", ["network.layers", "'local'", "'dense'"]),
+        ("units: 4, ", "", ["network.layers.first.units", "required"]),
+        ("kernel: 3, ", "", ["network.layers.first.kernel", "required"]),
+        ("reads: image, ", "", ["network.layers.first.reads", "image of the first layer"]),
+        ("tower: a, ", "", ["network.layers.last.tower", "a or b"]),
+        ("[relu]", "[relu, lrn]", ["network.lrn", "settings"]),
+        ("[relu]", "[relu, pool]", ["network.pool", "settings"]),
+        ("two-layers", "paper", ["conv1", "fc8", "paper", "first"]),
+        ("last:", "la_st:", ["network.layers.la_st.name", "pattern"]),
+    ],
+)
+def test_a_network_of_its_own_is_refused_in_one_line(write, old, new, parts):
+    with pytest.raises(ConfigError) as caught:
+        config_files.load(write(OWN.replace(old, new)))
+    line = str(caught.value)
+    assert "\n" not in line
+    assert all(part in line for part in parts), line
+
+
+def test_decays_by_layer():
+    tree = {"weight_decay": 0.1, "layer_decays": {"conv1": 1, "fc8/bias": 2, "fc7/kernel": 3}}
+    decay = config_files.parse({"optimizer": tree}).optimizer.decay_of
+    assert (decay("conv1", "kernel"), decay("conv1", "bias")) == (1, 0)
+    assert (decay("conv2", "kernel"), decay("conv2", "bias")) == (0.1, 0)
+    assert (decay("fc8", "kernel"), decay("fc8", "bias")) == (0.1, 2)
+    assert (decay("fc7", "kernel"), decay("fc7", "bias")) == (3, 0)
+    decay = config_files.parse({"optimizer": {**tree, "decay_biases": True}}).optimizer.decay_of
+    assert (decay("conv1", "bias"), decay("conv2", "bias"), decay("fc7", "bias")) == (1, 0.1, 0.1)
+    with pytest.raises(ConfigError, match=r"optimizer.layer_decays: expected .*received 'conv9'"):
+        config_files.parse({"optimizer": {"layer_decays": {"conv9": 1}}})

@@ -7,6 +7,9 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alexnet_tf.config import files as config_files
+from alexnet_tf.errors import ConfigError
+from alexnet_tf.network import model as network_model
 from alexnet_tf.network.pooling import AllTiesMaxPooling2D, max_pool_all_ties
 from alexnet_tf.step_context import using
 from tests.alexnet_tf.network.reference_pairs import Pair, masks_of, worst
@@ -132,6 +135,26 @@ def test_a_network_whose_pool_has_ties():
         assert error < TOLERANCE[precision], name
     change, _ = worst(gradients["all"], gradients["first"])
     assert change > 0.01
+
+
+def test_a_layer_may_have_a_pool_of_its_own():
+    """Its kind, size, stride and ties; the others have the network's."""
+    own = {"kind": "max", "size": 2, "stride": 2, "ties": "all"}
+    tree = {"width": 0.05, "layers": {"conv2": {"pool": own}}, "pool": {"kind": "average"}}
+    model = network_model.build(config_files.parse({"network": tree}).network)
+    pools = [model.get_layer(f"{layer}_pool_a") for layer in ("conv1", "conv2", "conv5")]
+    assert [type(pool).__name__ for pool in pools] == [
+        "TowerAveragePooling2D",
+        "TowerAllTiesMaxPooling2D",
+        "TowerAveragePooling2D",
+    ]
+    assert (pools[1].size, pools[1].stride) == (2, 2)
+    for wrong, message in (
+        ({"conv3": {"pool": own}}, "conv3.pool: expected null, as the layer has no pool"),
+        ({"conv2": {"pool": {"kind": "average", "ties": "all"}}}, "expected ties of maxima alone"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            config_files.parse({"network": {"layers": wrong}})
 
 
 def test_the_layer_keeps_its_settings_and_says_its_shape():
