@@ -27,6 +27,7 @@ from alexnet_tf.serving.signatures import WEIGHTS, Served
 from preprocessing.dataset.atomic import replacing_directory
 
 TFLITE_FILE = "model.tflite"
+LABELS_FILE = "labels.txt"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -81,6 +82,7 @@ def _export(
             content = _tflite(served, half=arguments.weights == "float16")
             (directory / TFLITE_FILE).write_bytes(content)
         measured = _check(run, directory, arguments.views, batches) if batches else None
+        (directory / LABELS_FILE).write_text(_labels(run), encoding="utf-8")
         notes = _notes(run, arguments.views, arguments.weights, measured)
         (directory / NOTES_FILE).write_text(json.dumps(notes, indent=1) + "\n", encoding="utf-8")
     return measured
@@ -131,10 +133,16 @@ def _check(run: Run, directory: Path, views: int, batches: tf.data.Dataset) -> p
     return parity.measure(trained, lambda x: serve(pictures=x)["probabilities"], batches)
 
 
+def _labels(run: Run) -> str:
+    """A line for each class, in the order of the probabilities: what TFLite's tools read."""
+    return "".join(f"{' '.join(name.text.split())}\n" for name in run.info.classes)
+
+
 def _notes(run: Run, views: int, weights: str, measured: parity.Parity | None) -> dict:
     return {
         "variant": run.config.network.variant,
-        "classes": len(run.info.classes),
+        "classes": [asdict(name) for name in run.info.classes],
+        "apply_exif": bool(run.info.options.get("apply_exif", False)),
         "image_size": run.info.image_size,
         "input_size": run.config.network.input_size,
         "views": views,

@@ -52,3 +52,29 @@ def mean_probabilities(
     """Softmax averaged over views: float32 [b, classes] of uint8 images [b, N, N, 3]."""
     logits = (model(view_input(transform, images, view), training=False) for view in chosen)
     return tf.add_n([tf.nn.softmax(each) for each in logits]) / len(chosen)
+
+
+def looped_mean_probabilities(
+    model: keras.Model, transform: InputTransform, images: tf.Tensor, chosen: tuple[View, ...]
+) -> tf.Tensor:
+    """The same by a loop: a graph with the network in it once, however many views there are."""
+    size, batch = transform.size, tf.shape(images)[0]
+    corners = tf.constant([[view.y, view.x] for view in chosen], tf.int32)
+    mirrored = tf.constant([view.mirrored for view in chosen])
+
+    def add(number: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        y, x = corners[number, 0], corners[number, 1]
+        crops = tf.ensure_shape(images[:, y : y + size, x : x + size], [None, size, size, 3])
+        offsets = tf.tile(corners[number][None], [batch, 1])
+        seen = transform.centered(crops, offsets, tf.fill([batch], mirrored[number]))
+        return number + 1, total + tf.nn.softmax(model(seen, training=False))
+
+    classes = model.output_shape[-1]
+    _, total = tf.while_loop(
+        lambda number, _: number < len(chosen),
+        add,
+        (tf.constant(0), tf.zeros([batch, classes])),
+        shape_invariants=(tf.TensorShape([]), tf.TensorShape([None, classes])),
+        parallel_iterations=1,
+    )
+    return total / len(chosen)

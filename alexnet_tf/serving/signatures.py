@@ -12,7 +12,13 @@ import tensorflow as tf
 from alexnet_tf.compat import computing_with, tf_variable
 from alexnet_tf.data.augment import InputTransform
 from alexnet_tf.data.image_check import check_in_graph, of_any_count
-from alexnet_tf.data.views import View, mean_probabilities, view_input, views
+from alexnet_tf.data.views import (
+    View,
+    looped_mean_probabilities,
+    mean_probabilities,
+    view_input,
+    views,
+)
 from alexnet_tf.evaluation.features import features_model
 from alexnet_tf.runs.directory import Run
 from alexnet_tf.runs.restore import restored_model
@@ -37,7 +43,8 @@ class Served(tf.Module):
     features: images uint8 [n, N, N, 3] → features float32 [n, units of the last hidden layer],
         of the center view, after the activation and before dropout.
 
-    Bytes that are no image, or a damaged or oversized one, raise InvalidArgumentError.
+    Bytes that are no image, or a damaged or oversized one, raise InvalidArgumentError, and the
+    whole batch has no result: send images that nobody has looked at one by one, as `predict` does.
 
     Args:
         weights: "float16" and "bfloat16" halve the files; the stored values are widened again
@@ -98,8 +105,9 @@ class Served(tf.Module):
     def __call__(self, images: tf.Tensor) -> tf.Tensor:
         """uint8 [n, N, N, 3] → probabilities float32 [n, c], averaged over the views."""
         parts = self._parts
+        mean = mean_probabilities if len(parts.views) == 1 else looped_mean_probabilities
         with parts.weights():
-            return mean_probabilities(parts.model, parts.transform, images, parts.views)
+            return mean(parts.model, parts.transform, images, parts.views)
 
     def features(self, images: tf.Tensor) -> tf.Tensor:
         parts = self._parts

@@ -29,8 +29,10 @@ def convert(served: Served, half: bool) -> bytes:
     spec = tf.TensorSpec([1, size, size, 3], tf.uint8, "images")
 
     @tf.function(input_signature=[spec])
-    def probabilities(images: tf.Tensor) -> tf.Tensor:
-        return served(tf.cast(images, tf.float32))  # TFLite cannot choose between uint8 tensors
+    def probabilities(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {
+            "probabilities": served(tf.cast(images, tf.float32))
+        }  # TFLite cannot choose between uint8 tensors
 
     function = probabilities.get_concrete_function()
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function], served)

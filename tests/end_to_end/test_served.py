@@ -146,6 +146,32 @@ def test_the_tflite_file_answers_alike(directory, trained, images):
     np.testing.assert_allclose(received, trained.probabilities(images[:4]), atol=1e-5)
 
 
+def test_names_lie_beside_the_model_and_outputs_are_named(made, directory):
+    classes = run_directory.load(made.run).info.classes
+    notes = json.loads((directory / export.NOTES_FILE).read_text())
+    assert [(row["synset"], row["text"]) for row in notes["classes"]] == [
+        (name.synset, name.text) for name in classes
+    ]
+    labels = (directory / export.LABELS_FILE).read_text(encoding="utf-8").splitlines()
+    assert labels == [name.text for name in classes]
+    interpreter = tf.lite.Interpreter(str(directory / export.TFLITE_FILE))
+    assert interpreter.get_signature_list() == {
+        "serving_default": {"inputs": ["images"], "outputs": ["probabilities"]}
+    }
+
+
+def test_ten_views_have_the_network_in_the_graph_once(made):
+    """And the loop computes what ten calls do."""
+    run = run_directory.load(made.run)
+
+    def convolutions(count: int) -> int:
+        graph = Served(run, view_count=count).signatures()["serving_default"].graph.as_graph_def()
+        nodes = [*graph.node, *(node for f in graph.library.function for node in f.node_def)]
+        return sum(node.op == "Conv2D" for node in nodes)
+
+    assert convolutions(10) == convolutions(1) > 0
+
+
 def test_notes_say_what_was_measured(directory):
     notes = json.loads((directory / export.NOTES_FILE).read_text())
     assert notes["parity"]["examples"] == 20
