@@ -105,7 +105,9 @@ class Served(tf.Module):
     def __call__(self, images: tf.Tensor) -> tf.Tensor:
         """uint8 [n, N, N, 3] → probabilities float32 [n, c], averaged over the views."""
         parts = self._parts
-        mean = mean_probabilities if len(parts.views) == 1 else looped_mean_probabilities
+        # TFLite, whose batches have a known size, cannot convert the loop.
+        loop = len(parts.views) > 1 and images.shape[0] is None
+        mean = looped_mean_probabilities if loop else mean_probabilities
         with parts.weights():
             return mean(parts.model, parts.transform, images, parts.views)
 

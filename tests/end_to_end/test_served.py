@@ -115,9 +115,13 @@ def test_rank_gives_every_class_once_and_classify_its_beginning(served, files):
 
 
 def test_ten_views_are_averaged(made, trained, images):
-    received = Served(run_directory.load(made.run), view_count=10)(tf.constant(images))
+    served = Served(run_directory.load(made.run), view_count=10)
+    looped = served.signatures()["serving_default"](pictures=tf.constant(images))["probabilities"]
     expected = trained.probabilities(images, view_count=10)
-    np.testing.assert_allclose(received, expected, atol=1e-6)
+    for received in (served(tf.constant(images)), looped):
+        np.testing.assert_allclose(received, expected, atol=1e-6)
+    assert looped.shape == (20, 10)
+    received = looped.numpy()
     assert np.abs(received - trained.probabilities(images)).max() > 1e-6
 
 
