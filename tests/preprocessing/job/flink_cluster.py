@@ -176,4 +176,4 @@ def wait_for_end(process: subprocess.Popen) -> None:
         process.wait(20)
     except subprocess.TimeoutExpired:
         process.kill()
-        process.wait()
+        process.wait(20)
