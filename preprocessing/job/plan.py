@@ -172,9 +172,7 @@ def _tasks(splits: list[SplitPlan]) -> Iterator[ShardTask]:
 
 
 def write_plan(files: Files, path: str, plan: Plan) -> None:
-    """Writes the plan's file, unless it is there: its name says what it holds."""
-    if files.is_file(path):
-        return
+    """Writes the plan's file; one that is there may be damaged."""
     with files.create(path) as file:
         for part in plan.splits:
             for _, images in part.parts():

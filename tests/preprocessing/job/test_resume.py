@@ -189,6 +189,13 @@ def test_a_full_disk_is_a_clear_error_and_can_be_resumed(
         (lambda work: (work / "results" / "train-00001-of-00003.json").write_text("["), 4),
         (lambda work: flip(work / "results" / "train-00001-of-00003.npz"), 4),
         (lambda work: (work / "plan.bin").unlink(), 5),
+        (
+            lambda work: (
+                flip(work / "plan.bin"),
+                (work / "shards" / "train-00001-of-00003").unlink(),
+            ),
+            4,
+        ),
     ],
 )
 def test_finished_shards_are_verified_and_kept(

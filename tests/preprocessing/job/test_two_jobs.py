@@ -19,6 +19,7 @@ from preprocessing.job.processes import start_time, this_system
 from preprocessing.job.workspace import Workspace
 from preprocessing.storage.beam_files import BeamFiles
 from preprocessing.storage.files import LocalFiles
+from tests.preprocessing.conversions import tree
 from tests.preprocessing.drawn_images import write_class_folders
 from tests.preprocessing.object_store import BLOBS, stored
 
@@ -84,6 +85,24 @@ def test_the_second_is_refused_whenever_it_comes(source, monkeypatch, capsys, at
     errors = capsys.readouterr().err
     assert f"another conversion is writing to {OUTPUT!r} (process {os.getpid()} on" in errors
     check_whole()
+
+
+@pytest.mark.parametrize("remote", [True, False])
+def test_the_second_may_be_done_before_the_first_has_the_lock(
+    source, tmp_path, monkeypatch, capsys, remote
+):
+    """The first has found the directory empty; by now it holds a dataset."""
+    output = OUTPUT if remote else tmp_path / "out"
+    codes = second_job_meanwhile(
+        monkeypatch, "locked", lambda: convert(source, output, "--seed", 1)
+    )
+    assert convert(source, output) == 2
+    assert codes == [0]
+    assert "already holds a dataset; nothing was changed" in capsys.readouterr().err
+    found = stored(OUTPUT) if remote else tree(output)
+    monkeypatch.undo()
+    assert convert(source, tmp_path / "expected", "--seed", 1) == 0
+    assert found == tree(tmp_path / "expected")
 
 
 @pytest.mark.parametrize("at", STEPS[2:])
