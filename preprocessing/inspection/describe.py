@@ -59,7 +59,7 @@ def _color(info: DatasetInfo) -> list[str]:
 
 
 def _classes(info: DatasetInfo) -> list[str]:
-    """A line for each of the first classes, with its images; then where most and fewest are."""
+    """A line for each of the first classes, with its images; then which have most and fewest."""
     names = [
         name.synset if name.text == name.synset else f"{name.synset}  {name.text}"
         for name in info.classes
@@ -75,11 +75,11 @@ def _classes(info: DatasetInfo) -> list[str]:
     if len(names) > _MOST_CLASSES:
         lines.append(f"  ... and {len(names) - _MOST_CLASSES:,} more")
     for split, numbers in info.class_counts.items():
-        fewest, most = (pick(range(len(numbers)), key=numbers.__getitem__) for pick in (min, max))
-        lines.append(
-            f"{split:<13} {numbers[fewest]:,} ({names[fewest]}) to {numbers[most]:,} "
-            f"({names[most]}) images a class"
-        )
+        fewest, most = (numbers.index(extreme(numbers)) for extreme in (min, max))
+        span = f"{numbers[most]:,}"
+        if numbers[fewest] != numbers[most]:
+            span = f"{numbers[fewest]:,} ({names[fewest]}) to {span} ({names[most]})"
+        lines.append(f"{split:<13} {span} images a class")
     return lines
 
 

@@ -349,3 +349,16 @@ def test_reject_survives_pickling():
         "ends early",
         "truncated: ends early",
     )
+
+
+@pytest.mark.skipif("AVIF" not in images.FORMATS, reason="this Pillow was built without libavif")
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_avif(orientation):
+    """Orientation is in a box of the container; Pillow tells it as EXIF."""
+    pixels = photograph(64, 64)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = file_of(Image.fromarray(pixels), "AVIF", quality=95, exif=exif.tobytes())
+    expected = np.rot90(pixels, -1) if orientation == 6 else pixels
+    assert psnr(convert(data, 64, apply_exif=True), expected) > 35
+    assert psnr(convert(data, 64), pixels) > 35

@@ -325,6 +325,10 @@ def test_inspect(dataset, capsys):
     assert text.strip() == describe(read_info(dataset))
     assert "train         12 examples in 2 shards" in text
     assert re.search(r"\n      2  n90000030  lemon +train 4, validation 2\n", text)
-    assert "train         4 (n90000010  crane, bird) to 4 (n90000010  crane, bird) images" in text
+    assert "\ntrain         4 images a class\n" in text
+    counts = {"train": (4, 7, 1), "validation": (2, 2, 2)}
+    text = describe(dataclasses.replace(read_info(dataset), class_counts=counts))
+    fewest, most = "1 (n90000030  lemon)", "7 (n90000020  crane, machine)"
+    assert f"\ntrain         {fewest} to {most} images a class\n" in text
     assert "resized by area" in text
     assert read_info(dataset).fingerprint in text
