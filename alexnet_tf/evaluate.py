@@ -13,6 +13,7 @@ import numpy as np
 from alexnet_tf import cli
 from alexnet_tf.errors import ConfigError
 from alexnet_tf.evaluation import report
+from alexnet_tf.evaluation.comparison import comparison
 from alexnet_tf.evaluation.ensemble import average, best_weights
 from alexnet_tf.evaluation.error_counts import ErrorCounts
 from alexnet_tf.evaluation.labelled_split import labelled, open_split
@@ -24,6 +25,11 @@ from preprocessing.dataset.atomic import write_text
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
+    if arguments.compare:
+        if arguments.run or arguments.data:
+            raise ConfigError("--compare: expected no --run or --data beside it; it reads reports")
+        print(comparison(arguments.compare))
+        return 0
     _check(arguments)
     runs = [run_directory.load(path) for path in arguments.run]
     split = open_split(runs, arguments.data, arguments.split)
@@ -46,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m alexnet_tf.evaluate", description=__doc__)
     parser.add_argument(
-        "--run", required=True, action="append", help="run directory; give several for an ensemble"
+        "--run", action="append", help="run directory; give several for an ensemble"
     )
     chosen = parser.add_mutually_exclusive_group()
     chosen.add_argument("--weights", nargs="+", type=float, help="of the runs in an ensemble")
@@ -55,7 +61,13 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="find the weights on every second image, and report on the others only",
     )
-    parser.add_argument("--data", required=True, help="dataset directory")
+    parser.add_argument("--data", help="dataset directory")
+    parser.add_argument(
+        "--compare",
+        nargs="+",
+        metavar="RUN",
+        help="instead: a table of the reports that earlier evaluations of these runs have written",
+    )
     parser.add_argument("--split", default="validation", help="default: validation")
     parser.add_argument("--views", type=int, choices=(1, 10), default=1, help="default: 1, center")
     parser.add_argument("--batch-size", type=int, default=64, help="default: 64")
@@ -64,6 +76,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _check(arguments: argparse.Namespace) -> None:
     """Raises ConfigError for arguments that are wrong whatever the runs hold."""
+    if not arguments.run or not arguments.data:
+        raise ConfigError("expected --run and --data, or --compare with run directories")
     weights, runs = arguments.weights, len(arguments.run)
     if weights is not None and (
         len(weights) != runs
