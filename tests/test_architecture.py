@@ -17,6 +17,7 @@ SHARED = tuple(
         "network.spec",
         "network.structure",
         "network.geometry",
+        "network.operations",
         "network.naming",
         "network.weights",
         "evaluation.metrics",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from alexnet_tf.network.structure import Conv, Pool
+from alexnet_tf.network.operations import Pool
+from alexnet_tf.network.structure import Conv
 
 
 def zeros_before(layer: Conv) -> tuple[int, int] | None:

@@ -37,17 +37,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from alexnet_tf.network.structure import (
-    CLASSES,
-    LRN,
-    Conv,
-    Dense,
-    Dropout,
-    Layer,
-    NetworkSpec,
-    Pool,
-    SpatialNorm,
-)
+from alexnet_tf.network.operations import LRN, Dropout, Pool, SpatialNorm
+from alexnet_tf.network.structure import CLASSES, Conv, Dense, Layer, NetworkSpec
 
 CONV1 = Conv(
     name="conv1",

@@ -9,8 +9,9 @@ from alexnet_tf.errors import GeometryError
 from alexnet_tf.network import model as network_model
 from alexnet_tf.network.geometry import geometry, total_parameters
 from alexnet_tf.network.initial import initial_stds
+from alexnet_tf.network.operations import LRN, Pool
 from alexnet_tf.network.spec import VARIANTS
-from alexnet_tf.network.structure import LRN, Conv, Pool
+from alexnet_tf.network.structure import Conv
 from alexnet_tf.network.weights import weights_of
 from tests.alexnet_tf.network.reference_pairs import Pair, reference_net, relative_error, spec_of
 from tests.reference import network as reference

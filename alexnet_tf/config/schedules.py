@@ -1,0 +1,85 @@
+"""Settings of every schedule of learning rates."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from alexnet_tf.config.numbers import Count, EpochValues, Rate, Warmup, ascending, from_zero
+from alexnet_tf.network.operations import Settings
+
+
+class BatchRule(Settings):
+    """What becomes of all rates when the batch is not the one they were chosen for.
+
+    They are multiplied by k = global_batch_size / reference (linear: arXiv:1404.5997 §5 by
+    experiment, arXiv:1706.02677) or √k (sqrt: arXiv:1404.5997 §5 by theory). A factor above 1 is
+    grown into, linearly over the first `warmup_epochs`.
+    """
+
+    name: Literal["none", "linear", "sqrt"] = "none"
+    reference: int = Field(128, ge=1, le=2**20)
+    warmup_epochs: Warmup = 5.0
+
+
+class _Rates(Settings):
+    """What every schedule may set besides the weights' rate; the values replace that rate."""
+
+    bias_rate: EpochValues | None = None  # 2012: 0.02 throughout; None: as the weights
+    # Of "conv1" (weights and biases alike), or of "conv1/kernel" or "conv1/bias", which go before.
+    # 0 freezes: no update, no decay, no coasting.
+    layer_rates: dict[str, EpochValues] = Field(default_factory=dict)
+    batch_rule: BatchRule = BatchRule()
+
+    @field_validator("rate", "bias_rate", "layer_rates", check_fields=False)
+    @classmethod
+    def _by_epoch(cls, value: Any) -> Any:
+        for values in value.values() if isinstance(value, dict) else [value]:
+            if isinstance(values, tuple):
+                ascending(values)
+        return value
+
+
+class Piecewise(_Rates):
+    """Constant rates between given epochs, as the 2012 logs record them."""
+
+    name: Literal["piecewise"] = "piecewise"
+    rate: EpochValues = ((0, 0.01),)
+
+    @field_validator("rate")
+    @classmethod
+    def _begins(cls, value: EpochValues) -> EpochValues:
+        return from_zero(value)
+
+
+class Plateau(_Rates):
+    """The paper's rule: ÷10 when the validation error stops improving, three times."""
+
+    name: Literal["plateau"] = "plateau"
+    rate: Rate = 0.01
+    factor: float = Field(0.1, ge=1e-6, lt=1)
+    drops: int = Field(3, ge=0, le=100)
+    patience: Count = 5  # epochs without a better top-1 error
+    min_improvement: float = Field(0.0, ge=0, le=1)
+
+
+class DExp(_Rates):
+    """The 2012 code's `dexp` (src/lr.cu): n equal steps from `rate` to rate/target_factor."""
+
+    name: Literal["dexp"] = "dexp"
+    rate: Rate = 0.01
+    target_factor: float = Field(1000.0, gt=1, le=1e12)
+    steps: int = Field(4, ge=2, le=10**4)
+
+
+class Cosine(_Rates):
+    """Half a cosine from `rate` to 0 over the run, after a linear warm-up."""
+
+    name: Literal["cosine"] = "cosine"
+    rate: Rate = 0.01
+    warmup_epochs: Warmup = 0.0
+
+
+SCHEDULES = {"piecewise": Piecewise, "plateau": Plateau, "dexp": DExp, "cosine": Cosine}
+ScheduleConfig = Annotated[Piecewise | Plateau | DExp | Cosine, Field(discriminator="name")]
