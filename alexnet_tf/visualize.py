@@ -29,6 +29,7 @@ from alexnet_tf.runs.restore import restored_model
 
 IMAGES, QUERIES, NEAREST, TOP = 8, 5, 6, 5  # of Figure 4, as in the paper
 SEARCHED = 2000  # test images among which one of each class is sought
+LOG = "log.jsonl"  # of a run that was trained
 SIDE = 144  # of the images shown, at most
 
 
@@ -40,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     test, train = (open_split([run], arguments.data, name) for name in (arguments.split, "train"))
     if test.info.image_size != run.info.image_size:
         raise RunError(f"expected the image size of {run.path}'s dataset")
+    trained = (run.path / LOG).is_file()  # not a run of imported weights
+    epochs = course(run) if trained else None
     network = restored_model(run)
     counts = count_errors(network, test, arguments.views)
     names = [name.text for name in run.info.classes]
@@ -50,7 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         save(_figure_4(run, network, test, train, arguments.gallery), output / "figure4.png")
         save(_class_errors(counts, names), output / "classes.png")
         save(confusion_matrix(counts.confusion, names), output / "confusion.png")
-        save(curves(course(run), f"{run.config.network.variant}: training"), output / "curves.png")
+        if epochs is not None:
+            title = f"{run.config.network.variant}: training"
+            save(curves(epochs, title), output / "curves.png")
     for path in sorted(output.glob("*.png")):
         print(path)
     return 0
@@ -78,7 +83,7 @@ def course(run: Run) -> Course:
 
     Raises RunError if no epoch is done.
     """
-    path = run.path / "log.jsonl"
+    path = run.path / LOG
     text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     records = [row for line in text.splitlines() if (row := _row(line)) is not None]
     epochs = {r["epoch"]: r for r in records if r["kind"] == "epoch"}

@@ -11,7 +11,7 @@ import tensorflow as tf
 from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
 
-from alexnet_tf import evaluate, export, import_weights, load_run, train
+from alexnet_tf import evaluate, export, import_weights, load_run, train, visualize
 from alexnet_tf.config import files as config_files
 from alexnet_tf.errors import ConfigError, RunError
 from alexnet_tf.foreign_weights.formats import LAYOUTS, expected_shapes
@@ -194,6 +194,10 @@ def test_a_run_directory_that_the_other_verbs_accept(data, tmp_path, capsys):
     assert import_weights.main(importing) == 0
     assert evaluate.main(["--run", str(run), "--data", str(data)]) == 0
     assert "10 images" in capsys.readouterr().out
+    drawing = ["--run", str(run), "--data", str(data), "--output", str(tmp_path / "figures")]
+    assert visualize.main([*drawing, "--gallery", "10"]) == 0
+    names = {"classes.png", "confusion.png", "figure3.png", "figure4.png"}  # no curves: no epochs
+    assert {path.name for path in (tmp_path / "figures").iterdir()} == names
     assert export.main(["--run", str(run), "--output", str(tmp_path / "model")]) == 0
     assert tf.saved_model.contains_saved_model(str(tmp_path / "model"))
     going_on = ["--config", str(run / "config.yaml"), "--data", str(data), "--run", str(run)]
