@@ -186,7 +186,9 @@ class Listing:
 
     def add(self, split: str, ref: ImageRef) -> None:
         """Appends an image to a split."""
-        self.splits.setdefault(split, ImageList()).append(ref)
+        if split not in self.splits:
+            self.splits[split] = ImageList()
+        self.splits[split].append(ref)
 
     def order_key(self, split: str, ref: ImageRef) -> str:
         """What identifies an image however its source is laid out: packed or extracted."""
