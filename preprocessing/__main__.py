@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 the job failed or a dataset is damaged, 2 a mistake in the
 
 import argparse
 import importlib
+import logging
 import os
 import select
 import signal
@@ -30,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # whatever the terminal cannot show
             stream.reconfigure(errors="backslashreplace")
+    logging.basicConfig(level=logging.ERROR)  # Beam warns of optional parts that are not needed
     try:  # the verbs' imports take a second: an interruption may come then
         arguments, rest = _parser().parse_known_args(argv)
         verb = f" {arguments.verb}"

@@ -1,6 +1,7 @@
 """Beam's filesystems (gs://, s3://, hdfs://, ...) behind the interface of files.py."""
 
 import contextlib
+import importlib.util
 import io
 import os
 import posixpath
@@ -8,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO
 
-from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from preprocessing.errors import DatasetError
@@ -19,12 +20,21 @@ _MOVES_AT_ONCE = 16
 EXTRAS = {"gs": "gcp", "s3": "aws", "hdfs": "hadoop"}  # scheme -> our extra with what it needs
 
 
-def check_installed(path: str) -> None:
-    """Raises DatasetError if Beam knows no filesystem for the path's scheme."""
+_LIBRARIES = {"s3": "boto3", "hdfs": "hdfs"}  # that Beam misses only when it uses them
+
+
+def check_usable(path: str) -> None:
+    """Raises DatasetError if Beam has no filesystem for the path's scheme, or lacks an option."""
+    scheme = path.partition("://")[0]
     try:
+        library = _LIBRARIES.get(scheme)
+        if library and importlib.util.find_spec(library) is None:
+            raise ValueError(f"{library} is not installed")
         FileSystems.get_filesystem(path)
+    except BeamIOError as error:  # such as "hdfs_host is not set"
+        problems = [str(problem) for problem in (error.exception_details or {}).values()]
+        raise DatasetError(f"cannot use {path!r}: {'; '.join(problems) or error}") from error
     except ValueError as error:
-        scheme = path.partition("://")[0]
         if scheme in EXTRAS:
             way = f'install what it needs: pip install "alexnet_tf[{EXTRAS[scheme]}]"'
         else:

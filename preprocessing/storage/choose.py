@@ -27,9 +27,9 @@ def files_for(path: str, remember: bool = False) -> Files:
     """
     if not is_remote(path):
         return LocalFiles()
-    from preprocessing.storage.beam_files import BeamFiles, check_installed
+    from preprocessing.storage.beam_files import BeamFiles, check_usable
 
-    check_installed(path)
+    check_usable(path)
     return BeamFiles(remember)
 
 

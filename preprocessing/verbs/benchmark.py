@@ -1,7 +1,6 @@
 """python -m preprocessing benchmark: its arguments and its call."""
 
 import argparse
-import logging
 import os
 
 from preprocessing.images.convert import FILTERS
@@ -45,7 +44,6 @@ def run(arguments: argparse.Namespace) -> int:
     from preprocessing.benchmark.report import report
 
     if arguments.listing is not None:
-        logging.basicConfig(level=logging.ERROR)  # Beam warns of parts that are not needed
         from preprocessing.benchmark.listing import measure_listing
 
         print(measure_listing(arguments.listing).text())

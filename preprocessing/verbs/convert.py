@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import logging
 import sys
 
 from preprocessing.images.convert import FILTERS, MAX_PIXELS, ImageOptions
@@ -105,7 +104,6 @@ def add_parser(verbs: argparse._SubParsersAction) -> None:
 def run(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     """Converts; prints a summary."""
     conversion = _conversion(arguments)
-    logging.basicConfig(level=logging.ERROR)  # Beam warns of optional parts that are not needed
     from preprocessing.job.convert import convert  # it takes seconds to import
     from preprocessing.job.runners import beam_options
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from apache_beam.io.filesystem import BeamIOError
 
 from preprocessing.__main__ import main
 from preprocessing.dataset.info import read_info
@@ -190,6 +191,37 @@ def test_a_filesystem_that_is_not_installed(tmp_path, capsys, monkeypatch, schem
     assert way in error
     assert error.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("scheme", "extra"), [("s3", "aws"), ("hdfs", "hadoop")])
+def test_a_scheme_without_its_library(capsys, monkeypatch, scheme, extra):
+    """Beam knows the scheme without it, and fails at the first request."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert main(["verify", f"{scheme}://bucket/folder"]) == 2
+    error = capsys.readouterr().err
+    assert f'pip install "alexnet_tf[{extra}]"' in error
+    assert error.count("\n") == 1
+
+
+def test_a_filesystem_that_lacks_an_option(capsys, monkeypatch):
+    def fail(path):
+        raise BeamIOError("Unable to get", {path: ValueError("hdfs_host is not set")})
+
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    monkeypatch.setattr("preprocessing.storage.beam_files.FileSystems.get_filesystem", fail)
+    assert main(["inspect", "hdfs://folder"]) == 2
+    told = "preprocessing inspect: cannot use 'hdfs://folder': hdfs_host is not set\n"
+    assert capsys.readouterr().err == told
+
+
+def test_beam_does_not_warn_of_parts_that_are_not_needed(tmp_path):
+    command = [sys.executable, "-m", "preprocessing", "verify", "ftp://host/folder"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=SECONDS
+    )
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
 
 
 def test_the_extras_that_errors_name_exist():
