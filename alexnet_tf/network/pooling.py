@@ -36,12 +36,12 @@ def max_pool_all_ties(x: tf.Tensor, size: int, stride: int) -> tf.Tensor:
         for top in range(stride):  # pixels at one place in their block belong to the same windows
             parts.append([])
             for left in range(stride):
-                own = blocks[:, :, top, :, left]
+                pixels = blocks[:, :, top, :, left]
                 shares = []
                 for i in range(top, size, stride):
                     for j in range(left, size, stride):
                         a, b = i // stride, j // stride
-                        here = own[:, a : a + rows, b : b + columns] == y
+                        here = pixels[:, a : a + rows, b : b + columns] == y
                         share = tf.where(here, g, tf.zeros_like(g))
                         around = [[0, 0], [a, reach - a], [b, reach - b], [0, 0]]
                         shares.append(tf.pad(share, around))

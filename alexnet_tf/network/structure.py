@@ -153,11 +153,11 @@ class NetworkSpec(Settings):
     def _settings_are_used(self) -> NetworkSpec:
         used = operations_of(self.layers)
         for row in self.layers:
-            own = getattr(row, "pool", None)
+            pool = getattr(row, "pool", None)
             _expect(
-                own is None or "pool" in row.ops,
+                pool is None or "pool" in row.ops,
                 f"layers.{row.name}.pool: null, as the layer has no pool",
-                str(own),
+                str(pool),
             )
         for op in OPERATIONS_WITH_SETTINGS:
             given = getattr(self, op)
