@@ -54,10 +54,10 @@ def shrink_by_area(
     half = _sum_rows(rows, pixels.reshape(height, -1))  # [size, width * channels]
     half *= _BETWEEN_STEPS
     half = _transposed(np.rint(half, out=half).reshape(size, width, channels))
-    whole = columns @ half.reshape(width, -1)  # [size, size * channels]
-    whole *= 1 / _BETWEEN_STEPS
-    whole += 0.5
-    return _transposed(whole.astype(np.uint8).reshape(size, size, channels))
+    shrunk = columns @ half.reshape(width, -1)  # [size, size * channels]
+    shrunk *= 1 / _BETWEEN_STEPS
+    shrunk += 0.5
+    return _transposed(shrunk.astype(np.uint8).reshape(size, size, channels))
 
 
 def _transposed(pixels: np.ndarray) -> np.ndarray:

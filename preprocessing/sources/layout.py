@@ -68,14 +68,14 @@ def split_folders(files: Files, folder: str) -> dict[str, str]:
                 f"expected one folder for the split {split} in {folder!r}, found both "
                 f"{candidates[0]!r} and {candidates[1]!r}"
             )
-    others = [name for name in names if not any(name in found for found in splits.values())]
+    others = sorted(set(names).difference(*splits.values()))
     if others:
         expected = ", ".join(f"{'|'.join(SPLIT_NAMES[split])}" for split in SPLIT_NAMES)
         raise DatasetError(
             f"expected only folders of splits ({expected}) beside {splits['train'][0]!r} in "
             f"{folder!r}, found {others[0]!r}: rename it, or move it away"
         )
-    return {split: files.join(folder, found[0]) for split, found in splits.items() if found}
+    return {split: files.join(folder, called[0]) for split, called in splits.items() if called}
 
 
 def _check_classes(
@@ -85,10 +85,10 @@ def _check_classes(
     if not names:
         raise DatasetError(f"expected a folder for each class in {folder!r}, found none; {LAYOUTS}")
     inside = {name: subfolders(files, files.join(folder, name)) for name in names[:_LOOKED_AT]}
-    held = [name for split in ("validation", "test") for name in splits[split]]
-    if any(inside.get(name) for name in held) and not splits["train"]:
+    other_splits = splits["validation"] + splits["test"]
+    if any(inside.get(name) for name in other_splits) and not splits["train"]:
         raise DatasetError(
-            f"expected train/ beside {held[0]!r} in {folder!r}, found none; {LAYOUTS}"
+            f"expected train/ beside {other_splits[0]!r} in {folder!r}, found none; {LAYOUTS}"
         )
     if any(
         not below or _has_files(files, files.join(folder, name)) for name, below in inside.items()

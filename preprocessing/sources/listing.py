@@ -101,8 +101,8 @@ class ImageList:
     def selected(self, indices: np.ndarray) -> "ImageList":
         """The images of these indices, in their order."""
         result = ImageList()
-        for mine, all_of_them in zip(result._columns(), self._columns(), strict=True):
-            mine.frombytes(np.frombuffer(all_of_them, all_of_them.typecode)[indices].tobytes())
+        for selected, column in zip(result._columns(), self._columns(), strict=True):
+            selected.frombytes(np.frombuffer(column, column.typecode)[indices].tobytes())
         for begin in range(0, len(indices), _BLOCK):
             result._add_names(self, indices[begin : begin + _BLOCK])
         return result
