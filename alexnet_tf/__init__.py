@@ -7,6 +7,8 @@ Names are imported when first used, so that command lines start without what the
 
 import importlib
 import os
+import signal
+import sys
 
 # TensorFlow announces its CPU features and missing GPUs at every start; errors still show.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -23,6 +25,16 @@ _HOMES = {
     "SpatialResponseNormalization": "network.layers",
 }
 __all__ = sorted(_HOMES)
+
+
+def leave(*_: object) -> None:
+    """Ctrl-C while a verb is imported, which takes seconds: no traceback of half an import."""
+    os._exit(128 + signal.SIGINT)
+
+
+if sys.argv[:1] == ["-m"] and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    # `python -m alexnet_tf.VERB`, and not yet at its first line; `cli.run` ends this.
+    signal.signal(signal.SIGINT, leave)
 
 
 def __getattr__(name: str):

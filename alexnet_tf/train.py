@@ -30,4 +30,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    # Readers of records that are still at work when a training is stopped are not waited for.
+    cli.run(main, at_once=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
@@ -47,10 +48,18 @@ class FeatureExtractor:
 
         self._forward = forward
 
-    def extract(self, split: Split, limit: int, side: int, batch_size: int = 64) -> ImageFeatures:
+    def extract(
+        self,
+        split: Split,
+        limit: int,
+        side: int,
+        batch_size: int = 64,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> ImageFeatures:
         """The first `limit` images of a split (a random sample: conversion permutes them).
 
-        Args: side, that of the images returned, in pixels; at most their own.
+        Args: side, that of the images returned, in pixels; at most their own. stopping, asked after
+        every batch: it ends early, with fewer images.
         Raises JobError: records are missing or damaged.
         """
         size, batch_size = split.info.image_size, min(batch_size, limit)
@@ -62,6 +71,8 @@ class FeatureExtractor:
                 features, probabilities = (part.numpy()[real] for part in self._forward(images))
                 small = thumbnails(images.numpy()[real], min(side, size))
                 columns.append((small, batch["label"].numpy()[real], probabilities, features))
+                if stopping():
+                    break
         return ImageFeatures(
             *(np.concatenate(column)[:limit] for column in zip(*columns, strict=True))
         )

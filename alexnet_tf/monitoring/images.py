@@ -5,6 +5,7 @@ They cost a bounded number of images (config section `monitoring`), whatever the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -48,10 +49,15 @@ class TrainingImages:
         self.names = [name.text for name in run.info.classes]
         self.extractor = FeatureExtractor(network, run.config.network, run.info.image_size)
 
-    def epoch(self, epoch: int, step: int) -> None:
-        """After `epoch` (from 0), when `step` steps are done."""
+    def epoch(self, epoch: int, step: int, stopping: Callable[[], bool]) -> None:
+        """After `epoch` (from 0), when `step` steps are done.
+
+        What is not begun when `stopping` says that the run is to end is left out.
+        """
         every, last = self.settings.every_epochs, epoch + 1 == self.run.config.training.epochs
         if not every or ((epoch + 1) % every and not last):
+            return
+        if stopping():
             return
         model = self.network[0]
         self.events.image("train", "first layer", figure_3(first_kernels(model), factor=4), step)
@@ -64,10 +70,13 @@ class TrainingImages:
             self.events.image("train", "augmented training images", sheet, step)
         projected = self.settings.projector if last else 0
         limit = max(self.settings.answers, projected)
-        if self.validation and limit:
-            seen = self.extractor.extract(self.validation, limit, projector.THUMBNAIL)
-            self._predictions(seen, step)
-            self._projector(seen, projected)
+        if self.validation and limit and not stopping():
+            seen = self.extractor.extract(
+                self.validation, limit, projector.THUMBNAIL, stopping=stopping
+            )
+            if not stopping():
+                self._predictions(seen, step)
+                self._projector(seen, projected)
         self.events.flush()
 
     def _predictions(self, seen: ImageFeatures, step: int) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
+from typing import TextIO
 
 from tqdm import tqdm
 
 from alexnet_tf.config.schema import Config
+from alexnet_tf.errors import RunError
 from alexnet_tf.evaluation.metrics import Result
 from alexnet_tf.monitoring.tensorboard import EventFiles
 from alexnet_tf.network.naming import layer_and_kinds
@@ -32,7 +35,9 @@ class ProgressReport:
         self.steps_per_epoch, self.epochs = steps_per_epoch, config.training.epochs
         self.schedule = Schedule(config)
         self.events = events
-        self.log = (run / "log.jsonl").open("a", encoding="utf-8")
+        self.log = _opened(run / "log.jsonl")
+        self.began, self.steps_before = time.monotonic(), 0
+        self.epoch_began = self.began
         self.bar: tqdm | None = None
         self.last_line = time.monotonic()
 
@@ -47,41 +52,49 @@ class ProgressReport:
         }
         self.events.scalars("train", scalars, window.step)
         self._record("steps", progress.epoch, window.step, scalars)
-        shown = {"loss": f"{window.result.loss:.3f}", "top-1": f"{window.result.top1_error:.1%}"}
+        loss, error = f"{window.result.loss:.3f}", f"{window.result.top1_error:.1%}"
         if sys.stderr.isatty():
+            shown = {"loss": loss, "top-1 error": error, "run": f"{self._left(window.step)} left"}
             self._show(progress, shown)
         elif time.monotonic() - self.last_line > QUIET_SECONDS:
             self._line(
                 f"epoch {progress.epoch + 1}/{self.epochs}, step {progress.step}"
-                f"/{self.steps_per_epoch}: loss {shown['loss']}, top-1 error {shown['top-1']},"
-                f" {window.images_per_second:.0f} images/s"
+                f"/{self.steps_per_epoch}: loss {loss}, top-1 error {error},"
+                f" {window.images_per_second:.0f} images/s; {self._left(window.step)} left"
             )
 
-    def epoch(
-        self, progress: Progress, train: Result, validation: Result | None, seconds: float
-    ) -> None:
-        """An epoch is over. `seconds` is the time since the run began or went on."""
+    def begin(self, step: int) -> None:
+        """`step` steps of the run are done already; the clock runs from now on."""
+        self.steps_before, self.began = step, time.monotonic()
+        self.epoch_began = self.began
+
+    def epoch(self, progress: Progress, train: Result, validation: Result | None) -> None:
+        """An epoch is over: one line of each split, of at most 100 columns."""
         if self.bar is not None:
             self.bar.close()
             self.bar = None
         step = (progress.epoch + 1) * self.steps_per_epoch
         record = {f"train {name}": value for name, value in asdict(train).items()}
-        line = f"epoch {progress.epoch + 1}/{self.epochs}: " + _words("train", train)
-        means = {f"epoch/{name}": value for name, value in _scalars(train).items()}
-        self.events.scalars("train", means, step)
+        title = f"epoch {progress.epoch + 1}/{self.epochs}"
+        now = time.monotonic()
+        times = f"took {now - self.epoch_began:.0f} s, {self._left(step)} left"
+        self.epoch_began = now
+        lines = [f"{title}: {_words('train', train)}; {times}"]
+        self.events.scalars("train", _epoch_scalars(train), step)
         if validation is not None:
-            self.events.scalars("validation", _scalars(validation), step)
+            self.events.scalars("validation", _epoch_scalars(validation), step)
             record |= {f"validation {name}": v for name, v in asdict(validation).items()}
-            line += "; " + _words("validation", validation)
+            lines.append(f"{' ' * len(title)}  {_words('validation', validation)}")
         self._record("epoch", progress.epoch, step, record)
-        self._line(f"{line}; {seconds:.0f} s")
+        self._line("\n".join(lines))
 
     def diagnosis(
         self, progress: Progress, step: int, values: dict[str, float], warning: str | None
     ) -> None:
         """Measurements of the network, and what is wrong with it, if they are there."""
         if values:
-            self.events.scalars("train", values, step)
+            # In a group that TensorBoard sorts behind the epochs' and the losses.
+            self.events.scalars("train", {f"network/{k}": v for k, v in values.items()}, step)
             self._record("diagnostics", progress.epoch, step, values)
         if warning is not None:
             self._record("warning", progress.epoch, step, {"text": warning})
@@ -106,6 +119,13 @@ class ProgressReport:
         print(text, flush=True)
         self.last_line = time.monotonic()
 
+    def _left(self, step: int) -> str:
+        """Until the whole run is over, at this process's pace so far: hours:minutes:seconds."""
+        total = self.epochs * self.steps_per_epoch
+        pace = (time.monotonic() - self.began) / max(step - self.steps_before, 1)
+        minutes, seconds = divmod(round(pace * max(total - step, 0)), 60)
+        return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
+
     def _rates(self, progress: Progress) -> dict[str, float]:
         """Of weights and biases, and of what the configuration sets apart; as the last step was."""
         self.schedule.plateau = progress.plateau
@@ -125,6 +145,21 @@ class ProgressReport:
         self.log.flush()
 
 
+def _opened(path: Path) -> TextIO:
+    """The log, to be appended to; a line that a killed process left torn is ended.
+
+    Raises RunError where it is no file: a pipe would be waited for.
+    """
+    if path.exists() and not path.is_file():
+        raise RunError(f"expected {path} to be a file, received something else")
+    with path.open("ab+") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                file.write(b"\n")
+    return path.open("a", encoding="utf-8")
+
+
 def _scalars(result: Result) -> dict[str, float]:
     return {
         "loss": result.loss,
@@ -133,8 +168,13 @@ def _scalars(result: Result) -> dict[str, float]:
     }
 
 
+def _epoch_scalars(result: Result) -> dict[str, float]:
+    """Both splits' in the same charts, in the group that TensorBoard sorts first."""
+    return {f"epoch/{name}": value for name, value in _scalars(result).items()}
+
+
 def _words(split: str, result: Result) -> str:
     return (
         f"{split} loss {result.loss:.3f}, top-1 error {result.top1_error:.1%},"
-        f" top-5 {result.top5_error:.1%}"
+        f" top-5 error {result.top5_error:.1%}"
     )

@@ -6,7 +6,8 @@ TensorBoard reads one file of a directory at a time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import keras
@@ -16,8 +17,10 @@ from tensorboard.plugins.hparams import api as hparams
 
 from alexnet_tf.config import files as config_files
 from alexnet_tf.config.schema import Config
+from alexnet_tf.errors import JobError
 from alexnet_tf.network.weights import Weight
 from alexnet_tf.runs.directory import FREE
+from alexnet_tf.runs.reason import reason_of
 
 SPLITS = ("train", "validation")
 HISTOGRAM_VALUES = 1_000_000  # of a weight, evenly spread, are counted at most
@@ -29,59 +32,82 @@ class EventFiles:
 
     def __init__(self, run: Path):
         self.directory, self.name = run / "tensorboard", run.name
-        self._writers = {
-            split: tf.summary.create_file_writer(str(self.directory / split)) for split in SPLITS
-        }
+        with self._told():
+            self._writers = {
+                split: tf.summary.create_file_writer(str(self.directory / split))
+                for split in SPLITS
+            }
 
     def scalars(self, split: str, values: Mapping[str, float], step: int) -> None:
-        with self._writers[split].as_default(step):
+        with self._writing(split, step):
             for name, value in values.items():
                 tf.summary.scalar(name, value)
-        self._writers[split].flush()
+        self.flush()
 
     def image(self, split: str, name: str, pixels: np.ndarray, step: int) -> None:
         """Args: pixels uint8 [h, w, 3]."""
-        with self._writers[split].as_default(step):
+        with self._writing(split, step):
             tf.summary.image(name, pixels[None])
 
     def text(self, split: str, name: str, markdown: str, step: int) -> None:
-        with self._writers[split].as_default(step):
+        with self._writing(split, step):
             tf.summary.text(name, markdown)
 
     def histograms(self, weights: tuple[Weight, ...], step: int) -> None:
-        with self._writers["train"].as_default(step):
+        with self._writing("train", step):
             for weight in weights:
                 values = weight.variable.numpy().ravel()
                 every = -(-values.size // HISTOGRAM_VALUES)
                 tf.summary.histogram(weight.name, values[::every])
 
     def graph(self, function: tf.types.experimental.ConcreteFunction) -> None:
-        with self._writers["train"].as_default(0):
+        with self._writing("train", 0):
             tf.summary.graph(function.graph)
 
     def settings(self, config: Config) -> None:
         """The hyperparameters, comparable with other runs' in the HParams tab."""
-        values = flat_settings(config)
+        values = by_difference(config)
         metrics = [
-            hparams.Metric(name, group="validation", display_name=f"validation {name}")
+            hparams.Metric(f"epoch/{name}", group="validation", display_name=f"validation {name}")
             for name in METRICS
         ]
-        writer = tf.summary.create_file_writer(str(self.directory))
-        with writer.as_default(0):
-            hparams.hparams_config([hparams.HParam(name) for name in values], metrics)
-            hparams.hparams(values, trial_id=self.name)
-        writer.close()
+        with self._told():
+            writer = tf.summary.create_file_writer(str(self.directory))
+            with writer.as_default(0):
+                hparams.hparams_config([hparams.HParam(name) for name in values], metrics)
+                hparams.hparams(values, trial_id=self.name)
+            writer.close()
 
     def flush(self) -> None:
-        for writer in self._writers.values():
-            writer.flush()
+        with self._told():
+            for writer in self._writers.values():
+                writer.flush()
+
+    @contextlib.contextmanager
+    def _writing(self, split: str, step: int) -> Iterator[None]:
+        with self._told(), self._writers[split].as_default(step):
+            yield
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Within it, a full or missing disk becomes a JobError: TensorFlow's kind for the first is
+        the one for memory.
+        """
+        try:
+            yield
+        except tf.errors.OpError as error:
+            raise JobError(
+                f"cannot write TensorBoard's files in {self.directory}: {reason_of(error)}"
+            ) from error
 
     def __enter__(self) -> EventFiles:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         for writer in self._writers.values():
-            writer.close()
+            # What went wrong first is told, not that closing fails for the same reason.
+            with contextlib.suppress(tf.errors.OpError) if kind else self._told():
+                writer.close()
 
 
 def announce_run(events: EventFiles, config: Config, model: keras.Model) -> None:
@@ -112,3 +138,13 @@ def flat_settings(config: Config) -> dict[str, float | str]:
 
     walk("", tree)
     return {key: value for key, value in values.items() if not key.startswith(FREE)}
+
+
+def by_difference(config: Config) -> dict[str, float | str]:
+    """`flat_settings`, those first that are not the defaults: HParams' columns have this order."""
+    values = flat_settings(config)
+    variant = {"variant": config.network.variant}
+    usual = flat_settings(config_files.parse({"network": variant}, "the defaults"))
+    first = [key for key, value in values.items() if usual.get(key, value) != value]
+    first += [key for key in values if key not in usual]
+    return {key: values[key] for key in ["network.variant", *first, *values]}

@@ -35,6 +35,11 @@ def told(setup: Setup) -> Iterator[None]:
             f"out of memory ({reason_of(error)}); try a larger training.accumulation_steps or a"
             " smaller training.global_batch_size"
         ) from error
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        raise JobError(
+            f"cannot write in {setup.run.path}: {error.strerror or error}{where}"
+        ) from error
     except LOST as error:
         if setup.share.workers == 1:
             raise

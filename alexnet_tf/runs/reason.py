@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import tensorflow as tf
 
+_NODE = re.compile(r"\{\{(function_)?node [^}]*\}\}\s*")
 _NOISE = ("Graph execution error", "Detected at", "File ", "<", "[[", "(")
 
 
@@ -11,7 +14,7 @@ def reason_of(error: OSError | tf.errors.OpError) -> str:
     """The line that matters."""
     if isinstance(error, OSError):
         return str(error)
-    lines = [line.strip() for line in error.message.splitlines()]
+    lines = [line.strip() for line in _NODE.sub("", error.message).splitlines()]
     return next(
         (line for line in lines if line and not line.startswith(_NOISE)), type(error).__name__
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,9 +22,13 @@ from alexnet_tf.training import strategy as strategies
 from alexnet_tf.training.loop import Loop, Progress, Stopped, Window
 from alexnet_tf.training.optimizers.optimizer import averaged, check
 
+INTERRUPTED = 128 + 2  # the exit code of a program that Ctrl-C ends
+
 
 def train(config: Config, data: str | os.PathLike, path: str | os.PathLike) -> int:
-    """Trains in the run directory `path`, or goes on with what was begun there: the exit code.
+    """Trains in the run directory `path`, or goes on with what was begun there.
+
+    Returns the exit code: 0 when it is finished, or was stopped by SIGTERM; 130 by Ctrl-C.
 
     Raises the UserErrors of a mistake in configuration, dataset or run directory, and JobError
     where the training failed.
@@ -46,11 +49,12 @@ def _train(
 ) -> int:
     setup = Setup(run, data, cluster)
     with told(setup), contextlib.closing(setup):
-        finished = Session(setup, lock).train()
+        session = Session(setup, lock)
+        finished = session.train()
     if setup.is_chief:
         how = "finished" if finished else "stopped; the same command goes on"
         print(f"{how}: {run.path} (TensorBoard: tensorboard --logdir {run.path})")
-    return 0
+    return INTERRUPTED if session.loop.interrupted else 0
 
 
 class Session:
@@ -64,6 +68,7 @@ class Session:
         self.run, self.config = setup.run, setup.config
         self.steps_per_epoch = setup.split.batches(setup.share)
         self.step = setup.step()
+        self.loop = Loop(self.config, self.step, setup.batches, self.steps_per_epoch, self)
         self.diagnostics: PeriodicDiagnostics | None = None
         # What the chief alone has.
         self.report: ProgressReport | None = None
@@ -86,9 +91,9 @@ class Session:
             if self.setup.is_chief:
                 self._open_reports(progress, closing)
                 self._announce(progress)
-            self.began = time.monotonic()
-            loop = Loop(self.config, self.step, self.setup.batches, self.steps_per_epoch, self)
-            return loop.run(progress)
+            if self.report is not None:
+                self.report.begin(self._total(progress))
+            return self.loop.run(progress)
 
     def window(self, progress: Progress, window: Window) -> None:
         if self.report is None:
@@ -108,9 +113,11 @@ class Session:
                     raise Stopped
             self.setup.check_data()
             if self.report is not None:
-                self.report.epoch(progress, train, validation, time.monotonic() - self.began)
+                self.report.epoch(progress, train, validation)
             if self.images is not None:
-                self.images.epoch(progress.epoch, (progress.epoch + 1) * self.steps_per_epoch)
+                step = (progress.epoch + 1) * self.steps_per_epoch
+                # Not `stopping`, which all workers would have to ask.
+                self.images.epoch(progress.epoch, step, self.loop.stop.is_set)
         return validation.top1_error if validation else None
 
     def save(self, progress: Progress) -> None:
@@ -132,7 +139,7 @@ class Session:
         if not (progress.epoch or progress.step):
             announce_run(events, self.config, self.setup.model)
         if self.config.monitoring.profile_steps:
-            self.step = ProfiledStep(
+            self.step = self.loop.step = ProfiledStep(
                 self.step, events.directory / "train", self.config.monitoring.profile_steps
             )
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import math
+import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -98,11 +101,12 @@ class Loop:
         self.steps_per_epoch, self.hooks = steps_per_epoch, hooks
         self.schedule = Schedule(config)
         self.stop = threading.Event()
+        self.interrupted = False  # by this process's own Ctrl-C
 
     def run(self, progress: Progress) -> bool:
         """True if the run came to its end, False if a signal stopped it; saved in both cases."""
         self.schedule.plateau = progress.plateau
-        with _StopOnSignal(self.stop):
+        with _StopOnSignal(self.stop) as signals:
             iterator = iter(self.batches((progress.epoch, progress.step)))
             while progress.epoch < self.config.training.epochs:
                 try:
@@ -110,6 +114,7 @@ class Loop:
                     self._end_of_epoch(progress)
                 except Stopped:
                     self.hooks.save(progress)
+                    self.interrupted = signals.received == signal.SIGINT
                     return False
         return True
 
@@ -190,21 +195,27 @@ class _StopOnSignal:
     """SIGTERM and the first Ctrl-C end the run after the step in progress, with a checkpoint."""
 
     SIGNALS = (signal.SIGTERM, signal.SIGINT)
+    TEXT = b"\nstopping after this step, with a checkpoint; Ctrl-C again: at once, without one\n"
 
     def __init__(self, stop: threading.Event):
         self.stop = stop
+        self.received: int | None = None  # the first signal
 
-    def __enter__(self):
+    def __enter__(self) -> _StopOnSignal:
         self.previous = {}
         if threading.current_thread() is threading.main_thread():
             for number in self.SIGNALS:
                 self.previous[number] = signal.signal(number, self._received)
+        return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         for number, handler in self.previous.items():
             signal.signal(number, handler)
 
     def _received(self, number: int, frame: FrameType | None) -> None:
         if self.stop.is_set():  # a second Ctrl-C is meant
             raise KeyboardInterrupt
+        self.received = number
         self.stop.set()
+        with contextlib.suppress(OSError):  # not by `print`, which may be at work right now
+            os.write(sys.stderr.fileno(), self.TEXT)

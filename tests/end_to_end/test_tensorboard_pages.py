@@ -107,6 +107,7 @@ def test_scalars_of_both_splits(browser, address):
         browser,
         address,
         "#scalars",
+        "epoch",
         "top-1 error",
         "top-5 error",
         "loss",

@@ -9,8 +9,14 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins import projector as plugin
 
 from alexnet_tf.config import files as config_files
+from alexnet_tf.errors import JobError
 from alexnet_tf.monitoring import projector
-from alexnet_tf.monitoring.tensorboard import HISTOGRAM_VALUES, EventFiles, flat_settings
+from alexnet_tf.monitoring.tensorboard import (
+    HISTOGRAM_VALUES,
+    EventFiles,
+    by_difference,
+    flat_settings,
+)
 from alexnet_tf.network.weights import Weight
 
 CONFIG = config_files.parse({"network": {"width": 0.5}, "schedule": {"rate": [[0, 0.02]]}})
@@ -56,6 +62,31 @@ def test_settings_are_numbers_or_words_and_only_those_that_matter():
     assert not any(key.startswith(("monitoring", "network.layers", "strategy")) for key in flat)
     assert "training.log_every_steps" not in flat
     assert {type(value) for value in flat.values()} == {float, str}
+
+
+def test_what_differs_from_the_defaults_comes_first():
+    changed = {"network": {"width": 0.5, "variant": "original"}, "data": {"flip": False}}
+    ordered = by_difference(config_files.parse(changed))
+    assert list(ordered)[:3] == ["network.variant", "network.width", "data.flip"]
+    assert ordered == flat_settings(config_files.parse(changed))
+
+
+def test_a_full_disk_is_not_called_too_little_memory(tmp_path, monkeypatch):
+    def full(*_):
+        raise tf.errors.ResourceExhaustedError(None, None, "events.out; No space left on device")
+
+    with EventFiles(tmp_path) as files:
+        monkeypatch.setattr(tf.summary, "scalar", full)
+        line = f"cannot write TensorBoard's files in {tmp_path}/tensorboard: .*No space left"
+        with pytest.raises(JobError, match=line):
+            files.scalars("train", {"loss": 1.0}, 1)
+
+
+def test_a_directory_that_cannot_be_written_in_is_told(tmp_path):
+    (tmp_path / "tensorboard").write_text("mine")
+    told = pytest.raises(JobError, match="cannot write TensorBoard's files")
+    with told, EventFiles(tmp_path) as files:
+        files.scalars("train", {"loss": 1.0}, 1)
 
 
 def test_hyperparameters_are_written_beside_the_splits(tmp_path):

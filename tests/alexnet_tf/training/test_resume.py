@@ -123,6 +123,16 @@ def test_stopped_by_sigterm_then_damaged(trained):
     assert_as_whole(trained, "stopped")
 
 
+def test_stopped_by_ctrl_c_it_says_so_at_once_and_is_no_success(trained):
+    process = trained.until("interrupted", 20)
+    process.send_signal(signal.SIGINT)
+    output = finish(process, 130)
+    assert "stopping after this step, with a checkpoint" in output
+    assert "stopped; the same command goes on" in output
+    finish(start(trained.arguments("interrupted")))
+    assert_as_whole(trained, "interrupted")
+
+
 def test_a_finished_run_has_nothing_left_to_do(trained):
     shutil.copytree(trained.root / "whole", trained.root / "again")
     finish(start(trained.arguments("again")))
