@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
-from alexnet_tf import leave
+import alexnet_tf
 from alexnet_tf.errors import ConfigError, JobError, UserError
 from preprocessing.dataset.printable import printable
 
@@ -29,13 +29,10 @@ MISTAKEN = (
 )
 
 
-def run(main: Callable[[Sequence[str] | None], int | None], *, at_once: bool = False) -> None:
+def run(main: Callable[[Sequence[str] | None], int | None]) -> None:
     """Calls a verb's main and exits: 0 done, 1 failed, 2 a user's mistake, 130 interrupted, 141 if
-    nobody reads its output any more.
-
-    Args: at_once, a verb that returned is not to wait for threads and what else ends with Python.
-    """
-    if signal.getsignal(signal.SIGINT) is leave:  # set while the verb was imported
+    nobody reads its output any more."""
+    if signal.getsignal(signal.SIGINT) is alexnet_tf.leave:  # set while the verb was imported
         signal.signal(signal.SIGINT, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # whatever the terminal cannot show
@@ -44,9 +41,6 @@ def run(main: Callable[[Sequence[str] | None], int | None], *, at_once: bool = F
         code = main(None) or 0
         if sys.stdout is not None:
             sys.stdout.flush()
-        if at_once:
-            sys.stderr.flush()
-            os._exit(code)
         sys.exit(code)
     except UserError as error:
         print(f"error: {printable(str(error))}", file=sys.stderr)

@@ -30,5 +30,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    # Readers of records that are still at work when a training is stopped are not waited for.
-    cli.run(main, at_once=True)
+    cli.run(main)
