@@ -6,9 +6,15 @@ velocities where they belong, and leaves one code path.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import os
-from collections.abc import Mapping
+import socket
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import tensorflow as tf
@@ -16,6 +22,7 @@ import tensorflow as tf
 from alexnet_tf.config.schema import StrategyConfig
 from alexnet_tf.errors import ConfigError
 
+WAIT_SECONDS = 600.0  # for the other workers of a run to be started
 Pairs = tuple[tuple[str, str], ...]
 EXAMPLE = '{"cluster": {"worker": ["a:2222", "b:2222"]}, "task": {"type": "worker", "index": 0}}'
 
@@ -55,8 +62,8 @@ def cluster(config: StrategyConfig, environment: Mapping[str, str] = os.environ)
     text = environment.get("TF_CONFIG", "")
     try:
         content = json.loads(text)
-        jobs = {job: tuple(map(str, hosts)) for job, hosts in content["cluster"].items()}
-        found = Cluster(jobs, content["task"]["type"], int(content["task"]["index"]))
+        jobs = {job: _addresses(hosts) for job, hosts in content["cluster"].items()}
+        task = Cluster(jobs, content["task"]["type"], int(content["task"]["index"]))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(
             f"strategy.name: multi-worker expects TF_CONFIG in the environment, such as {EXAMPLE};"
@@ -67,11 +74,25 @@ def cluster(config: StrategyConfig, environment: Mapping[str, str] = os.environ)
             "TF_CONFIG: expected jobs 'worker' and at most one 'chief', received"
             f" {', '.join(f'{len(hosts)} {job}' for job, hosts in jobs.items())}"
         )
-    if not 0 <= found.index < len(jobs.get(found.job, ())):
+    if not 0 <= task.index < len(jobs.get(task.job, ())):
         raise ConfigError(
-            f"TF_CONFIG: expected a task within the cluster, received {found.job} {found.index}"
+            f"TF_CONFIG: expected a task within the cluster, received {task.job} {task.index}"
         )
-    return found
+    twice = [host for host, count in Counter(itertools.chain(*jobs.values())).items() if count > 1]
+    if twice:  # they would wait for each other for ever
+        raise ConfigError(f"TF_CONFIG: expected each address once, received {twice[0]} twice")
+    return task
+
+
+def _addresses(hosts: object) -> tuple[str, ...]:
+    """Raises ValueError for what is no list of HOST:PORT."""
+    if not isinstance(hosts, list):
+        raise ValueError(f"expected a list of addresses, received {hosts!r}")
+    for host in hosts:
+        name, _, port = host.rpartition(":") if isinstance(host, str) else ("", "", "")
+        if not (name and port.isascii() and port.isdigit() and 0 < int(port) < 2**16):
+            raise ValueError(f"expected HOST:PORT, received {host!r}")
+    return tuple(hosts)
 
 
 @dataclass(frozen=True)
@@ -120,6 +141,8 @@ def create(config: StrategyConfig, members: Cluster = ALONE) -> Devices:
 
 
 def _multi_worker(members: Cluster, kind: str, replicas: int) -> tf.distribute.Strategy:
+    own = members.jobs[members.job][members.index]
+    _check_port(own)
     # Left alone, the strategy makes every GPU a replica; the number a resolver names is obeyed.
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
         tf.train.ClusterSpec({job: list(hosts) for job, hosts in members.jobs.items()}),
@@ -128,7 +151,45 @@ def _multi_worker(members: Cluster, kind: str, replicas: int) -> tf.distribute.S
         num_accelerators={kind: replicas},
         rpc_layer="grpc",
     )
-    return tf.distribute.MultiWorkerMirroredStrategy(resolver)
+    missing = (
+        f"not all of the {members.workers} workers of TF_CONFIG came within {WAIT_SECONDS:.0f} s;"
+        " start all of them, and see that each reaches the others' addresses"
+    )
+    with _deadline(WAIT_SECONDS, missing):
+        return tf.distribute.MultiWorkerMirroredStrategy(resolver)
+
+
+def _check_port(address: str) -> None:
+    """Raises ConfigError where another process of this machine has the port."""
+    port = int(address.rpartition(":")[2])
+    try:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("", port))
+    except OSError as error:
+        raise ConfigError(
+            f"TF_CONFIG: cannot listen at {address}, this worker's own: {error.strerror}; end what"
+            " has the port, or choose another"
+        ) from error
+
+
+@contextlib.contextmanager
+def _deadline(seconds: float, line: str) -> Iterator[None]:
+    """Ends the process with exit code 1 and this line if it is not over in time: TensorFlow waits
+    where no exception reaches it.
+    """
+
+    def end() -> None:
+        print(f"failed: {line}", file=sys.stderr, flush=True)
+        os._exit(1)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _local_devices() -> tuple[str, int]:

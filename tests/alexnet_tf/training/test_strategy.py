@@ -1,6 +1,9 @@
 """Which worker a process is, and mistakes about devices: one line that says what is valid."""
 
 import json
+import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -111,3 +114,47 @@ def test_a_workers_gpus_become_replicas_or_pairs(placement, gpus, replicas, monk
     host = "/job:worker/replica:0/task:1/device:GPU:"
     pairs = tuple((f"{host}{i}", f"{host}{i + replicas}") for i in range(replicas))
     assert made.pairs == (pairs if placement == "two-tower" else None)
+
+
+@pytest.mark.parametrize(
+    ("workers", "message"),
+    [
+        (["a:1", "a:1"], "expected each address once, received a:1 twice"),
+        ("a:1", "expects TF_CONFIG"),
+        (["a"], "expects TF_CONFIG"),
+        (["a:0"], "expects TF_CONFIG"),
+        (["a:99999"], "expects TF_CONFIG"),
+        ([1, 2], "expects TF_CONFIG"),
+        ([["a:1"]], "expects TF_CONFIG"),
+        ({"a:1": 1}, "expects TF_CONFIG"),
+    ],
+)
+def test_addresses_are_checked(workers, message):
+    with pytest.raises(ConfigError, match=message):
+        strategy.cluster(MULTI, environment({"worker": workers}, "worker", 0))
+
+
+def test_a_port_that_is_in_use_is_told():
+    with socket.socket() as other:
+        other.bind(("", 0))
+        other.listen()
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        with pytest.raises(ConfigError, match=f"cannot listen at {address}.* in use"):
+            strategy._check_port(address)
+    strategy._check_port(address)
+
+
+def test_what_is_not_over_in_time_ends_in_one_line():
+    code = """
+import time
+from alexnet_tf.training.strategy import _deadline
+with _deadline(60, "not this"):
+    pass
+with _deadline(0.1, "nobody came"):
+    time.sleep(60)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=55, check=False
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1] == "failed: nobody came"
