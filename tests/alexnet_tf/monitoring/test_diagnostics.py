@@ -161,4 +161,4 @@ monitoring: {every_epochs: 0}
         for event in tf.compat.v1.train.summary_iterator(str(events))
         for value in event.summary.value
     }
-    assert {"dead ReLUs/fc7", "update to weight/fc8"} <= tags
+    assert {"network/dead ReLUs/fc7", "network/update to weight/fc8"} <= tags
