@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+from tabulate import tabulate
+
 from alexnet_tf import cli
 from alexnet_tf.config import files as config_files
 from alexnet_tf.config.schema import Config
@@ -14,22 +16,27 @@ from alexnet_tf.network.geometry import TowerLayer, geometry, total_parameters
 from alexnet_tf.network.structure import Conv, Layer, NetworkSpec
 
 COLUMNS = (
-    "layer",
-    "tower",
-    "device",
-    "operations, in order",
-    "output",
-    "parameters",
-    "multiply-adds",
-    "bytes received",
-    "ops/byte",
+    (
+        "layer",
+        "tower",
+        "on",
+        "operations, in order",
+        "output",
+        "parameters",
+        "multiply-",
+        "bytes",
+        "ops/",
+    ),
+    ("", "", "", "", "", "", "adds", "received", "byte"),
 )
+ALIGNED = ("left", "left", "left", "left", "right", "right", "right", "right", "right")
 OPS = {"lrn": "LRN", "spatial_norm": "spatial norm", "pool": "max pool", "dropout": "dropout"}
 NOTE = """\
-All figures but the parameters are of one image's forward pass. bytes received: what a tower gets
-from the other tower (float32); the backward pass sends as much the other way. ops/byte: arithmetic
-intensity at a batch of {batch}, two operations to a multiply-add; below some tens, reading the
-weights and maps takes longer than computing with them (fully connected layers at small batches)."""
+on: number of the device. All figures but the parameters are of one image's forward pass. bytes
+received: what a tower gets from the other tower (float32); the backward pass sends as much the
+other way. ops/byte: arithmetic intensity at a batch of {batch}, two operations to a multiply-add;
+below some tens, reading the weights and maps takes longer than computing with them (fully connected
+layers at small batches)."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -101,7 +108,8 @@ def _weights(spec: NetworkSpec, layer: Layer) -> str:
         stride = f"/{layer.stride}" if layer.stride > 1 else ""
         text = f"{layer.type} {layer.kernel}x{layer.kernel}{stride}"
         if layer.pad != (0, 0):
-            text += f" pad {layer.pad[0]}+{layer.pad[1]}"
+            before, after = layer.pad
+            text += f" pad {before}" if before == after else f" pad {before}+{after}"
     return f"{text} of both towers" if layer.reads == "both" and spec.towers == 2 else text
 
 
@@ -116,18 +124,10 @@ def _op(spec: NetworkSpec, layer: Layer, op: str) -> str:
 
 
 def _table(rows: list[tuple[str, ...]]) -> str:
-    lines = [COLUMNS, *rows]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(COLUMNS))]
-    left = (0, 1, 2, 3)
-    text = [
-        "  ".join(
-            cell.ljust(width) if i in left else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    ]
-    rule = "-" * max(map(len, text))
-    return "\n".join([text[0], rule, *text[1:-1], rule, text[-1]])
+    text = tabulate([*COLUMNS, *rows], tablefmt="plain", disable_numparse=True, colalign=ALIGNED)
+    lines = [line.rstrip() for line in text.splitlines()]
+    rule = "-" * max(map(len, lines))
+    return "\n".join([*lines[:2], rule, *lines[2:-1], rule, lines[-1]])
 
 
 def _memory(spec: NetworkSpec, batch_size: int, slots: int) -> str:

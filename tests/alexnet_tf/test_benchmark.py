@@ -146,6 +146,7 @@ def test_train_measures_the_step_and_its_rivals(run, data, tmp_path):
     assert min(figures.values()) > 0
 
 
+@pytest.mark.slow
 def test_train_by_size_measures_each_width_and_batch_once(run, tmp_path, monkeypatch):
     monkeypatch.setattr(growth, "WIDTHS", (0.05, 0.1))
     monkeypatch.setattr(growth, "BATCHES", (2,))
@@ -158,6 +159,7 @@ def test_train_by_size_measures_each_width_and_batch_once(run, tmp_path, monkeyp
     assert min(figures.values()) > 0
 
 
+@pytest.mark.slow
 def test_feeding_compares_records_with_one_batch_in_memory(run, data, tmp_path):
     config = tmp_path / "c.yaml"
     config.write_text("network: {width: 0.05, input_size: 64}\ntraining: {global_batch_size: 4}")

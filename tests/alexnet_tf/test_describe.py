@@ -116,7 +116,7 @@ def test_the_verb_prints_and_takes_overrides(capsys):
     assert describe.main([*arguments, "network.width=0.5", "network.activation=tanh"]) == 0
     text = capsys.readouterr().out
     assert "bvlc: 227x227 RGB, 1000 classes, width 0.5" in text
-    assert "conv 5x5 pad 2+2, tanh, LRN, max pool 3/2" in text
+    assert "conv 5x5 pad 2, tanh, LRN, max pool 3/2" in text
     assert "training memory at a batch of 8" in text
 
 

@@ -44,7 +44,7 @@ def evaluation(split, share):
     return list(reader.evaluation_batches(split, 16, share).as_numpy_iterator())
 
 
-@pytest.mark.parametrize("order", ["shuffled", "fixed"])
+@pytest.mark.parametrize("order", ["shuffled", pytest.param("fixed", marks=pytest.mark.slow)])
 def test_a_cache_changes_no_batch(data, order):
     """Two epochs, restarts in the middle of them, two workers of two replicas, and validation."""
     config = DataConfig(order=order, shuffle_buffer=16, chunk=3)

@@ -108,6 +108,7 @@ def test_killed_at_random_moments_several_times_in_a_row(trained):
     killed_again_and_again(trained, "killed-often", 6)
 
 
+@pytest.mark.slow
 def test_stopped_by_sigterm_then_damaged(trained):
     process = trained.until("stopped", 20)
     process.send_signal(signal.SIGTERM)
