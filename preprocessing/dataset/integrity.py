@@ -7,7 +7,7 @@ import os
 from collections.abc import Collection, Mapping
 
 from preprocessing.dataset.info import DatasetInfo
-from preprocessing.dataset.names import INFO_FILE, parse_shard_name
+from preprocessing.dataset.names import INFO_FILE, is_shard_name
 from preprocessing.dataset.parts import Shard
 from preprocessing.errors import DatasetError
 
@@ -69,7 +69,7 @@ def unlisted_shards(info: DatasetInfo, names: Collection[str]) -> list[str]:
     return [
         f"{name}: not listed in {INFO_FILE}"
         for name in sorted(set(names) - listed)
-        if _is_shard_name(name)
+        if is_shard_name(name)
     ]
 
 
@@ -92,11 +92,3 @@ def check_shard(directory: str | os.PathLike, shard: Shard) -> None:
             f"{path!r} has not the checksum of {INFO_FILE}: it was changed; fetch or convert the "
             f"dataset again, and check with: python -m preprocessing verify {os.fspath(directory)}"
         )
-
-
-def _is_shard_name(name: str) -> bool:
-    try:
-        parse_shard_name(name)
-    except ValueError:
-        return False
-    return True

@@ -30,3 +30,12 @@ def parse_shard_name(name: str) -> tuple[str, int, int]:
         if index < count and shard_name(split, index, count) == name:
             return split, index, count
     raise ValueError(f"expected a shard's name such as train-00000-of-01024. Received: {name!r}")
+
+
+def is_shard_name(name: str) -> bool:
+    """Whether a file could be a shard, by its name."""
+    try:
+        parse_shard_name(name)
+    except ValueError:
+        return False
+    return True

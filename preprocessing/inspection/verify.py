@@ -15,9 +15,9 @@ from preprocessing.dataset.names import INFO_FILE, MEAN_FILE, parse_shard_name
 from preprocessing.dataset.tfrecord import RecordError, read_records
 from preprocessing.errors import DatasetError
 from preprocessing.inspection.records import check_record
-from preprocessing.job.shards import file_checksum
 from preprocessing.monitoring.progress import ImageCount, ProgressDisplay
 from preprocessing.storage import choose
+from preprocessing.storage.checksum import file_checksum
 from preprocessing.storage.files import Files
 
 

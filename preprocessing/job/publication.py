@@ -14,7 +14,7 @@ from preprocessing.dataset.info import ClassName, DatasetInfo, Shard, StoredFile
 from preprocessing.dataset.names import (
     INFO_FILE,
     REJECTS_FILE,
-    parse_shard_name,
+    is_shard_name,
 )
 from preprocessing.errors import JobError
 from preprocessing.images.statistics import PixelStatistics
@@ -160,7 +160,7 @@ def publish(folder: JobFolder, dataset: AssembledDataset) -> None:
     files.delete(files.join(output, INFO_FILE))  # from here on an older dataset is incomplete
     names = {shard.name for shards in dataset.info.splits.values() for shard in shards}
     for name in files.names(output):
-        if _is_shard_name(name) and name not in names:
+        if is_shard_name(name) and name not in names:
             files.delete(files.join(output, name))
     waiting = sorted(names.intersection(files.names(folder.path("shards"))))
     files.move_all([(folder.shard(name), files.join(output, name)) for name in waiting])
@@ -170,11 +170,3 @@ def publish(folder: JobFolder, dataset: AssembledDataset) -> None:
     with files.create(files.join(output, INFO_FILE)) as file:
         file.write(info)
     Workspace(files, output).tidy_up()
-
-
-def _is_shard_name(name: str) -> bool:
-    try:
-        parse_shard_name(name)
-    except ValueError:
-        return False
-    return True

@@ -21,10 +21,10 @@ from preprocessing.job.plan import ShardTask, read_plan
 from preprocessing.job.workspace import Job, JobFolder
 from preprocessing.sources.listing import ImageRef, RejectEntry
 from preprocessing.sources.reader import ImageReader
+from preprocessing.storage.checksum import file_checksum
 from preprocessing.storage.files import Files
 
 _READ_AHEAD = 16
-_COPY_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -194,12 +194,3 @@ def is_intact(folder: JobFolder, result: ShardResult) -> bool:
 
 def _has_checksum(files: Files, path: str, checksum: str) -> bool:
     return files.is_file(path) and file_checksum(files, path) == checksum
-
-
-def file_checksum(files: Files, path: str) -> str:
-    """SHA-256 of a file, in hex."""
-    digest = hashlib.sha256()
-    with files.open(path) as file:
-        while data := file.read(_COPY_BYTES):
-            digest.update(data)
-    return digest.hexdigest()

@@ -25,7 +25,7 @@ from preprocessing.inspection.verify import verify_dataset
 from preprocessing.job.convert import convert
 from preprocessing.job.request import Conversion
 from preprocessing.job.runners import beam_options
-from preprocessing.job.shards import file_checksum
+from preprocessing.storage.checksum import file_checksum
 from preprocessing.storage.files import LocalFiles
 from tests.preprocessing.dataset.test_info import INFO
 from tests.preprocessing.drawn_images import image, write_archives
