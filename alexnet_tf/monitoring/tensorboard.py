@@ -18,6 +18,7 @@ from tensorboard.plugins.hparams import api as hparams
 from alexnet_tf.config import files as config_files
 from alexnet_tf.config.schema import Config
 from alexnet_tf.errors import JobError
+from alexnet_tf.network.spec import VARIANTS
 from alexnet_tf.network.weights import Weight
 from alexnet_tf.runs.directory import FREE
 from alexnet_tf.runs.reason import reason_of
@@ -141,9 +142,13 @@ def flat_settings(config: Config) -> dict[str, float | str]:
 
 
 def by_difference(config: Config) -> dict[str, float | str]:
-    """`flat_settings`, those first that are not the defaults: HParams' columns have this order."""
+    """`flat_settings`, those first that are not the defaults: HParams' columns have this order.
+
+    The defaults are those of the variant, or the paper's for a network of layers of its own.
+    """
     values = flat_settings(config)
-    variant = {"variant": config.network.variant}
+    known = config.network.variant in VARIANTS
+    variant = {"variant": config.network.variant} if known else {}
     usual = flat_settings(config_files.parse({"network": variant}, "the defaults"))
     first = [key for key, value in values.items() if usual.get(key, value) != value]
     first += [key for key in values if key not in usual]

@@ -1,5 +1,7 @@
 """What is written for TensorBoard, read back from the files."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -19,6 +21,7 @@ from alexnet_tf.monitoring.tensorboard import (
 )
 from alexnet_tf.network.weights import Weight
 
+CONFIGS = Path(__file__).parents[3] / "configs"
 CONFIG = config_files.parse({"network": {"width": 0.5}, "schedule": {"rate": [[0, 0.02]]}})
 
 
@@ -69,6 +72,14 @@ def test_what_differs_from_the_defaults_comes_first():
     ordered = by_difference(config_files.parse(changed))
     assert list(ordered)[:3] == ["network.variant", "network.width", "data.flip"]
     assert ordered == flat_settings(config_files.parse(changed))
+
+
+def test_a_network_of_layers_of_its_own_is_told_apart_from_the_paper():
+    config = config_files.load(CONFIGS / "cifar-80sec.yaml")
+    ordered = by_difference(config)
+    assert ordered == flat_settings(config)
+    places = {key: place for place, key in enumerate(ordered)}
+    assert places["network.pool.kind"] < places["network.num_classes"]  # average; 1000 is usual
 
 
 def test_a_full_disk_is_not_called_too_little_memory(tmp_path, monkeypatch):
