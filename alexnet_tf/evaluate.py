@@ -19,7 +19,7 @@ from alexnet_tf.evaluation.error_counts import ErrorCounts
 from alexnet_tf.evaluation.labelled_split import labelled, open_split
 from alexnet_tf.evaluation.predictions import Predictions, predictions
 from alexnet_tf.runs import directory as run_directory
-from alexnet_tf.runs.restore import restored_model
+from alexnet_tf.runs.restore import CHECKPOINTS, OPTION_HELP, restored_model
 from preprocessing.dataset.atomic import write_text
 
 
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     runs = [run_directory.load(path) for path in arguments.run]
     split = open_split(runs, arguments.data, arguments.split)
     classes, views = len(split.info.classes), arguments.views
-    networks = [restored_model(run) for run in runs]
+    networks = [restored_model(run, arguments.checkpoint) for run in runs]
     stream = labelled(predictions(networks, split, views, arguments.batch_size), split.name)
     if arguments.search_weights:
         weights, part, counts = _searched(stream, classes)
@@ -44,7 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         for batch in stream:
             counts.add(batch.labels, average(batch.probabilities, weights))
     names = [str(run.path) for run in runs]
-    subject = report.Subject(names, weights, split.name, views, split.info, part)
+    subject = report.Subject(
+        names, weights, split.name, views, split.info, part, arguments.checkpoint
+    )
     _write(subject, counts, runs[0].path / "evaluation")
     return 0
 
@@ -62,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         help="find the weights on every second image, and report on the others only",
     )
     parser.add_argument("--data", help="dataset directory")
+    parser.add_argument("--checkpoint", choices=CHECKPOINTS, default="newest", help=OPTION_HELP)
     parser.add_argument(
         "--compare",
         nargs="+",
@@ -120,7 +123,8 @@ def _write(subject: report.Subject, counts: ErrorCounts, directory: Path) -> Non
     content = report.as_json(subject, counts)
     print(report.line(content))
     kind = "ensemble" if len(subject.runs) > 1 else subject.split
-    path = directory / f"{kind}-{subject.views}-views.json"
+    which = "" if subject.checkpoint == "newest" else f"-{subject.checkpoint}"
+    path = directory / f"{kind}-{subject.views}-views{which}.json"
     with cli.writing(path):
         directory.mkdir(exist_ok=True)
         write_text(path, json.dumps(content, indent=1) + "\n")

@@ -21,6 +21,7 @@ from alexnet_tf.evaluation.labelled_split import open_split
 from alexnet_tf.runs import directory as run_directory
 from alexnet_tf.runs.directory import Run
 from alexnet_tf.runs.reason import reason_of
+from alexnet_tf.runs.restore import CHECKPOINTS, OPTION_HELP
 from alexnet_tf.serving import parity, tflite
 from alexnet_tf.serving.load import NOTES_FILE
 from alexnet_tf.serving.signatures import WEIGHTS, Served
@@ -51,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m alexnet_tf.export", description=__doc__)
     parser.add_argument("--run", required=True, help="run directory")
     parser.add_argument("--output", required=True, help="directory of the SavedModel")
+    parser.add_argument("--checkpoint", choices=CHECKPOINTS, default="newest", help=OPTION_HELP)
     parser.add_argument(
         "--views", type=int, choices=(1, 10), default=1, help="averaged for each image; default 1"
     )
@@ -76,14 +78,14 @@ def _export(
     """Writes the whole directory; what was measured, if there is anything to compare with."""
     with replacing_directory(output) as new:
         directory = Path(new)
-        served = Served(run, arguments.views, arguments.weights)
+        served = Served(run, arguments.views, arguments.weights, arguments.checkpoint)
         tf.saved_model.save(served, str(directory), signatures=served.signatures())
         if arguments.tflite:
             content = _tflite(served, half=arguments.weights == "float16")
             (directory / TFLITE_FILE).write_bytes(content)
-        measured = _check(run, directory, arguments.views, batches) if batches else None
+        measured = _check(run, directory, arguments, batches) if batches else None
         (directory / LABELS_FILE).write_text(_labels(run), encoding="utf-8")
-        notes = _notes(run, arguments.views, arguments.weights, measured)
+        notes = _notes(run, arguments, measured)
         (directory / NOTES_FILE).write_text(json.dumps(notes, indent=1) + "\n", encoding="utf-8")
     return measured
 
@@ -125,9 +127,12 @@ def _batches(run: Run, data: str) -> tf.data.Dataset:
     return reader.evaluation_batches(split, split.info.image_size, Share(32))
 
 
-def _check(run: Run, directory: Path, views: int, batches: tf.data.Dataset) -> parity.Parity:
+def _check(
+    run: Run, directory: Path, arguments: argparse.Namespace, batches: tf.data.Dataset
+) -> parity.Parity:
     """The export as it is on disk against the network as it was trained."""
-    trained = tf.function(Served(run, views), reduce_retracing=True)
+    network = Served(run, arguments.views, checkpoint=arguments.checkpoint)
+    trained = tf.function(network, reduce_retracing=True)
     model = tf.saved_model.load(str(directory))
     serve = model.signatures["serving_default"]
     return parity.measure(trained, lambda x: serve(pictures=x)["probabilities"], batches)
@@ -138,15 +143,16 @@ def _labels(run: Run) -> str:
     return "".join(f"{' '.join(name.text.split())}\n" for name in run.info.classes)
 
 
-def _notes(run: Run, views: int, weights: str, measured: parity.Parity | None) -> dict:
+def _notes(run: Run, arguments: argparse.Namespace, measured: parity.Parity | None) -> dict:
     return {
         "variant": run.config.network.variant,
         "classes": [asdict(name) for name in run.info.classes],
         "apply_exif": bool(run.info.options.get("apply_exif", False)),
         "image_size": run.info.image_size,
         "input_size": run.config.network.input_size,
-        "views": views,
-        "weights": weights,
+        "views": arguments.views,
+        "weights": arguments.weights,
+        "checkpoint": arguments.checkpoint,
         "dataset": run.info.fingerprint,
         "versions": versions(),
         "parity": asdict(measured) if measured else None,

@@ -25,7 +25,7 @@ from alexnet_tf.figures.tiles import figure_3
 from alexnet_tf.network.weights import first_kernels
 from alexnet_tf.runs import directory as run_directory
 from alexnet_tf.runs.directory import Run
-from alexnet_tf.runs.restore import restored_model
+from alexnet_tf.runs.restore import CHECKPOINTS, OPTION_HELP, restored_model
 
 IMAGES, QUERIES, NEAREST, TOP = 8, 5, 6, 5  # of Figure 4, as in the paper
 SEARCHED = 2000  # test images among which one of each class is sought
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise RunError(f"expected the image size of {run.path}'s dataset")
     trained = (run.path / LOG).is_file()  # not a run of imported weights
     epochs = course(run) if trained else None
-    network = restored_model(run)
+    network = restored_model(run, arguments.checkpoint)
     counts = count_errors(network, test, arguments.views)
     names = [name.text for name in run.info.classes]
     output = Path(arguments.output)
@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--run", required=True, help="run directory")
     parser.add_argument("--data", required=True, help="dataset directory")
     parser.add_argument("--output", required=True, help="directory for the PNG files")
+    parser.add_argument("--checkpoint", choices=CHECKPOINTS, default="newest", help=OPTION_HELP)
     parser.add_argument("--split", default="validation", help="of the test images; validation")
     parser.add_argument("--views", type=int, choices=(1, 10), default=1, help="default: 1, center")
     parser.add_argument(

@@ -122,6 +122,7 @@ class TrainingConfig(Settings):
     steps_per_execution: Count = 1
     deterministic: bool = False
     checkpoint_every_steps: Every | None = None  # besides the end of every epoch
+    # The newest; besides, the one of the lowest validation error (top-1).
     keep_checkpoints: Count = 3
     log_every_steps: Every = 20
     diagnostics_every_steps: Every | None = 200  # dead ReLUs, update/weight ratios

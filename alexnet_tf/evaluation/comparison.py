@@ -68,8 +68,9 @@ def _read(path: Path) -> dict:
 def _cells(report: dict) -> tuple[str, ...]:
     low, high = report["top1_interval"]
     part = "" if report["images"] == "all" else f" ({report['images']})"
+    best = " (best)" if report.get("checkpoint") == "best" else ""
     return (
-        printable(" + ".join(report["runs"])),
+        printable(" + ".join(report["runs"])) + best,
         f"{report['split']}{part}",
         f"{report['views']:d}",
         f"{report['examples']:,d}",

@@ -25,6 +25,7 @@ class Subject:
     views: int
     info: DatasetInfo
     part: str = "all"  # of the split's images: "all", or "odd positions" after a search
+    checkpoint: str = "newest"  # of the runs; or "best"
 
 
 def as_json(subject: Subject, counts: ErrorCounts) -> dict:
@@ -43,6 +44,7 @@ def as_json(subject: Subject, counts: ErrorCounts) -> dict:
     return {
         "runs": list(subject.runs),
         "weights": list(subject.weights),
+        "checkpoint": subject.checkpoint,
         "dataset": subject.info.fingerprint,
         "split": subject.split,
         "images": subject.part,
@@ -69,7 +71,8 @@ def as_json(subject: Subject, counts: ErrorCounts) -> dict:
 def line(report: dict) -> str:
     """What the terminal shows."""
     return (
-        f"{report['split']}, {report['views']} view(s), {report['examples']:,} images:"
+        f"{report['split']}, {report['views']} view(s), {report['examples']:,} images"
+        f"{_best(report)}:"
         f" top-1 error {_with_interval(report, 'top1')},"
         f" top-5 error {_with_interval(report, 'top5')}, log-loss {report['loss']:.4f},"
         f" calibration error {report['calibration_error']:.2%}"
@@ -84,7 +87,7 @@ def as_markdown(subject: Subject, counts: ErrorCounts) -> str:
     parts = [
         "# Evaluation",
         f"{report['examples']:,} images of the {report['split']} split ({report['images']}),"
-        f" {report['views']} view(s) each. Intervals hold 95 %.",
+        f" {report['views']} view(s) each{_best(report)}. Intervals hold 95 %.",
         _table(
             ("", "error"),
             [
@@ -107,6 +110,11 @@ def as_markdown(subject: Subject, counts: ErrorCounts) -> str:
         parts += ["## Beside the published errors", _beside(report)]
     parts += [f"## The {len(worst)} worst classes", class_table(worst, names)]
     return "\n\n".join(parts) + "\n"
+
+
+def _best(report: dict) -> str:
+    """Says that the error chose the checkpoint, so that on the same images it is too low."""
+    return ", checkpoint of the lowest validation error" if report["checkpoint"] == "best" else ""
 
 
 def _with_interval(report: dict, which: str) -> str:

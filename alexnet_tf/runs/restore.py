@@ -13,15 +13,29 @@ from alexnet_tf.runs.checkpoints import Checkpoints
 from alexnet_tf.runs.directory import Run
 
 
-def restored_model(run: Run) -> tuple[keras.Model, InputTransform]:
-    """The network with the newest checkpoint's weights, and what turns pixels into its input.
+CHECKPOINTS = ("newest", "best")  # best: of the lowest top-1 error of validation
+OPTION_HELP = "of the run: the newest, or that of the lowest validation error; default: newest"
 
-    Raises RunError if the run has no checkpoint yet.
+
+def restored_model(run: Run, checkpoint: str = "newest") -> tuple[keras.Model, InputTransform]:
+    """The network with a checkpoint's weights, and what turns pixels into its input.
+
+    Args: checkpoint, one of CHECKPOINTS.
+
+    Raises RunError if the run has no such checkpoint yet; ValueError for another name.
     """
+    if checkpoint not in CHECKPOINTS:
+        raise ValueError(f"expected checkpoint in {CHECKPOINTS}. Received: {checkpoint!r}")
     config = run.config
     model = network.build(config.network, precision=config.training.precision)
     variables = prediction_groups(config.optimizer, weights_of(model))
-    if Checkpoints(run.checkpoints).restore_newest(variables) is None:
+    saved = Checkpoints(run.checkpoints)
+    if checkpoint == "best" and saved.restore_best(variables) is None:
+        raise RunError(
+            f"expected a checkpoint with a validation error in {run.checkpoints}, found none; train"
+            " it for an epoch, on a dataset with a validation split, or take the newest one"
+        )
+    if checkpoint == "newest" and saved.restore_newest(variables) is None:
         raise RunError(f"expected a checkpoint in {run.checkpoints}, found none; train it first")
     size = config.network.input_size
     return model, InputTransform(run.mean_image, run.info.color, config.data, size)

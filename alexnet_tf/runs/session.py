@@ -120,10 +120,10 @@ class Session:
                 self.images.epoch(progress.epoch, step, self.loop.stop.is_set)
         return validation.top1_error if validation else None
 
-    def save(self, progress: Progress) -> None:
+    def save(self, progress: Progress, error: float | None = None) -> None:
         if self.lock is not None:
             self.lock.check()
-        self.setup.save(self._total(progress), progress)
+        self.setup.save(self._total(progress), progress, error)
 
     def any_worker(self, condition: bool) -> bool:
         return self.setup.workers.any(condition)

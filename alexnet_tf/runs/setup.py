@@ -149,7 +149,7 @@ class Setup:
         for verifier in self.verifiers:
             verifier.close()
 
-    def save(self, step: int, progress: Progress) -> None:
+    def save(self, step: int, progress: Progress, error: float | None) -> None:
         """Writes a checkpoint on the chief. Raises NonFinite where a weight is no number."""
         # The last loss was that of the weights before the last update.
         for weight in self.optimizer.weights:
@@ -158,9 +158,9 @@ class Setup:
         if not self.is_chief:
             return
         try:
-            self.checkpoints.save(step, self.variables(), progress.to_json())
-        except (OSError, tf.errors.OpError) as error:
-            raise JobError(f"cannot write a checkpoint: {reason_of(error)}") from error
+            self.checkpoints.save(step, self.variables(), progress.to_json(), error)
+        except (OSError, tf.errors.OpError) as failure:
+            raise JobError(f"cannot write a checkpoint: {reason_of(failure)}") from failure
 
     @property
     def network(self) -> tuple[keras.Model, InputTransform]:

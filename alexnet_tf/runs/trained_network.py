@@ -71,7 +71,7 @@ class RankedClass:
 
 @dataclass(frozen=True, repr=False)
 class TrainedNetwork:
-    """A run's newest checkpoint.
+    """The network of a run, with a checkpoint's weights.
 
     model: float32 [n, S, S, 3] → logits float32 [n, classes].
     info: the dataset that it was trained on; `classes` and `image_size` are of it.
@@ -142,13 +142,16 @@ class TrainedNetwork:
         return of_any_count(lambda x: model(x, training=False), self.preprocess(images))
 
 
-def load_run(path: str | os.PathLike) -> TrainedNetwork:
-    """The network of a run directory, with its newest checkpoint's weights.
+def load_run(path: str | os.PathLike, checkpoint: str = "newest") -> TrainedNetwork:
+    """The network of a run directory, with a checkpoint's weights.
 
-    Raises RunError if it is no run or has no checkpoint, ConfigError or DatasetError if damaged.
+    Args: checkpoint, "newest", or "best", of the lowest top-1 error of validation.
+
+    Raises RunError if it is no run or has no such checkpoint, ConfigError or DatasetError if
+    damaged; ValueError for another name of a checkpoint.
     """
     run = run_directory.load(path)
-    model, transform = restored_model(run)
+    model, transform = restored_model(run, checkpoint)
     return TrainedNetwork(model, run.config, run.info, transform)
 
 

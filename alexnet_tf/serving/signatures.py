@@ -30,7 +30,7 @@ WEIGHTS = ("float32", "float16", "bfloat16")  # how they are stored; computing i
 
 
 class Served(tf.Module):
-    """A run's newest checkpoint with its signatures.
+    """A run's checkpoint with its signatures.
 
     N is the side of the dataset's images; n images in a call, of c classes.
 
@@ -49,13 +49,20 @@ class Served(tf.Module):
     Args:
         weights: "float16" and "bfloat16" halve the files; the stored values are widened again
             before they are used, so only their rounding shows.
+        checkpoint: "newest", or "best", of the lowest validation error.
     """
 
-    def __init__(self, run: Run, view_count: int = 1, weights: str = "float32"):
+    def __init__(
+        self,
+        run: Run,
+        view_count: int = 1,
+        weights: str = "float32",
+        checkpoint: str = "newest",
+    ):
         super().__init__(name="alexnet")
         if weights not in WEIGHTS:
             raise ValueError(f"expected weights in one of {WEIGHTS}. Received: {weights!r}")
-        model, transform = restored_model(run)
+        model, transform = restored_model(run, checkpoint)
         stored = _store(model, weights)
         self.stored = [variable for *_, variable in stored]  # tracked: these alone are saved
         self._parts = _Parts(

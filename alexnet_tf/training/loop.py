@@ -79,8 +79,8 @@ class Hooks(Protocol):
         Raises Stopped where `stopping`, to be asked now and then, says that the run is to end.
         """
 
-    def save(self, progress: Progress) -> None:
-        """A checkpoint is due."""
+    def save(self, progress: Progress, error: float | None = None) -> None:
+        """A checkpoint is due; `error` is the validation's top-1 error of its weights, if known."""
 
     def any_worker(self, condition: bool) -> bool:
         """Whether the condition holds on any worker."""
@@ -185,7 +185,7 @@ class Loop:
             progress.plateau.observe(self.config.schedule, error)
         progress.epoch, progress.step = progress.epoch + 1, 0
         progress.sums = [0.0] * len(COLUMNS)
-        self.hooks.save(progress)
+        self.hooks.save(progress, error)
 
     def _total(self, progress: Progress) -> int:
         return progress.epoch * self.steps_per_epoch + progress.step

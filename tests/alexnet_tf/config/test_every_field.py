@@ -362,7 +362,7 @@ class Noted:
     def epoch(self, progress, train, stopping):
         self.seen.append(("epoch", progress.epoch, train.examples))
 
-    def save(self, progress):
+    def save(self, progress, error=None):
         self.seen.append(("save", progress.epoch, progress.step))
 
     def any_worker(self, condition):

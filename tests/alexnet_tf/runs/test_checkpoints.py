@@ -12,7 +12,8 @@ import pytest
 import tensorflow as tf
 
 from alexnet_tf.errors import CheckpointError
-from alexnet_tf.runs.checkpoints import Checkpoints, read_state
+from alexnet_tf.runs.checkpoint_state import read_state
+from alexnet_tf.runs.checkpoints import Checkpoints
 
 
 def variables(value: float) -> dict[str, dict[str, tf.Variable]]:
@@ -50,6 +51,32 @@ def test_what_is_saved_is_restored(tmp_path):
 
 def test_the_last_ones_are_kept(tmp_path):
     assert saved(tmp_path, 1, 2, 3, 10, keep=2).steps() == [3, 10]
+
+
+def test_the_best_is_kept_beside_the_newest_also_by_another_process(tmp_path):
+    errors = {1: 0.5, 2: 0.25, 3: 0.25, 4: 0.5, 5: None, 6: 0.75}
+    for step, error in errors.items():
+        Checkpoints(tmp_path, keep=2).save(step, variables(step), {"epoch": step}, error)
+    checkpoints, found = Checkpoints(tmp_path), variables(0)
+    assert checkpoints.steps() == [2, 5, 6]
+    assert checkpoints.restore_best(found) == {"epoch": 2}  # the first of equal ones
+    assert values(found) == values(variables(2))
+    assert checkpoints.restore_newest(found) == {"epoch": 6}
+    Checkpoints(tmp_path, keep=2).save(7, variables(7), {"epoch": 7}, 0.125)
+    assert checkpoints.steps() == [6, 7]
+
+
+def test_of_a_damaged_best_one_the_next_best_is_taken(tmp_path, caplog):
+    for step, error in ((1, 0.2), (2, 0.4), (3, 0.3)):
+        Checkpoints(tmp_path).save(step, variables(step), {"epoch": step}, error)
+    damage(largest_file(Checkpoints(tmp_path).path(1)))
+    with caplog.at_level(logging.WARNING):
+        assert Checkpoints(tmp_path).restore_best(variables(0)) == {"epoch": 3}
+    assert "step-000000001 is damaged" in caplog.text
+
+
+def test_without_errors_there_is_no_best(tmp_path):
+    assert saved(tmp_path, 1, 2).restore_best(variables(0)) is None
 
 
 def test_none_is_no_error(tmp_path):

@@ -1,17 +1,22 @@
 """A whole training in this process, and what happens to it: each end is one line."""
 
 import dataclasses
+import json
 import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
-from alexnet_tf import train
-from alexnet_tf.errors import DatasetError, JobError
+from alexnet_tf import evaluate, load_run, train
+from alexnet_tf.errors import DatasetError, JobError, RunError
 from alexnet_tf.runs.session import Session
 from preprocessing.dataset.info import ClassName, read_info, write_info
 from tests.alexnet_tf.training.processes import write_inputs
+
+ONE_EPOCH = ["training.deterministic=false", "training.epochs=1"]
 
 
 class Inputs:
@@ -90,3 +95,37 @@ def test_any_class_name_can_be_trained_and_shown(inputs):
     write_info(inputs.data, dataclasses.replace(info, classes=classes))
     assert train.main([*inputs.arguments, "training.epochs=1"]) == 0
     assert inputs.steps() == ["step-000000007"]
+
+
+def test_the_best_checkpoint_outlives_a_restart_and_is_what_best_means(inputs, monkeypatch):
+    epoch, errors = Session.epoch, [0.5, 0.25, 0.75]
+
+    def measured(session, progress, *given):
+        epoch(session, progress, *given)
+        return errors[progress.epoch]
+
+    monkeypatch.setattr(Session, "epoch", measured)
+    few = [*inputs.arguments, "training.keep_checkpoints=1"]
+    for epochs in (2, 3):
+        assert train.main([*few, f"training.epochs={epochs}"]) == 0
+    assert inputs.steps() == ["step-000000014", "step-000000021"]
+    stored = tf.train.load_checkpoint(str(inputs.run / "checkpoints/step-000000014/variables"))
+    best, newest = (
+        load_run(inputs.run, which).model.get_layer("fc8").kernel.numpy()
+        for which in ("best", "newest")
+    )
+    key = "weights/fc8.Skernel/.ATTRIBUTES/VARIABLE_VALUE"  # as TensorFlow writes fc8/kernel
+    np.testing.assert_array_equal(best, stored.get_tensor(key))
+    assert (best != newest).any()
+    evaluated = ["--run", str(inputs.run), "--data", str(inputs.data), "--checkpoint", "best"]
+    assert evaluate.main(evaluated) == 0
+    report = json.loads((inputs.run / "evaluation/validation-1-views-best.json").read_text())
+    assert report["checkpoint"] == "best"
+
+
+def test_without_validation_there_is_no_best_checkpoint(tmp_path):
+    config, data = write_inputs(tmp_path, train=16)
+    run = str(tmp_path / "run")
+    assert train.main(["--config", config, "--data", data, "--run", run, *ONE_EPOCH]) == 0
+    with pytest.raises(RunError, match="with a validation error .* found none"):
+        load_run(run, "best")
