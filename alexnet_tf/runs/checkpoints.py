@@ -111,7 +111,7 @@ class Checkpoints:
         return self._restore(variables, reversed(self.steps()))
 
     def restore_best(self, variables: Mapping[str, Mapping]) -> Mapping | None:
-        """As `restore_newest`, of the checkpoint with the lowest error; None if none has an error."""
+        """As `restore_newest`, of the lowest error; None if no checkpoint has one."""
         return self._restore(variables, self._by_error(self.steps()))
 
     def _restore(self, variables: Mapping[str, Mapping], steps: Iterable[int]) -> Mapping | None:

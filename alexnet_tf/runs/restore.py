@@ -12,7 +12,6 @@ from alexnet_tf.runs.checkpoint_groups import prediction_groups
 from alexnet_tf.runs.checkpoints import Checkpoints
 from alexnet_tf.runs.directory import Run
 
-
 CHECKPOINTS = ("newest", "best")  # best: of the lowest top-1 error of validation
 OPTION_HELP = "of the run: the newest, or that of the lowest validation error; default: newest"
 

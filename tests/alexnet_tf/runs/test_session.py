@@ -127,5 +127,5 @@ def test_without_validation_there_is_no_best_checkpoint(tmp_path):
     config, data = write_inputs(tmp_path, train=16)
     run = str(tmp_path / "run")
     assert train.main(["--config", config, "--data", data, "--run", run, *ONE_EPOCH]) == 0
-    with pytest.raises(RunError, match="with a validation error .* found none"):
+    with pytest.raises(RunError, match=r"with a validation error .* found none"):
         load_run(run, "best")
