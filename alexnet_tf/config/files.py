@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from alexnet_tf.config import yaml_files
+from alexnet_tf.config import messages, yaml_files
 from alexnet_tf.config.schema import OPTIMIZERS, SCHEDULES, Config
 from alexnet_tf.errors import ConfigError, GeometryError
 from alexnet_tf.network.geometry import geometry
@@ -25,9 +24,14 @@ NAMED = {"schedule": (SCHEDULES, "piecewise"), "optimizer": (OPTIMIZERS, "moment
 
 def to_yaml(config: Config) -> str:
     """The resolved configuration; `parse` of it gives an equal Config."""
+    return yaml.safe_dump(to_tree(config), sort_keys=False, default_flow_style=None, width=100)
+
+
+def to_tree(config: Config) -> dict:
+    """The resolved configuration as nested mappings, the layers by name; `parse` is its inverse."""
     tree = config.model_dump(mode="json")
     tree["network"]["layers"] = {layer.pop("name"): layer for layer in tree["network"]["layers"]}
-    return yaml.safe_dump(tree, sort_keys=False, default_flow_style=None, width=100)
+    return tree
 
 
 def load(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -> Config:
@@ -59,7 +63,9 @@ def parse(tree: dict, where: str = "configuration") -> Config:
 
 def differences(old: Config, new: Config) -> list[str]:
     """`section.key: old → new` for every field that differs."""
-    return _compare("", old.model_dump(mode="json"), new.model_dump(mode="json"))
+    orders = [[layer.name for layer in config.network.layers] for config in (old, new)]
+    moved = _compare("network.layers", *orders) if set(orders[0]) == set(orders[1]) else []
+    return [*_compare("", to_tree(old), to_tree(new)), *moved]
 
 
 def merge(base: Any, change: Any) -> Any:
@@ -116,7 +122,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict:
         path = path.resolve()
     except (OSError, ValueError, RuntimeError) as error:  # too long, a null byte, a loop of links
         raise ConfigError(
-            f"expected a YAML configuration, received {_short(str(path))}: {error}"
+            f"expected a YAML configuration, received {messages.short(str(path))}: {error}"
         ) from error
     if path in seen:
         raise ConfigError(f"{path}: expected no cycle of `base:`, received one")
@@ -157,7 +163,7 @@ def _network(given: Any) -> Any:
     if unknown:
         raise ConfigError(
             f"network.layers: expected some of {', '.join(layers)}, the layers of {variant},"
-            f" received {_short(sorted(map(str, unknown)))}"
+            f" received {messages.short(sorted(map(str, unknown)))}"
         )
     rows = list(_laid_over(layers, changes).values())
     used = set()
@@ -177,7 +183,7 @@ def _of_its_own(variant: Any, given: dict) -> dict:
     ):
         raise ConfigError(
             f"network.variant: expected one of {', '.join(VARIANTS)}, or another name with all its"
-            f" network.layers, each with its type; received {_short(variant)}"
+            f" network.layers, each with its type; received {messages.short(variant)}"
         )
     return {**given, "layers": [{"name": name, **row} for name, row in rows.items()]}
 
@@ -197,39 +203,7 @@ def _one_line(error: ValidationError, network: Any) -> str:
         row = network["layers"][int(place[2])]
         models, inner = [ROWS[place[3]]], place[4:]
         place = [*place[:2], str(row["name"]), *inner]
-    if first["type"] == "extra_forbidden":
-        known = _siblings(inner, models)
-        near = difflib.get_close_matches(place[-1], known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        return f"unknown key {'.'.join(place)!r}{hint} (expected one of: {', '.join(known)})"
-    message = first["msg"].removeprefix("Value error, ")
-    received = "" if "received" in message else f"; received {_short(first['input'])}"
-    joint = "." if re.match(r"[\w.-]+: expected", message) else ": "  # it names a field below
-    return f"{'.'.join(place)}{joint}{message}{received}" if place else f"{message}{received}"
-
-
-def _short(value: Any) -> str:
-    try:
-        text = repr(value)
-    except ValueError:  # an integer of thousands of digits
-        text = "a number of thousands of digits"
-    return text if len(text) <= 100 else f"{text[:100]}…"
-
-
-def _siblings(place: list[str], models: list[type[BaseModel]]) -> list[str]:
-    """The valid names beside the last part of `place`, which begins in `models`."""
-    for part in place[:-1]:
-        if part.isdigit():
-            continue
-        below = [m.model_fields[part].annotation for m in models if part in m.model_fields]
-        models = [model for annotation in below for model in _models_in(annotation)] or models
-    return sorted({name for model in models for name in model.model_fields})
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [m for arg in getattr(annotation, "__args__", ()) for m in _models_in(arg)]
+    return messages.line(first, place, models, inner)
 
 
 def _compare(place: str, old: Any, new: Any) -> list[str]:

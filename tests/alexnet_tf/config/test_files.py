@@ -196,3 +196,11 @@ def test_decays_by_layer():
     assert (decay("conv1", "bias"), decay("conv2", "bias"), decay("fc7", "bias")) == (1, 0.1, 0.1)
     with pytest.raises(ConfigError, match=r"optimizer.layer_decays: expected .*received 'conv9'"):
         config_files.parse({"optimizer": {"layer_decays": {"conv9": 1}}})
+
+
+def test_layers_in_another_order_are_another_network():
+    old = config_files.parse({})
+    first, second, *rest = old.network.layers
+    network = old.network.model_copy(update={"layers": (second, first, *rest)})
+    [line] = config_files.differences(old, old.model_copy(update={"network": network}))
+    assert line.startswith("network.layers: ['conv1', 'conv2', ")

@@ -1,0 +1,193 @@
+"""A claim of the paper or of the 2012 code, as data: configs/claims/NAME.yaml.
+
+Adding a claim is adding a file, and nothing else. All of it, for two networks compared:
+
+    statement: Norms across maps lower the test error.      # in our words
+    source: 2012 paper, §3.3, last paragraph                # section, file of the 2012 code, page
+    published: {arms: {with-norms: 0.11, without: 0.13}}    # errors as fractions; see Published
+    note: Theirs differ in more than the norms.             # for the report; may be left out
+    measure: {name: top-1 error, views: 10}                 # see Measure
+    comparison: {kind: lower, arm: with-norms, than: without}   # see Lower, Ratio, Figure
+    differ_in: [network.lrn, network.layers]                # settings in which these arms differ
+    seeds: 3                                                # 1, 2, 3
+    arms:                                                   # what is trained
+      with-norms: {config: ../cifar-11pct.yaml}             # as seen from the claim's file
+      without:
+        config: ../cifar-11pct.yaml
+        overrides: [network.lrn=null, "network.layers.conv1.ops=[relu, pool]", …]
+    scales:                                                 # the claim's own, and one for tries
+      full: {data: cifar10, hours: 60}
+      short: {data: cifar10, hours: 2, overrides: [training.epochs=20, …]}
+
+`overrides` are those of `python -m alexnet_tf.train`. A scale's are laid under the arm's; what one
+arm alone has at one scale is in the scale's `arms: {NAME: [overrides]}`. A scale may name the
+`config` for all arms that name none. `data` is a name in `datasets.DATASETS`; `hours` are those of
+all arms and seeds on `machine`. Every arm must resolve at every scale, and the two arms that are
+compared may differ in nothing but `differ_in`: what cannot hold is refused when the file is read.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from alexnet_tf.network.operations import Settings
+from alexnet_tf.reproduction.datasets import DATASETS
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$")]
+Text = Annotated[str, Field(min_length=1, max_length=2000)]
+Views = Literal[1, 10]
+Seeds = Annotated[int, Field(ge=1, le=100)]
+ERRORS = ("top-1 error", "top-5 error")  # counted picture by picture
+EPOCHS = "epochs until training error"
+
+
+class Measure(Settings):
+    """What is compared.
+
+    top-1 error, top-5 error: on the validation split, each picture in so many `views`.
+    training error: top-1, over the last epoch's training pictures as the network saw them.
+    epochs until training error: how many epochs until it is first below `below` (figure 1), with
+    straight lines between the epochs' errors.
+    """
+
+    name: Literal["top-1 error", "top-5 error", "training error", "epochs until training error"]
+    views: Views = 1
+    below: float | None = Field(None, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _threshold(self) -> Measure:
+        if (self.below is None) == (self.name == EPOCHS):
+            raise ValueError(f"below: expected with {EPOCHS!r} and nowhere else")
+        return self
+
+
+class Lower(Settings):
+    """`arm`'s measure is lower than `than`'s. The effect is the difference, arm − than."""
+
+    kind: Literal["lower"]
+    arm: str
+    than: str
+
+
+class Ratio(Settings):
+    """`than`'s measure is a multiple of `arm`'s. The effect is the ratio, than ÷ arm: over 1."""
+
+    kind: Literal["ratio"]
+    arm: str
+    than: str
+
+
+class Figure(Settings):
+    """`arm`'s measure is the published one, up to `within`. The effect is arm − published."""
+
+    kind: Literal["figure"]
+    arm: str
+    within: float = Field(gt=0)
+
+
+Comparison = Annotated[Lower | Ratio | Figure, Field(discriminator="kind")]
+
+
+class Published(Settings):
+    """Figures as published: by arm, of the effect, or in words where there is no number.
+
+    Errors and their differences are fractions (−0.014 for 1.4 points less).
+    """
+
+    arms: dict[str, float] = Field({})
+    effect: float | None = None
+    words: Text | None = None
+
+
+class Arm(Settings):
+    """A network that is trained, once for every seed.
+
+    views: at which it is measured, where that is what the arms differ in.
+    """
+
+    config: Text | None = None
+    overrides: tuple[Text, ...] = ()
+    views: Views | None = None
+
+
+class Scale(Settings):
+    """How large the trial is. `hours` on `machine`, of all arms and seeds."""
+
+    data: str
+    config: Text | None = None
+    overrides: tuple[Text, ...] = ()
+    arms: dict[str, tuple[Text, ...]] = Field({})
+    hours: float = Field(gt=0)
+    machine: Text = "2 cores"
+    seeds: Seeds | None = None  # others than the claim's
+
+    @model_validator(mode="after")
+    def _known_data(self) -> Scale:
+        if self.data not in DATASETS:
+            names = ", ".join(DATASETS)
+            raise ValueError(f"data: expected one of {names}, received {self.data!r}")
+        return self
+
+
+class Scales(Settings):
+    full: Scale
+    short: Scale
+
+
+ScaleName = Literal["full", "short"]
+SCALES: tuple[ScaleName, ...] = ("full", "short")
+
+
+class Claim(Settings):
+    """`name` is that of the file; `claim_files.load` reads one."""
+
+    name: Name
+    statement: Text
+    source: Text
+    published: Published
+    note: Text | None = None
+    measure: Measure
+    comparison: Comparison
+    differ_in: tuple[str, ...] = ()
+    seeds: Seeds
+    arms: dict[Name, Arm] = Field(min_length=1)
+    scales: Scales
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The arms that the comparison is about."""
+        other = () if isinstance(self.comparison, Figure) else (self.comparison.than,)
+        return (self.comparison.arm, *other)
+
+    def scale(self, name: ScaleName) -> Scale:
+        return getattr(self.scales, name)
+
+    def seeds_at(self, name: ScaleName) -> range:
+        """The seeds of each arm."""
+        return range(1, 1 + (self.scale(name).seeds or self.seeds))
+
+    def views_of(self, arm: str) -> int:
+        return self.arms[arm].views or self.measure.views
+
+    @model_validator(mode="after")
+    def _arms_are_there(self) -> Claim:
+        named = {"comparison": self.compared, "published.arms": self.published.arms}
+        for name in SCALES:
+            named[f"scales.{name}.arms"] = self.scale(name).arms
+        for place, arms in named.items():
+            unknown = [arm for arm in arms if arm not in self.arms]
+            if unknown:
+                raise ValueError(
+                    f"{place}: expected some of {', '.join(self.arms)}, received {unknown[0]!r}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _figure_is_published(self) -> Claim:
+        if isinstance(self.comparison, Figure) and self.comparison.arm not in self.published.arms:
+            raise ValueError(f"published.arms: expected a figure of {self.comparison.arm}")
+        if not (self.published.arms or self.published.words or self.published.effect is not None):
+            raise ValueError("published: expected arms, an effect or words")
+        return self

@@ -1,0 +1,113 @@
+"""Claims from their files: read, found by name, resolved into configurations."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+import alexnet_tf
+from alexnet_tf.config import files as config_files
+from alexnet_tf.config import messages, yaml_files
+from alexnet_tf.config.schema import Config
+from alexnet_tf.errors import ConfigError, GeometryError
+from alexnet_tf.reproduction.claim import SCALES, Claim, Figure, ScaleName
+
+CLAIMS = Path(alexnet_tf.__file__).parents[1] / "configs" / "claims"
+# Laid under all: images in TensorBoard cost time and change nothing, and one checkpoint is enough.
+DEFAULTS = ("monitoring.every_epochs=0", "monitoring.projector=0", "training.keep_checkpoints=1")
+
+
+def names() -> list[str]:
+    """Of all claims there are."""
+    return sorted(path.stem for path in CLAIMS.glob("*.yaml"))
+
+
+def find(name: str) -> Claim:
+    """A claim by its name, or by its file. ConfigError with the nearest names for another."""
+    if name.endswith(".yaml"):
+        return load(name)
+    known = names()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
+        raise ConfigError(f"expected a claim, received {name!r:.100}; {hint} (see --list)")
+    return load(CLAIMS / f"{name}.yaml")
+
+
+def load(path: str | os.PathLike) -> Claim:
+    """Reads a claim. ConfigError in one line: what is wrong in it, or in an arm's configuration."""
+    path = Path(path)
+    tree = yaml_files.read(path)
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path}: expected a claim, received a {type(tree).__name__}")
+    try:
+        claim = Claim.model_validate({**_beside(tree, path.parent), "name": path.stem})
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = [str(part) for part in first["loc"] if part not in ("lower", "ratio", "figure")]
+        raise ConfigError(f"{path}: {messages.line(first, place, [Claim])}") from error
+    try:
+        for scale in SCALES:
+            _check(claim, scale)
+    except (ConfigError, GeometryError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    return claim
+
+
+def arguments(claim: Claim, scale: ScaleName, arm: str) -> tuple[str, list[str]]:
+    """What an arm is trained with: the configuration's file, and overrides of it."""
+    own, of_all = claim.arms[arm], claim.scale(scale)
+    config = own.config or of_all.config
+    if config is None:
+        raise ConfigError(f"arms.{arm}: expected a config, its own or in scales.{scale}")
+    return config, [*DEFAULTS, *of_all.overrides, *own.overrides, *of_all.arms.get(arm, ())]
+
+
+def configuration(claim: Claim, scale: ScaleName, arm: str) -> Config:
+    """The same, resolved. ConfigError or GeometryError naming the arm."""
+    path, overrides = arguments(claim, scale, arm)
+    try:
+        return config_files.load(path, overrides)
+    except (ConfigError, GeometryError) as error:
+        raise type(error)(f"arms.{arm} at scale {scale}: {error}") from error
+
+
+def _beside(tree: dict, folder: Path) -> dict:
+    """Paths of configurations, which are given as seen from the claim's file."""
+
+    def placed(part: object) -> object:
+        if isinstance(part, dict) and isinstance(part.get("config"), str):
+            return {**part, "config": os.path.normpath(folder / part["config"])}
+        return part
+
+    changed = {}
+    for section in ("arms", "scales"):
+        if isinstance(tree.get(section), dict):
+            changed[section] = {name: placed(part) for name, part in tree[section].items()}
+    return {**tree, **changed}
+
+
+def _check(claim: Claim, scale: ScaleName) -> None:
+    """Each arm resolves, and those compared differ in what the claim says and nothing else."""
+    configs = {arm: configuration(claim, scale, arm) for arm in claim.arms}
+    if isinstance(claim.comparison, Figure):
+        return
+    first, second = claim.compared
+    rows = config_files.differences(configs[first], configs[second])
+    if not rows and claim.views_of(first) == claim.views_of(second):
+        raise ConfigError(f"comparison: expected two arms, {first} and {second} are the same")
+    others = [row for row in rows if not _within(row, claim.differ_in)]
+    if others:
+        raise ConfigError(f"differ_in: at scale {scale} the arms also differ in {others[0]:.200}")
+    unused = [name for name in claim.differ_in if not any(_within(r, [name]) for r in rows)]
+    if unused:
+        raise ConfigError(f"differ_in: at scale {scale} the arms do not differ in {unused[0]}")
+
+
+def _within(row: str, settings: Sequence[str]) -> bool:
+    place, _, _ = row.partition(": ")
+    return any(place == name or place.startswith(f"{name}.") for name in settings)
