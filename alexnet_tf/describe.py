@@ -30,13 +30,14 @@ COLUMNS = (
     ("", "", "", "", "", "", "adds", "received", "byte"),
 )
 ALIGNED = ("left", "left", "left", "left", "right", "right", "right", "right", "right")
-OPS = {"lrn": "LRN", "spatial_norm": "spatial norm", "pool": "max pool", "dropout": "dropout"}
+OPERATIONS_WIDTH = 49  # so that the table of any variant stays within 120 columns
+OPS = {"lrn": "LRN", "spatial_norm": "spatial norm", "dropout": "dropout"}
 NOTE = """\
-on: number of the device. All figures but the parameters are of one image's forward pass. bytes
-received: what a tower gets from the other tower (float32); the backward pass sends as much the
-other way. ops/byte: arithmetic intensity at a batch of {batch}, two operations to a multiply-add;
-below some tens, reading the weights and maps takes longer than computing with them (fully connected
-layers at small batches)."""
+pool: of the maximum unless it says otherwise. on: number of the device. All figures but the
+parameters are of one image's forward pass. bytes received: what a tower gets from the other tower
+(float32); the backward pass sends as much the other way. ops/byte: arithmetic intensity at a batch
+of {batch}, two operations to a multiply-add; below some tens, reading the weights and maps takes
+longer than computing with them (fully connected layers at small batches)."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -118,13 +119,20 @@ def _op(spec: NetworkSpec, layer: Layer, op: str) -> str:
         return {"relu": "ReLU", "tanh": "tanh"}[spec.activation]
     if op == "pool":
         pool = spec.pool_of(layer)
-        ties = " of all ties" if pool.ties == "all" else ""
-        return f"{pool.kind} pool {pool.size}/{pool.stride}{ties}"
+        ties = " all ties" if pool.ties == "all" else ""
+        kind = "" if pool.kind == "max" else f"{pool.kind} "
+        return f"{kind}pool {pool.size}/{pool.stride}{ties}"
     return OPS[op]
 
 
 def _table(rows: list[tuple[str, ...]]) -> str:
-    text = tabulate([*COLUMNS, *rows], tablefmt="plain", disable_numparse=True, colalign=ALIGNED)
+    text = tabulate(
+        [*COLUMNS, *rows],
+        tablefmt="plain",
+        disable_numparse=True,
+        colalign=ALIGNED,
+        maxcolwidths=[OPERATIONS_WIDTH if column == 3 else None for column in range(len(ALIGNED))],
+    )
     lines = [line.rstrip() for line in text.splitlines()]
     rule = "-" * max(map(len, lines))
     return "\n".join([*lines[:2], rule, *lines[2:-1], rule, lines[-1]])

@@ -113,9 +113,17 @@ def reason(error: Unreadable | tf.errors.OpError | UnicodeDecodeError) -> str:
 
 
 def table(path: str, best: list[dict]) -> str:
-    """The file's name, and below it a line for each class: probability, identifier, name."""
-    width = max(len(row["synset"]) for row in best)
-    rows = (f"{row['probability']:7.2%}  {row['synset']:{width}}  {row['name']}" for row in best)
+    """The file's name, and below it a line for each class: probability, identifier, name.
+
+    Where all identifiers are the names, as of folders, they are said once.
+    """
+    if all(row["synset"] == row["name"] for row in best):
+        rows = [f"{row['probability']:7.2%}  {row['name']}" for row in best]
+    else:
+        width = max(len(row["synset"]) for row in best)
+        rows = [
+            f"{row['probability']:7.2%}  {row['synset']:{width}}  {row['name']}" for row in best
+        ]
     return "\n".join([cli.printable(path), *(f"  {cli.printable(row)}" for row in rows)])
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
 
-WHITE = 255
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+WHITE, INK = 255, 34
 COLUMNS = 16  # of kernels in the paper's Figure 3
+LABEL = 18  # pixels, the height of a line that names a tower
 
 
 def tile(images: np.ndarray, columns: int, gap: int = 1, fill: int = WHITE) -> np.ndarray:
@@ -36,19 +40,35 @@ def kernel_images(kernel: np.ndarray) -> np.ndarray:
     return np.round(127.5 + 127.5 * scaled).astype(np.uint8)
 
 
-def figure_3(towers: list[np.ndarray], factor: int = 1) -> np.ndarray:
+def figure_3(
+    towers: list[np.ndarray], factor: int = 1, labels: Sequence[str] = ("tower a", "tower b")
+) -> np.ndarray:
     """The first layer's kernels, tower a above tower b with a wider gap between (Figure 3).
 
-    Args: towers, of each the kernel [h, w, 3, n]. Returns uint8 [height, width, 3].
+    Args:
+        towers: of each the kernel [h, w, 3, n].
+        labels: what stands above each of two towers; none for no such lines.
+
+    Returns uint8 [height, width, 3].
     """
     sheets = []
-    for kernel in towers:
+    for number, kernel in enumerate(towers):
         images = np.stack([enlarge(image, factor) for image in kernel_images(kernel)])
         sheet = tile(images, _columns(len(images)), gap=factor)
         if sheets:
             sheets.append(np.full((3 * factor, sheet.shape[1], 3), WHITE, np.uint8))
+        if labels and len(towers) > 1:
+            sheets.append(_label(labels[number], sheet.shape[1]))
         sheets.append(sheet)
     return np.concatenate(sheets)
+
+
+def _label(text: str, width: int) -> np.ndarray:
+    """uint8 [LABEL, width, 3]: a line of text on white."""
+    line = Image.new("RGB", (width, LABEL), (WHITE,) * 3)
+    font = ImageFont.load_default(size=LABEL - 5)
+    ImageDraw.Draw(line).text((0, 0), text, (INK,) * 3, font)
+    return np.asarray(line)
 
 
 def _columns(count: int) -> int:

@@ -39,7 +39,7 @@ def test_totals_of_net_145():
 def test_rows_by_hand():
     text = text_of("original", "strategy.placement=two-tower")
     # 11·11·3·48 + 48 weights; 363 multiply-adds for each of 55·55·48 outputs.
-    line = "1 conv 11x11/4 pad 0+3, LRN, max pool 3/2, ReLU 27x27x48 17,472 52,707,600 0 89.1"
+    line = "1 conv 11x11/4 pad 0+3, LRN, pool 3/2, ReLU 27x27x48 17,472 52,707,600 0 89.1"
     assert " ".join(row(text, "conv1", "b")[2:]) == line
     # conv3 takes the other tower's 13·13·128 float32 values.
     assert row(text, "conv3", "a")[-4:-1] == ["442,560", "74,760,192", "86,528"]
@@ -116,7 +116,7 @@ def test_the_verb_prints_and_takes_overrides(capsys):
     assert describe.main([*arguments, "network.width=0.5", "network.activation=tanh"]) == 0
     text = capsys.readouterr().out
     assert "bvlc: 227x227 RGB, 1000 classes, width 0.5" in text
-    assert "conv 5x5 pad 2, tanh, LRN, max pool 3/2" in text
+    assert "conv 5x5 pad 2, tanh, LRN, pool 3/2" in text
     assert "training memory at a batch of 8" in text
 
 
@@ -136,3 +136,14 @@ def test_a_wrong_batch_size_is_refused():
     for size in ("0", str(10**400)):
         with pytest.raises(ConfigError, match="--batch-size: expected a number from 1 to 1048576"):
             describe.main(["--config", str(CONFIGS / "paper.yaml"), "--batch-size", size])
+
+
+TIES = "network.pool.ties=all"  # the longest operations there are
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides"),
+    [*((path.stem, ()) for path in sorted(CONFIGS.glob("*.yaml"))), ("original", (TIES,))],
+)
+def test_every_configurations_table_is_within_120_columns(name, overrides):
+    assert max(map(len, text_of(name, *overrides).splitlines())) <= 120

@@ -367,6 +367,13 @@ def test_json_is_json_on_a_terminal_without_utf_8(monkeypatch):
     assert json.loads(line)["file"] == "größe"
 
 
+def test_names_that_are_their_own_identifiers_are_printed_once():
+    row = {"class": 0, "synset": "monarch", "name": "monarch", "probability": 0.77}
+    assert predict.table("a.jpg", [row]) == "a.jpg\n   77.00%  monarch"
+    row = {**row, "synset": "n02279972"}
+    assert predict.table("a.jpg", [row]) == "a.jpg\n   77.00%  n02279972  monarch"
+
+
 def test_mistakes_of_predict(directory, tmp_path):
     with pytest.raises(ConfigError, match="found none"):
         predict.main(["--model", str(directory), str(tmp_path)])

@@ -23,7 +23,7 @@ def test_kernels_are_mid_grey_at_zero_and_scaled_each_by_itself():
 
 def test_figure_3_has_the_papers_layout():
     towers = [np.random.default_rng(i).normal(size=(11, 11, 3, 48)) for i in range(2)]
-    sheet = tiles.figure_3(towers)
+    sheet = tiles.figure_3(towers, labels=())
     # 3 rows of 16 kernels, a gap of 3, 3 rows more; kernels are 11 wide, 1 apart.
     assert sheet.shape == (2 * (3 * 12 - 1) + 3, 16 * 12 - 1, 3)
     for tower, top in ((0, 0), (1, 3 * 12 - 1 + 3)):
@@ -32,6 +32,20 @@ def test_figure_3_has_the_papers_layout():
             y, x = top + number // 16 * 12, number % 16 * 12
             np.testing.assert_array_equal(sheet[y : y + 11, x : x + 11], images[number])
     assert (sheet[3 * 12 - 1 : 3 * 12 + 2] == 255).all()
+
+
+def test_figure_3_names_the_towers_above_them_and_changes_no_kernel():
+    towers = [np.random.default_rng(i).normal(size=(11, 11, 3, 48)) for i in range(2)]
+    plain, named = tiles.figure_3(towers, labels=()), tiles.figure_3(towers)
+    half, line = 3 * 12 - 1, tiles.LABEL
+    first, second = named[:line], named[line + half + 3 : 2 * line + half + 3]
+    for label in (first, second):
+        assert label.min() < 100  # ink
+        assert (label[:, 80:] == 255).all()
+    assert (first != second).any()
+    kernels = [named[line : line + half + 3], named[2 * line + half + 3 :]]
+    np.testing.assert_array_equal(np.concatenate(kernels), plain)
+    assert tiles.figure_3(towers[:1]).shape == (half, 16 * 12 - 1, 3)  # one tower has no name
 
 
 @pytest.mark.parametrize(("count", "columns"), [(48, 16), (24, 12), (12, 12), (5, 5), (17, 16)])
