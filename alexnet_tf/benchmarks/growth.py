@@ -7,9 +7,10 @@ import resource
 
 import tensorflow as tf
 
+from alexnet_tf.benchmarks.shapes import operations, own_rate
 from alexnet_tf.benchmarks.table import Row, Table
 from alexnet_tf.benchmarks.timing import matrix_rate, measure
-from alexnet_tf.benchmarks.training import case_of, first_device, operations, repeated
+from alexnet_tf.benchmarks.training import case_of, first_device, repeated
 from alexnet_tf.config.schema import Config
 from alexnet_tf.network.model import build
 
@@ -29,24 +30,26 @@ def table(config: Config, seconds: float) -> Table:
         network = config.network.model_copy(update={"width": width})
         training = config.training.model_copy(update={"global_batch_size": size})
         grown = config.model_copy(update={"network": network, "training": training})
-        rate, limit = _rates(grown, seconds)
-        note = f"{1000 * size / rate:,.0f} ms a step, {_gibibytes():.1f} GiB so far"
+        rate, limit, own = _rates(grown, seconds)
+        note = f"{rate / own:.2f} of its own products, {1000 * size / rate:,.0f} ms a step"
+        note += f", {_gibibytes():.1f} GiB so far"
         rows.append(Row(f"width {width}, batch {size}", rate, limit, note))
     facts = {"network": f"{config.network.variant}, {config.network.input_size} px, float32"}
     return Table("training step by size", "images/s", rows, facts)
 
 
-def _rates(config: Config, seconds: float) -> tuple[float, float]:
-    """Of the step, and of the matrix products that it consists of, measured in turns."""
+def _rates(config: Config, seconds: float) -> tuple[float, float, float]:
+    """Of the step, of as many operations in large products, and of its own, measured in turns."""
     spec, batch = config.network, config.training.global_batch_size
     strategy = tf.distribute.MirroredStrategy([first_device()])
     memory = repeated(strategy, spec.input_size, batch, spec.num_classes)
     with strategy.scope():
         step = case_of(strategy, config, build(spec), memory)
-    rates = measure({"step": step, "matrix": matrix_rate()}, seconds, rounds=3)
+    limits = {"matrix": matrix_rate(), "own": own_rate(spec, batch)}
+    rates = measure({"step": step, **limits}, seconds, rounds=3)
     del step, memory
     gc.collect()
-    return rates["step"], rates["matrix"] / operations(spec)
+    return rates["step"], rates["matrix"] / operations(spec), rates["own"]
 
 
 def _gibibytes() -> float:

@@ -8,7 +8,21 @@ import tensorflow as tf
 from alexnet_tf.compat import register
 from alexnet_tf.network.geometry import geometry
 from alexnet_tf.network.layers import Dropout, LocalResponseNormalization
+from alexnet_tf.network.model import build
+from alexnet_tf.network.operations import LRN
 from alexnet_tf.network.structure import Conv, NetworkSpec
+
+
+def rivals(spec: NetworkSpec, model: keras.Model) -> dict[str, keras.Model]:
+    """Those that can be set beside the network `model` of `spec`, by name."""
+    found = {}
+    if spec.lrn or spec.spatial_norm:
+        found["no norm"] = build(without_norm(spec))
+    if spec.lrn == LRN():
+        found["tf.nn LRN"] = with_tensorflow_norm(model)
+    if spec.variant == "paper":
+        found["groups=2"] = grouped(spec)
+    return found
 
 
 def without_norm(spec: NetworkSpec) -> NetworkSpec:

@@ -12,15 +12,14 @@ import tensorflow as tf
 from alexnet_tf import step_context
 from alexnet_tf.benchmarks import networks
 from alexnet_tf.benchmarks.reading import input_case
+from alexnet_tf.benchmarks.shapes import operations, own_rate
 from alexnet_tf.benchmarks.table import Row, Table
 from alexnet_tf.benchmarks.timing import matrix_rate, measure
 from alexnet_tf.config.schema import Config
 from alexnet_tf.data.augment import InputTransform
 from alexnet_tf.data.reader import training_batches
 from alexnet_tf.data.split import Share, Split
-from alexnet_tf.network.geometry import geometry
 from alexnet_tf.network.model import build
-from alexnet_tf.network.structure import NetworkSpec
 from alexnet_tf.network.weights import weights_of
 from alexnet_tf.step_context import DropoutRows
 from alexnet_tf.training.optimizers.optimizer import Optimizer
@@ -33,17 +32,6 @@ COLOR = ColorStatistics(
 )
 
 
-def operations(spec: NetworkSpec) -> float:
-    """Floating-point operations of a training step for one image.
-
-    Two for each multiply-add, of the forward pass and of the gradients by weights and by inputs;
-    the image itself needs no gradient.
-    """
-    rows = geometry(spec)
-    forward = sum(row.multiply_adds * row.towers for row in rows)
-    return 2.0 * (3 * forward - rows[0].multiply_adds * rows[0].towers)
-
-
 def table(config: Config, split: Split | None, seconds: float) -> Table:
     """Images a second; with a dataset also of the same step fed from its records."""
     spec, batch = config.network, config.training.global_batch_size
@@ -51,39 +39,44 @@ def table(config: Config, split: Split | None, seconds: float) -> Table:
     memory = repeated(strategy, spec.input_size, batch, spec.num_classes)
     with strategy.scope():
         model = build(spec)
-        models = {
-            "float32": model,
-            "no LRN": build(networks.without_norm(spec)),
-            "tf.nn LRN": networks.with_tensorflow_norm(model),
-            "groups=2": networks.grouped(spec),
-            "bfloat16": build(spec, precision="mixed_bfloat16"),
-        }
-    cases: dict[str, Callable[[], float]] = {
-        name: case_of(strategy, config, model, memory) for name, model in models.items()
+        half = build(spec, precision="mixed_bfloat16")
+        rivals = networks.rivals(spec, model)
+    cases = {
+        name: case_of(strategy, config, other, memory)
+        for name, other in {"float32": model, **rivals, "bfloat16": half}.items()
     }
     cases["nothing compiled"] = case_of(strategy, config, model, memory, jit_compile="none")
     if split is not None:
         records = _from_records(strategy, config, split)
-        cases["float32 from records"] = case_of(strategy, config, models["float32"], records)
-    limits = {"matrix float32": matrix_rate(), "matrix bfloat16": matrix_rate(tf.bfloat16)}
+        cases["from records"] = case_of(strategy, config, model, records)
+    limits = {}
+    for dtype in (tf.float32, tf.bfloat16):
+        limits[f"large {dtype.name}"] = matrix_rate(dtype)
+        limits[f"own {dtype.name}"] = own_rate(spec, batch, dtype)
     rates = measure({**limits, **cases}, seconds)
-    flops, single, half = (operations(spec), *(rates.pop(name) for name in limits))
-    step = rates["float32"]
-    rows = [Row("float32", step, single / flops, "limit: matrix rate ÷ operations")]
-    rows += [Row(name, rates[name], step, "limit: float32") for name in list(models)[1:4]]
-    rows.append(Row("nothing compiled", rates["nothing compiled"], step, "limit: float32"))
-    rows.append(Row("bfloat16", rates["bfloat16"], half / flops))
-    if split is not None:
-        rows.append(Row("from records", rates["float32 from records"], step, "limit: float32"))
+    flops, step = operations(spec), rates["float32"]
+    rows = []
+    for name in ("float32", "bfloat16"):
+        large, own = rates.pop(f"large {name}") / flops, rates.pop(f"own {name}")
+        figure = rates.pop(name)
+        rows += [
+            Row(name, figure, large, "limit: large products of as many operations"),
+            Row(f"{name} by its sizes", figure, own, "limit: products of its own sizes"),
+            Row(f"{name}, sizes alone", own, large, "limit: large products"),
+        ]
+    rows += [Row(name, rate, step, "limit: float32") for name, rate in rates.items()]
+    of_half = rows[3]
     facts = {
         "network": f"{spec.variant}, width {spec.width}, {spec.input_size} px, batch {batch}",
-        "operations": f"{flops / 1e9:.2f} GFLOP an image",
-        "matrix rate": f"{single / 1e9:.0f} GFLOP/s float32, {half / 1e9:.0f} bfloat16",
-        "LRN": f"{1 - step / rates['no LRN']:.1%} of the step",
-        "bfloat16": f"{rates['bfloat16'] / step:.2f} × float32",
+        "operations": f"{flops / 1e9:.3g} GFLOP an image",
+        "matrix rate": f"{rows[0].limit * flops / 1e9:.0f} GFLOP/s float32,"
+        f" {of_half.limit * flops / 1e9:.0f} bfloat16",
+        "bfloat16": f"{of_half.figure / step:.2f} × float32",
         "peak memory": f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB"
-        " (five networks at once)",
+        f" ({len(rivals) + 2} networks at once)",
     }
+    if "no norm" in rates:
+        facts["norms"] = f"{1 - step / rates['no norm']:.1%} of the step"
     return Table("training step", "images/s", rows, facts)
 
 
@@ -155,7 +148,7 @@ def case_of(
     iterator: Iterator[dict],
     jit_compile: str = "elementwise",
 ) -> Callable[[], float]:
-    """A case whose items are the images of one training step."""
+    """A case whose items are the images of one execution of the configured number of steps."""
     spec, batch = config.network, config.training.global_batch_size
     mean = np.full((spec.input_size, spec.input_size, 3), 128.0, np.float32)
     transform = InputTransform(mean, COLOR, config.data, spec.input_size)
@@ -174,10 +167,11 @@ def case_of(
             jit_compile=jit_compile,
         )
     # Hardly moving, so that no figure depends on what is learned.
-    arguments = [StepInputs((1e-6,) * len(weights), 0.1, (0, 0))]
+    steps = config.training.steps_per_execution
+    arguments = [StepInputs((1e-6,) * len(weights), 0.1, (0, 0))] * steps
 
     def case() -> float:
         step(iterator, arguments).numpy()
-        return float(batch)
+        return float(steps * batch)
 
     return case

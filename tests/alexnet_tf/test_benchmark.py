@@ -1,20 +1,23 @@
 """Benchmarks: the arithmetic behind their limits, and that every verb measures what it names."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from alexnet_tf import benchmark
-from alexnet_tf.benchmarks import growth, networks, reading, timing
+from alexnet_tf.benchmarks import growth, networks, reading, shapes, timing
 from alexnet_tf.benchmarks.table import Row, Table
-from alexnet_tf.benchmarks.training import operations
+from alexnet_tf.config import files as config_files
 from alexnet_tf.data import cache
 from alexnet_tf.errors import ConfigError
 from alexnet_tf.network.model import build
 from alexnet_tf.network.spec import VARIANTS
 from alexnet_tf.network.weights import weights_of
 from tests import tiny_datasets
+
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 def test_operations_of_a_step_by_hand():
@@ -29,7 +32,32 @@ def test_operations_of_a_step_by_hand():
         4096 * 4096,
         4096 * 1000,
     ]
-    assert operations(VARIANTS["paper"]) == 2 * (3 * sum(layers) - layers[0])
+    assert shapes.operations(VARIANTS["paper"]) == 2 * (3 * sum(layers) - layers[0])
+
+
+def test_products_have_the_sizes_of_the_layers():
+    first, conv1_by_weights, *_ = shapes.products(VARIANTS["paper"], 128)
+    assert first == shapes.Product(1, 128 * 55**2, 3 * 11**2, 48, times=2)
+    assert conv1_by_weights == shapes.Product(1, 3 * 11**2, 128 * 55**2, 48, times=2)
+    *_, by_inputs = shapes.products(VARIANTS["paper"], 128)
+    assert by_inputs == shapes.Product(1, 128, 1000, 4096)
+    # Layers whose weights differ from place to place: a product for each.
+    local = config_files.load(CONFIGS / "cifar-11pct.yaml").network
+    assert shapes.Product(6 * 6, 128, 3**2 * 64, 64) in shapes.products(local, 128)
+
+
+@pytest.mark.parametrize("name", sorted(VARIANTS))
+def test_parted_products_are_smaller_and_as_much_work(name):
+    for product in shapes.products(VARIANTS[name], 128):
+        part = product.parted()
+        assert part.operations == pytest.approx(product.operations, rel=0.01)
+        assert part.operations >= product.operations
+        assert part.rows * part.inner <= shapes.AT_ONCE + max(part.rows, part.inner)
+
+
+def test_the_rate_of_products_alone_is_of_whole_batches():
+    spec = VARIANTS["paper"].model_copy(update={"width": 0.05, "input_size": 64})
+    assert shapes.own_rate(spec, 4)() == pytest.approx(4)  # small enough to be done at once
 
 
 def test_rates_count_items_by_the_clock(monkeypatch):
@@ -141,8 +169,22 @@ def test_train_measures_the_step_and_its_rivals(run, data, tmp_path):
     config = tmp_path / "c.yaml"
     config.write_text("network: {width: 0.05, input_size: 64}\ntraining: {global_batch_size: 4}")
     figures = run("train", "--config", config, "--data", data)
-    rivals = ["no LRN", "tf.nn LRN", "groups=2", "nothing compiled"]
-    assert list(figures) == ["float32", *rivals, "bfloat16", "from records"]
+    limits = [
+        f"{dtype}{of}"
+        for dtype in ("float32", "bfloat16")
+        for of in ("", " by its sizes", ", sizes alone")
+    ]
+    rivals = ["no norm", "tf.nn LRN", "groups=2", "nothing compiled"]
+    assert list(figures) == [*limits, *rivals, "from records"]
+    assert min(figures.values()) > 0
+
+
+@pytest.mark.slow
+def test_train_measures_a_network_without_rivals(run):
+    overrides = ["network.width=0.1", "network.num_classes=10", "training.steps_per_execution=2"]
+    figures = run("train", "--config", CONFIGS / "cifar-13pct.yaml", *overrides)
+    assert "nothing compiled" in figures
+    assert not {"no norm", "tf.nn LRN", "groups=2"} & set(figures)
     assert min(figures.values()) > 0
 
 
