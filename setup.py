@@ -64,8 +64,12 @@ setup(
             "pytest-xdist>=3.8",
             "ruff>=0.6",
             "safetensors>=0.4",
+            "scikit-image>=0.22",
+            "scikit-learn>=1.4",
             "selenium>=4.20",
         ],
+        # The support vector machines that `reproduce` sets beside the networks.
+        "baselines": ["scikit-image>=0.22", "scikit-learn>=1.4"],
         "safetensors": ["safetensors>=0.4"],  # only for import_weights of such files
         "profile": ["tensorboard-plugin-profile>=2.15"],  # the Profile tab of TensorBoard
         "cuda": ["tensorflow[and-cuda]>=2.15,<2.22"],
