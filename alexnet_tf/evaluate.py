@@ -33,21 +33,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     _check(arguments)
     runs = [run_directory.load(path) for path in arguments.run]
     split = open_split(runs, arguments.data, arguments.split)
-    classes, views = len(split.info.classes), arguments.views
     networks = [restored_model(run, arguments.checkpoint) for run in runs]
-    stream = labelled(predictions(networks, split, views, arguments.batch_size), split.name)
-    if arguments.search_weights:
-        weights, part, counts = _searched(stream, classes)
-    else:
-        weights, part = arguments.weights or [1.0] * len(runs), "all"
-        counts = ErrorCounts(classes)
-        for batch in stream:
-            counts.add(batch.labels, average(batch.probabilities, weights))
     names = [str(run.path) for run in runs]
-    subject = report.Subject(
-        names, weights, split.name, views, split.info, part, arguments.checkpoint
-    )
-    _write(subject, counts, runs[0].path / "evaluation")
+    for views in dict.fromkeys(arguments.views):
+        stream = labelled(predictions(networks, split, views, arguments.batch_size), split.name)
+        weights, part, counts = _counted(stream, len(split.info.classes), arguments)
+        subject = report.Subject(
+            names, weights, split.name, views, split.info, part, arguments.checkpoint
+        )
+        _write(subject, counts, runs[0].path / "evaluation")
     return 0
 
 
@@ -72,7 +66,14 @@ def _parser() -> argparse.ArgumentParser:
         help="instead: a table of the reports that earlier evaluations of these runs have written",
     )
     parser.add_argument("--split", default="validation", help="default: validation")
-    parser.add_argument("--views", type=int, choices=(1, 10), default=1, help="default: 1, center")
+    parser.add_argument(
+        "--views",
+        nargs="+",
+        type=int,
+        choices=(1, 10),
+        default=[1],
+        help="default: 1, center; of several, a report each",
+    )
     parser.add_argument("--batch-size", type=int, default=64, help="default: 64")
     return parser
 
@@ -95,6 +96,18 @@ def _check(arguments: argparse.Namespace) -> None:
         raise ConfigError(f"--search-weights: expected several --run, received {runs}")
     if arguments.batch_size < 1:
         raise ConfigError(f"--batch-size: expected at least 1, received {arguments.batch_size}")
+
+
+def _counted(
+    stream: Iterable[Predictions], classes: int, arguments: argparse.Namespace
+) -> tuple[list[float], str, ErrorCounts]:
+    """The networks' weights, the part of the images that is counted, and its errors."""
+    if arguments.search_weights:
+        return _searched(stream, classes)
+    weights, counts = arguments.weights or [1.0] * len(arguments.run), ErrorCounts(classes)
+    for batch in stream:
+        counts.add(batch.labels, average(batch.probabilities, weights))
+    return weights, "all", counts
 
 
 def _searched(stream: Iterable[Predictions], classes: int) -> tuple[list[float], str, ErrorCounts]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,12 +23,12 @@ from alexnet_tf.figures.page import save, save_pixels, style
 from alexnet_tf.figures.tiles import figure_3
 from alexnet_tf.network.weights import first_kernels
 from alexnet_tf.runs import directory as run_directory
+from alexnet_tf.runs import log
 from alexnet_tf.runs.directory import Run
 from alexnet_tf.runs.restore import CHECKPOINTS, OPTION_HELP, restored_model
 
 IMAGES, QUERIES, NEAREST, TOP = 8, 5, 6, 5  # of Figure 4, as in the paper
 SEARCHED = 2000  # test images among which one of each class is sought
-LOG = "log.jsonl"  # of a run that was trained
 SIDE = 144  # of the images shown, at most
 
 
@@ -41,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     test, train = (open_split([run], arguments.data, name) for name in (arguments.split, "train"))
     if test.info.image_size != run.info.image_size:
         raise RunError(f"expected the image size of {run.path}'s dataset")
-    trained = (run.path / LOG).is_file()  # not a run of imported weights
+    trained = (run.path / log.LOG).is_file()  # not a run of imported weights
     epochs = course(run) if trained else None
     network = restored_model(run, arguments.checkpoint)
     counts = count_errors(network, test, arguments.views)
@@ -84,32 +83,19 @@ def course(run: Run) -> Course:
 
     Raises RunError if no epoch is done.
     """
-    path = run.path / LOG
-    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-    records = [row for line in text.splitlines() if (row := _row(line)) is not None]
-    epochs = {r["epoch"]: r for r in records if r["kind"] == "epoch"}
-    rates = {r["epoch"]: r.get("learning rate/weights") for r in records if r["kind"] == "steps"}
+    epochs = log.by_epoch(log.records(run.path, "epoch"))
+    rates = log.by_epoch(log.records(run.path, "steps"))
     if not epochs:
-        raise RunError(f"expected a finished epoch in {path}, found none")
-    order = sorted(epochs)
-    column = lambda name: [epochs[e].get(name) for e in order]  # noqa: E731
+        raise RunError(f"expected a finished epoch in {run.path / log.LOG}, found none")
+    column = lambda name: [row.get(name) for row in epochs.values()]  # noqa: E731
     return Course(
         column("train loss"),
         column("train top1_error"),
         column("validation loss"),
         column("validation top1_error"),
         column("validation top5_error"),
-        [rates.get(e) for e in order],
+        [rates.get(epoch, {}).get("learning rate/weights") for epoch in epochs],
     )
-
-
-def _row(line: str) -> dict | None:
-    """A line of the log; None of one that is torn, because its process or its disk ended."""
-    try:
-        row = json.loads(line)
-    except ValueError:
-        return None
-    return row if isinstance(row, dict) and {"epoch", "kind"} <= row.keys() else None
 
 
 def _figure_4(run: Run, network: Network, test: Split, train: Split, limit: int) -> Figure:

@@ -35,6 +35,7 @@ class ErrorCounts:
         self.confusion = np.zeros((classes, classes), np.int64)  # [true, most probable]
         # Of each bin: images, how many were right, and the sum of their highest probabilities.
         self.bins = np.zeros((BINS, 3))
+        self._wrong: list[np.ndarray] = []
 
     def add(self, labels: np.ndarray, probabilities: np.ndarray) -> None:
         """Args: labels int [n]; probabilities float32 [n, classes], each row adding up to 1."""
@@ -43,6 +44,7 @@ class ErrorCounts:
         rows = np.arange(len(labels))
         self.loss -= float(np.log(np.maximum(probabilities[rows, labels], TINY)).sum())
         wrong = [top_k_error(tf.constant(probabilities), labels, k).numpy() for k in (1, 5)]
+        self._wrong.append(np.stack(wrong) > 0)
         for sums, errors in zip(self.errors, wrong, strict=True):
             np.add.at(sums, labels, errors)
         np.add.at(self.images, labels, 1)
@@ -55,6 +57,14 @@ class ErrorCounts:
     def result(self) -> Result:
         """Raises ValueError where nothing was counted."""
         return Result.from_sums([self.loss, *self.errors.sum(axis=1), self.images.sum()])
+
+    @property
+    def wrong(self) -> np.ndarray:
+        """bool [2, images]: of each image, in their order, whether top-1 and top-5 are wrong.
+
+        Where scores tie, an answer that is right by chance alone is wrong here.
+        """
+        return np.concatenate([np.zeros((2, 0), bool), *self._wrong], axis=1)
 
     @property
     def calibration_error(self) -> float:

@@ -9,6 +9,7 @@ from tabulate import tabulate
 
 from alexnet_tf.evaluation.error_counts import BINS, ClassErrors, ErrorCounts
 from alexnet_tf.evaluation.interval import wilson
+from alexnet_tf.evaluation.packed import pack
 from alexnet_tf.evaluation.published import PUBLISHED, comparable
 from preprocessing.dataset.info import DatasetInfo
 
@@ -64,6 +65,8 @@ def as_json(subject: Subject, counts: ErrorCounts) -> dict:
             for i, (n, right, probability) in enumerate(counts.bins.tolist())
         ],
         "classes": rows,
+        # Image by image in the split's order, so that networks can be compared in pairs.
+        "wrong": {f"top{k}": pack(row) for k, row in zip((1, 5), counts.wrong, strict=True)},
         "published": [asdict(row) for row in PUBLISHED] if compared else None,
     }
 

@@ -37,7 +37,7 @@ class ProgressReport:
         self.events = events
         self.log = _opened(run / "log.jsonl")
         self.began, self.steps_before = time.monotonic(), 0
-        self.epoch_began = self.began
+        self.epoch_began, self.processor_began = self.began, time.process_time()
         self.bar: tqdm | None = None
         self.last_line = time.monotonic()
 
@@ -66,7 +66,7 @@ class ProgressReport:
     def begin(self, step: int) -> None:
         """`step` steps of the run are done already; the clock runs from now on."""
         self.steps_before, self.began = step, time.monotonic()
-        self.epoch_began = self.began
+        self.epoch_began, self.processor_began = self.began, time.process_time()
 
     def epoch(self, progress: Progress, train: Result, validation: Result | None) -> None:
         """An epoch is over: one line of each split, of at most 100 columns."""
@@ -78,7 +78,9 @@ class ProgressReport:
         title = f"epoch {progress.epoch + 1}/{self.epochs}"
         now = time.monotonic()
         times = f"took {now - self.epoch_began:.0f} s, {self._left(step)} left"
-        self.epoch_began = now
+        record["seconds"] = now - self.epoch_began
+        record["processor seconds"] = time.process_time() - self.processor_began
+        self.epoch_began, self.processor_began = now, time.process_time()
         lines = [f"{title}: {_words('train', train)}; {times}"]
         self.events.scalars("train", _epoch_scalars(train), step)
         if validation is not None:

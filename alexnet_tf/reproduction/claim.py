@@ -161,6 +161,10 @@ class Claim(Settings):
         other = () if isinstance(self.comparison, Figure) else (self.comparison.than,)
         return (self.comparison.arm, *other)
 
+    @property
+    def kind(self) -> str:
+        return self.comparison.kind
+
     def scale(self, name: ScaleName) -> Scale:
         return getattr(self.scales, name)
 
@@ -182,6 +186,12 @@ class Claim(Settings):
                 raise ValueError(
                     f"{place}: expected some of {', '.join(self.arms)}, received {unknown[0]!r}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _epochs_are_a_ratio(self) -> Claim:
+        if (self.measure.name == EPOCHS) != isinstance(self.comparison, Ratio):
+            raise ValueError(f"comparison.kind: expected ratio with {EPOCHS!r} and nowhere else")
         return self
 
     @model_validator(mode="after")

@@ -143,6 +143,33 @@ def ratio(first: Sequence[float], second: Sequence[float], limit: float | None =
     return Estimate(math.exp(value), low, high)
 
 
+def mean_interval(numbers: Sequence[float]) -> Estimate:
+    """The mean of a number for each seed, with Student's t interval: open for a single seed.
+
+    Raises ValueError: no finite numbers.
+    """
+    arm = _finite(numbers)
+    if arm.size == 1:
+        return Estimate(float(arm[0]), -math.inf, math.inf)
+    return _student(float(arm.mean()), arm.var(ddof=1) / arm.size, arm.size - 1)
+
+
+def mean_difference(first: Sequence[float], second: Sequence[float]) -> Estimate:
+    """The first arm's mean less the second's, of a number for each seed.
+
+    Student's t interval with the same spread in both arms: open where no arm has two seeds.
+
+    Raises ValueError: no finite numbers.
+    """
+    arms = [_finite(first), _finite(second)]
+    value = float(arms[0].mean() - arms[1].mean())
+    freedom = sum(arm.size - 1 for arm in arms)
+    if not freedom:
+        return Estimate(value, -math.inf, math.inf)
+    pooled = sum(((arm - arm.mean()) ** 2).sum() for arm in arms) / freedom
+    return _student(value, pooled * sum(1 / arm.size for arm in arms), freedom)
+
+
 def verdict(low: float, high: float, claimed: tuple[float, float]) -> Verdict:
     """Whether an interval lies within what is claimed, wholly outside, or neither.
 
@@ -154,6 +181,18 @@ def verdict(low: float, high: float, claimed: tuple[float, float]) -> Verdict:
         return "contradicted"
     above = low > lowest or lowest == -math.inf
     return "verified" if above and (high < highest or highest == math.inf) else "inconclusive"
+
+
+def _finite(numbers: Sequence[float]) -> np.ndarray:
+    arm = np.asarray(numbers, np.float64)
+    if arm.ndim != 1 or not arm.size or not np.isfinite(arm).all():
+        raise ValueError(f"expected finite numbers, received {numbers}")
+    return arm
+
+
+def _student(value: float, variance: float, freedom: int) -> Estimate:
+    half = float(stdtrit(freedom, (1 + LEVEL) / 2)) * math.sqrt(variance)
+    return Estimate(value, value - half, value + half)
 
 
 def _checked(wrong: np.ndarray) -> np.ndarray:

@@ -103,6 +103,19 @@ def test_an_ensemble_of_a_run_with_itself_is_that_run(made):
     assert double["top1_error"] == single["top1_error"]
 
 
+def test_several_view_counts_in_one_call(made, capsys):
+    arguments = ["--run", str(made.run), "--data", str(made.data)]
+    assert evaluate.main([*arguments, "--views", "10", "1"]) == 0
+    first, second = [line for line in capsys.readouterr().out.splitlines() if "error" in line]
+    assert first.startswith("validation, 10 view(s)")
+    for count, line in ((10, first), (1, second)):
+        alone = made.run / f"evaluation/validation-{count}-views.json"
+        before = json.loads(alone.read_text())
+        assert evaluate.main([*arguments, "--views", str(count)]) == 0
+        assert capsys.readouterr().out.splitlines()[0] == line
+        assert json.loads(alone.read_text())["wrong"] == before["wrong"]
+
+
 def test_the_export_answers_as_the_training_network(served, files, expected):
     answer = served.signatures["classify"](encoded=tf.constant(files))
     best = answer["probabilities"].numpy()

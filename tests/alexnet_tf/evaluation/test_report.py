@@ -5,6 +5,7 @@ import pytest
 
 from alexnet_tf.evaluation import report
 from alexnet_tf.evaluation.error_counts import ErrorCounts
+from alexnet_tf.evaluation.packed import unpack
 from preprocessing.dataset.info import ClassName, ColorStatistics, DatasetInfo, Shard
 
 
@@ -36,6 +37,8 @@ def test_report_survives_json_and_says_what_was_counted():
     content = json.loads(json.dumps(report.as_json(subject, counts())))
     assert content["examples"] == 4
     assert content["top1_error"] == 0.25
+    np.testing.assert_array_equal(unpack(content["wrong"]["top1"], 4), [False, False, False, True])
+    np.testing.assert_array_equal(unpack(content["wrong"]["top5"], 4), [False] * 4)
     low, high = content["top1_interval"]
     assert low < 0.25 < high
     assert [row["examples"] for row in content["classes"]] == [3, 1]

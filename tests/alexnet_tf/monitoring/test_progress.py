@@ -11,6 +11,7 @@ from alexnet_tf.config import files as config_files
 from alexnet_tf.errors import RunError
 from alexnet_tf.evaluation.metrics import Result
 from alexnet_tf.monitoring.progress import ProgressReport
+from alexnet_tf.runs import log
 from alexnet_tf.training.loop import Progress, Window
 
 CONFIG = config_files.parse({"network": {"input_size": 64}, "training": {"epochs": 1000}})
@@ -47,6 +48,17 @@ def test_an_epochs_lines_are_at_most_100_columns_and_label_every_number(report, 
     indent = " " * len("epoch 999/1000: ")
     assert second == f"{indent}validation loss 6.908, top-1 error 99.9%, top-5 error 99.5%"
     assert max(len(first), len(second)) <= 100
+
+
+def test_an_epochs_record_has_the_time_it_took(report, tmp_path):
+    report.epoch_began -= 1234
+    report.processor_began -= 2345
+    report.epoch(Progress(epoch=0, step=10), RESULT, None)
+    report.epoch(Progress(epoch=1, step=10), RESULT, None)
+    first, second = log.records(tmp_path, "epoch")
+    assert first["seconds"] == pytest.approx(1234, abs=60)
+    assert first["processor seconds"] == pytest.approx(2345, abs=60)
+    assert max(second["seconds"], second["processor seconds"]) < 60
 
 
 def test_both_splits_share_their_charts(report):

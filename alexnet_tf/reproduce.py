@@ -1,0 +1,80 @@
+"""python -m alexnet_tf.reproduce: puts claims of the paper to the test, and reports on them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from alexnet_tf import cli
+from alexnet_tf.errors import ConfigError
+from alexnet_tf.reproduction import claim_files, page
+from alexnet_tf.reproduction.claim import SCALES
+from alexnet_tf.reproduction.listing import listing
+from alexnet_tf.reproduction.reproduce import Request, reproduce
+from preprocessing.dataset.atomic import write_text
+
+REPORT = "report"  # in the place of a claim
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = _parser().parse_args(argv)
+    names = list(dict.fromkeys(arguments.claims))
+    if arguments.list:
+        print(listing([claim_files.find(name) for name in names or claim_files.names()]))
+        return 0
+    if names[:1] == [REPORT]:
+        return _report(arguments)
+    if not names:
+        raise ConfigError("expected a claim (see --list), or report and directories")
+    if arguments.data is None or arguments.output is None:
+        raise ConfigError("expected --data and --output beside a claim")
+    if arguments.page is not None:
+        raise ConfigError("--page: expected beside report alone")
+    if arguments.seeds is not None and arguments.seeds < 1:
+        raise ConfigError(f"--seeds: expected at least 1, received {arguments.seeds}")
+    claims = [claim_files.find(name) for name in names]
+    output = Path(arguments.output)
+    runs = Path(arguments.runs) if arguments.runs else output / "runs"
+    return reproduce(
+        claims, Request(arguments.data, output, runs, arguments.scale, arguments.seeds)
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m alexnet_tf.reproduce",
+        description=__doc__,
+        epilog="The same command goes on with what was interrupted. A claim is a file in"
+        " configs/claims, and may be named by its path.",
+    )
+    parser.add_argument(
+        "claims", nargs="*", metavar="CLAIM", help="claims; or: report, and directories of --output"
+    )
+    parser.add_argument("--list", action="store_true", help="the claims (those named), and end")
+    parser.add_argument("--data", help="dataset directory made by preprocessing")
+    parser.add_argument("--output", help="directory for outcomes, results and runs")
+    parser.add_argument("--runs", help="directory for the runs, which are large; OUTPUT/runs")
+    parser.add_argument("--scale", choices=SCALES, default="full", help="default: full")
+    parser.add_argument("--seeds", type=int, help="of each arm; default: as many as a claim says")
+    parser.add_argument("--page", help="the report's file; default: reproduction.md in the first")
+    return parser
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    directories = arguments.claims[1:]
+    if not directories:
+        raise ConfigError("report: expected directories that reproduce wrote its results in")
+    if arguments.data or arguments.output or arguments.runs or arguments.seeds:
+        raise ConfigError("report: expected directories and --page alone")
+    rows = page.found(directories)
+    path = Path(arguments.page or Path(directories[0]) / "reproduction.md")
+    with cli.writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, page.markdown(rows, path))
+    print(f"report of {len(rows)} result(s): {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)

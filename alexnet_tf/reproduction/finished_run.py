@@ -1,0 +1,128 @@
+"""From a run directory that was trained and evaluated to its outcome."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import json
+import os
+import platform
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from alexnet_tf.config import files as config_files
+from alexnet_tf.errors import RunError
+from alexnet_tf.reproduction.identity import identity
+from alexnet_tf.reproduction.outcome import Course, Errors, Outcome
+from alexnet_tf.runs import directory as run_directory
+from alexnet_tf.runs import log
+from alexnet_tf.runs.checkpoint_state import PREFIX, read_state
+
+VIEWS = (1, 10)  # at which every run is measured, so that later claims find what they need
+LIBRARIES = ("tensorflow", "keras", "numpy")
+
+
+def outcome_of(path: Path) -> Outcome:
+    """The outcome of a run with all of its epochs and a report for each of VIEWS.
+
+    Raises RunError: epochs are missing, or a report is missing, damaged, or of other weights.
+    """
+    run = run_directory.load(path)
+    rows = log.records(path, "epoch")
+    epochs = log.by_epoch(rows)
+    if list(epochs) != list(range(run.config.training.epochs)):
+        raise RunError(
+            f"expected {run.config.training.epochs} epochs in {path / log.LOG}, found {len(epochs)}"
+        )
+    newest = newest_undamaged(run.checkpoints)
+    if newest is None or newest["epoch"] != len(epochs):
+        raise RunError(f"expected a checkpoint of epoch {len(epochs)} in {run.checkpoints}")
+    course = Course(
+        **{
+            name: tuple(row.get(column) for row in epochs.values())
+            for name, column in COLUMNS.items()
+        }
+    )
+    reports = {views: _report(run, views) for views in VIEWS}
+    return Outcome(
+        identity=identity(run.config, run.info.fingerprint),
+        seed=run.config.training.seed,
+        dataset=run.info.fingerprint,
+        pictures=run.info.num_examples("validation"),
+        views={views: _errors(report) for views, report in reports.items()},
+        course=course,
+        machine_seconds=_total(rows, "seconds"),
+        processor_seconds=_total(rows, "processor seconds"),
+        made=here(),
+        config=config_files.to_tree(run.config),
+    )
+
+
+def newest_undamaged(checkpoints: Path) -> Mapping | None:
+    """The state of a run's newest checkpoint that can be read; None if it has no checkpoint yet.
+
+    Raises RunError if it has only damaged ones.
+    """
+    paths = sorted(checkpoints.glob(f"{PREFIX}[0-9]*"), reverse=True)
+    for path in paths:
+        with contextlib.suppress(OSError, ValueError):  # `train` warns of each
+            return read_state(path)
+    if paths:
+        raise RunError(f"all checkpoints in {checkpoints} are damaged")
+    return None
+
+
+COLUMNS = {
+    "training_loss": "train loss",
+    "training_error": "train top1_error",
+    "validation_error": "validation top1_error",
+    "seconds": "seconds",
+    "processor_seconds": "processor seconds",
+}
+
+
+def here() -> dict[str, str]:
+    """This machine and its software, today."""
+    versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
+    return {
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "processor": f"{_processor()}, {len(os.sched_getaffinity(0))} cores",
+        "python": platform.python_version(),
+        **versions,
+    }
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.machine()
+
+
+def _report(run: run_directory.Run, views: int) -> dict:
+    """What `evaluate` wrote. Raises RunError."""
+    path = run.path / "evaluation" / f"validation-{views}-views.json"
+    try:
+        report = json.loads(path.read_bytes())
+        if report["dataset"] != run.info.fingerprint:
+            raise RunError(f"expected a report on the run's own dataset in {path}")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise RunError(f"expected a report of evaluate in {path}: {error}") from error
+    return report
+
+
+def _errors(report: dict) -> Errors:
+    return Errors(
+        top1_error=report["top1_error"],
+        top5_error=report["top5_error"],
+        loss=report["loss"],
+        top1_wrong=report["wrong"]["top1"],
+        top5_wrong=report["wrong"]["top5"],
+    )
+
+
+def _total(rows: list[dict], name: str) -> float | None:
+    """Also of epochs that were done twice; None where some did not note it."""
+    values = [row.get(name) for row in rows]
+    return None if None in values else float(sum(values))

@@ -1,0 +1,169 @@
+"""A claim's result: what its arms measured, the effect with its interval, and the verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from alexnet_tf.errors import RunError
+from alexnet_tf.network.operations import Settings
+from alexnet_tf.reproduction import measures, statistics
+from alexnet_tf.reproduction.claim import (
+    ERRORS,
+    Claim,
+    Figure,
+    Lower,
+    Measure,
+    Published,
+    ScaleName,
+)
+from alexnet_tf.reproduction.outcome import Outcome
+from alexnet_tf.reproduction.statistics import Estimate, Verdict
+from preprocessing.dataset.atomic import write_text
+
+
+class ArmResult(Settings):
+    """An arm's measure by seed (fractions or epochs; None: it never got there), and its course."""
+
+    seeds: tuple[int, ...]
+    by_seed: tuple[float | None, ...]
+    epochs: int
+    training_error: tuple[tuple[float, ...], ...]  # of each seed, by epoch
+    validation_error: tuple[tuple[float, ...], ...]
+
+
+class Result(Settings):
+    """Everything a report shows. Errors are fractions, effects those of `Comparison`.
+
+    low, high: 95 % interval of the effect; None: open. hours: of the machine, and of its processor.
+    """
+
+    claim: str
+    scale: ScaleName
+    statement: str
+    source: str
+    note: str | None
+    published: Published
+    measure: Measure
+    compared: tuple[str, ...]
+    kind: str
+    arms: dict[str, ArmResult]
+    effect: float
+    low: float | None
+    high: float | None
+    within: float | None  # of a figure
+    covered: str
+    verdict: Verdict
+    dataset: str
+    data: str
+    pictures: int
+    machine_hours: float | None
+    processor_hours: float | None
+    processors: tuple[str, ...]
+
+
+def conclude(
+    claim: Claim, scale: ScaleName, data: str, outcomes: Mapping[str, Sequence[Outcome]]
+) -> Result:
+    """The result of a claim whose arms have these outcomes, by seed."""
+    estimate = _effect(claim, outcomes)
+    every = {(o.identity, o.seed): o for rows in outcomes.values() for o in rows}.values()
+    seeds = [len(outcomes[arm]) for arm in claim.compared]
+    return Result(
+        claim=claim.name,
+        scale=scale,
+        statement=claim.statement,
+        source=claim.source,
+        note=claim.note,
+        published=claim.published,
+        measure=claim.measure,
+        compared=claim.compared,
+        kind=claim.comparison.kind,
+        arms={arm: _arm(claim, arm, rows) for arm, rows in outcomes.items()},
+        effect=estimate.value,
+        low=_finite(estimate.low),
+        high=_finite(estimate.high),
+        within=claim.comparison.within if isinstance(claim.comparison, Figure) else None,
+        covered=_covered(claim, seeds),
+        verdict=statistics.verdict(estimate.low, estimate.high, _claimed(claim)),
+        dataset=next(iter(every)).dataset,
+        data=data,
+        pictures=next(iter(every)).pictures,
+        machine_hours=_hours([o.machine_seconds for o in every]),
+        processor_hours=_hours([o.processor_seconds for o in every]),
+        processors=tuple(sorted({o.made["processor"] for o in every})),
+    )
+
+
+def write(result: Result, path: Path) -> None:
+    write_text(path, result.model_dump_json(indent=1) + "\n")
+
+
+def read(path: Path) -> Result:
+    """Raises RunError: no result, or a damaged one."""
+    try:
+        return Result.model_validate_json(path.read_bytes())
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise RunError(f"expected a claim's result in {path}: {reason:.200}") from error
+
+
+def _effect(claim: Claim, outcomes: Mapping[str, Sequence[Outcome]]) -> Estimate:
+    """In fractions, or as a ratio."""
+    measure, kind = claim.measure, claim.comparison
+    rows = [outcomes[arm] for arm in claim.compared]
+    views = [claim.views_of(arm) for arm in claim.compared]
+    numbers = [measures.by_seed(measure, v, r) for v, r in zip(views, rows, strict=True)]
+    if isinstance(kind, Lower) and measure.name in ERRORS:
+        wrong = [measures.wrong(measure, v, r) for v, r in zip(views, rows, strict=True)]
+        same = [row.identity for row in rows[0]] == [row.identity for row in rows[1]]
+        return _fractions(statistics.paired_difference(*wrong, same_runs=same))
+    if isinstance(kind, Lower):
+        return statistics.mean_difference(*numbers)
+    if isinstance(kind, Figure):
+        published = claim.published.arms[kind.arm]
+        if measure.name in ERRORS:
+            arm = _fractions(statistics.error_interval(measures.wrong(measure, views[0], rows[0])))
+        else:
+            arm = statistics.mean_interval(numbers[0])
+        return Estimate(*(end - published for end in arm))
+    limit = max(len(o.course.training_error) for arm in rows for o in arm)
+    return statistics.ratio(numbers[1], numbers[0], limit=float(limit))
+
+
+def _claimed(claim: Claim) -> tuple[float, float]:
+    """The open interval in which the effect is, if the claim holds."""
+    kind = claim.comparison
+    if isinstance(kind, Lower):
+        return -math.inf, 0.0
+    if isinstance(kind, Figure):
+        return -kind.within, kind.within
+    return 1.0, math.inf
+
+
+def _covered(claim: Claim, seeds: Sequence[int]) -> str:
+    return statistics.covered(*seeds) if claim.measure.name in ERRORS else "seeds"
+
+
+def _arm(claim: Claim, arm: str, outcomes: Sequence[Outcome]) -> ArmResult:
+    numbers = measures.by_seed(claim.measure, claim.views_of(arm), outcomes)
+    return ArmResult(
+        seeds=tuple(outcome.seed for outcome in outcomes),
+        by_seed=tuple(_finite(number) for number in numbers),
+        epochs=len(outcomes[0].course.training_error),
+        training_error=tuple(outcome.course.training_error for outcome in outcomes),
+        validation_error=tuple(outcome.course.validation_error for outcome in outcomes),
+    )
+
+
+def _fractions(percent: Estimate) -> Estimate:
+    return Estimate(*(end / 100 for end in percent))
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None
+
+
+def _hours(seconds: Sequence[float | None]) -> float | None:
+    return None if None in seconds else sum(seconds) / 3600

@@ -1,0 +1,94 @@
+"""A claim and its result in words: figures with units, the effect with its interval."""
+
+from __future__ import annotations
+
+from alexnet_tf.reproduction.claim import EPOCHS, Claim
+from alexnet_tf.reproduction.result import ArmResult, Result
+
+
+def figure(of: Claim | Result, number: float | None) -> str:
+    """An arm's number: a percentage, or epochs."""
+    if number is None:
+        return "never"
+    return f"{number:.1f} epochs" if of.measure.name == EPOCHS else f"{number:.1%}"
+
+
+def mean(arm: ArmResult) -> float | None:
+    """Of the seeds; None where one never got there."""
+    return None if None in arm.by_seed else sum(arm.by_seed) / len(arm.by_seed)
+
+
+def effect(of: Claim | Result, number: float | None) -> str:
+    """A difference in percentage points, or a ratio; an open end is an ellipsis."""
+    if number is None:
+        return "…"
+    if of.kind == "ratio":
+        return f"×{number:.2f}"
+    return f"{100 * number:+.2f}".replace("-", "−")
+
+
+def effect_with_interval(result: Result) -> str:
+    unit = "" if result.kind == "ratio" else " points"
+    interval = f"{effect(result, result.low)} to {effect(result, result.high)}"
+    return f"{effect(result, result.effect)} ({interval}){unit}"
+
+
+def published(of: Claim | Result) -> str:
+    """What was published: in words, or the arms' figures and the effect."""
+    given = of.published
+    if given.words:
+        return given.words
+    arms = [f"{arm} {figure(of, number)}" for arm, number in given.arms.items()]
+    if given.effect is not None:
+        unit = "" if of.kind == "ratio" else " points"
+        arms.append(f"effect {effect(of, given.effect)}{unit}")
+    return ", ".join(arms)
+
+
+def here(result: Result) -> str:
+    """What the compared arms measured, and the effect with its interval and seeds."""
+    arms = [f"{arm} {figure(result, mean(result.arms[arm]))}" for arm in result.compared]
+    return f"{', '.join(arms)}; {effect_with_interval(result)}; {seeds(result)}"
+
+
+def seeds(result: Result) -> str:
+    counts = {len(result.arms[arm].seeds) for arm in result.compared}
+    most = max(counts)
+    return f"{' and '.join(map(str, sorted(counts)))} seed{'s' if most > 1 else ''}"
+
+
+def measure(result: Result) -> str:
+    """Of what the figures are."""
+    name = result.measure.name
+    if name == EPOCHS:
+        return f"epochs until the training error is below {result.measure.below:.0%}"
+    if name == "training error":
+        return "training error of the last epoch"
+    return f"{name} on {result.pictures:,} test pictures"
+
+
+def hours(result: Result) -> str:
+    """Of the machine and its processor, as far as the trainings noted them."""
+    if result.machine_hours is None:
+        return "not noted"
+    return f"{result.machine_hours:.2f} h ({result.processor_hours:.2f} h of processor time)"
+
+
+def paragraph(result: Result) -> str:
+    """The claim and what was found, without markup."""
+    what = {"lower": "difference", "ratio": "ratio", "figure": "difference from it"}[result.kind]
+    allowed = f"; allowed ±{100 * result.within:g} points" if result.within else ""
+    arms = ", ".join(_arm(result, arm) for arm in result.arms)
+    return (
+        f"{result.claim}: {result.verdict} at scale {result.scale}. {result.statement}"
+        f" Published: {published(result)}. Here the {measure(result)}: {arms}; {what}"
+        f" {effect_with_interval(result)}{allowed}. The interval holds 95 % over"
+        f" {result.covered}. Machine time {hours(result)}."
+    )
+
+
+def _arm(result: Result, name: str) -> str:
+    arm = result.arms[name]
+    each = ", ".join(figure(result, number) for number in arm.by_seed)
+    of = f" (seeds {each})" if len(arm.seeds) > 1 else ""
+    return f"{name} {figure(result, mean(arm))}{of} after {arm.epochs} epochs"
