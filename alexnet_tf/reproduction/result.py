@@ -86,7 +86,7 @@ def conclude(
         high=_finite(estimate.high),
         within=claim.comparison.within if isinstance(claim.comparison, Figure) else None,
         covered=_covered(claim, seeds),
-        verdict=statistics.verdict(estimate.low, estimate.high, _claimed(claim)),
+        verdict=_verdict(claim, scale, estimate),
         dataset=next(iter(every)).dataset,
         data=data,
         pictures=next(iter(every)).pictures,
@@ -130,6 +130,13 @@ def _effect(claim: Claim, outcomes: Mapping[str, Sequence[Outcome]]) -> Estimate
         return Estimate(*(end - published for end in arm))
     limit = max(len(o.course.training_error) for arm in rows for o in arm)
     return statistics.ratio(numbers[1], numbers[0], limit=float(limit))
+
+
+def _verdict(claim: Claim, scale: ScaleName, effect: Estimate) -> Verdict:
+    found = statistics.verdict(effect.low, effect.high, _claimed(claim))
+    if found == "contradicted" and isinstance(claim.comparison, Figure) and scale != "full":
+        return "inconclusive"  # a shortened training can reach a published figure, not refute it
+    return found
 
 
 def _claimed(claim: Claim) -> tuple[float, float]:

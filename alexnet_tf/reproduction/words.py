@@ -68,10 +68,10 @@ def measure(result: Result) -> str:
 
 
 def hours(result: Result) -> str:
-    """Of the machine and its processor, as far as the trainings noted them."""
-    if result.machine_hours is None:
+    """The processor's, which other work on the machine does not change."""
+    if result.processor_hours is None:
         return "not noted"
-    return f"{result.machine_hours:.2f} h ({result.processor_hours:.2f} h of processor time)"
+    return f"{result.processor_hours:.2f} processor hours"
 
 
 def paragraph(result: Result) -> str:
@@ -83,8 +83,15 @@ def paragraph(result: Result) -> str:
         f"{result.claim}: {result.verdict} at scale {result.scale}. {result.statement}"
         f" Published: {published(result)}. Here the {measure(result)}: {arms}; {what}"
         f" {effect_with_interval(result)}{allowed}. The interval holds 95 % over"
-        f" {result.covered}. Machine time {hours(result)}."
+        f" {result.covered}. {_shortened(result)}Machine time: {hours(result)}."
     )
+
+
+def _shortened(result: Result) -> str:
+    """What a published figure means for a shortened training."""
+    if result.kind != "figure" or result.scale == "full":
+        return ""
+    return "A shortened training can reach a published figure, but not refute it. "
 
 
 def _arm(result: Result, name: str) -> str:

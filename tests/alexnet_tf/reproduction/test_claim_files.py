@@ -1,7 +1,6 @@
 """Claims from YAML: what holds of each, and what is refused in one line."""
 
 import pytest
-import yaml
 
 from alexnet_tf.config import files as config_files
 from alexnet_tf.errors import ConfigError
@@ -9,36 +8,7 @@ from alexnet_tf.reproduction import claim_files
 from alexnet_tf.reproduction.claim import SCALES
 from alexnet_tf.reproduction.datasets import DATASETS
 from tests import tiny_datasets
-
-NETWORK = "network: {width: 0.05, input_size: 64}\n"
-CLAIM = """
-statement: Dropout helps.
-source: nowhere
-published: {effect: -0.01}
-measure: {name: top-1 error}
-comparison: {kind: lower, arm: with, than: without}
-differ_in: [network.dropout.rate]
-seeds: 2
-arms:
-  with: {config: tiny.yaml}
-  without: {config: tiny.yaml, overrides: [network.dropout.rate=0]}
-scales:
-  full: {data: any, hours: 2}
-  short: {data: any, hours: 1, overrides: [training.epochs=2]}
-"""
-
-
-@pytest.fixture
-def write(tmp_path):
-    """Writes a claim like CLAIM with other sections, beside its configuration."""
-    (tmp_path / "tiny.yaml").write_text(NETWORK)
-
-    def write(text: str = CLAIM, **changes):
-        path = tmp_path / "dropout.yaml"
-        path.write_text(text if not changes else yaml.safe_dump(yaml.safe_load(text) | changes))
-        return path
-
-    return write
+from tests.alexnet_tf.reproduction.conftest import CLAIM, NETWORK
 
 
 @pytest.mark.parametrize("name", claim_files.names())
@@ -56,10 +26,10 @@ def test_every_claim_of_the_project_holds_together(name):
 def test_overrides_are_laid_over_one_another(write):
     claim = claim_files.load(write())
     full, short = (claim_files.configuration(claim, scale, "without") for scale in SCALES)
-    assert config_files.differences(full, short) == ["training.epochs: 90 → 2"]
+    assert config_files.differences(full, short) == ["training.epochs: 2 → 1"]
     assert full.network.dropout.rate == 0
     text = CLAIM.replace(
-        "training.epochs=2]", "training.epochs=2], arms: {with: [training.epochs=3]}"
+        "training.epochs=1]", "training.epochs=1], arms: {with: [training.epochs=3]}"
     )
     with pytest.raises(
         ConfigError, match=r"at scale short the arms also differ in training\.epochs"

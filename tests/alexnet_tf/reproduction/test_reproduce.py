@@ -1,0 +1,238 @@
+"""The verb with trainings that take no time: what is made, shared, said, written and refused."""
+
+import re
+import signal
+
+import numpy as np
+import pytest
+
+from alexnet_tf import reproduce
+from alexnet_tf.config import files as config_files
+from alexnet_tf.errors import ConfigError, DatasetError, JobError, RunError
+from alexnet_tf.reproduction import reproduce as work
+from alexnet_tf.reproduction import result
+from alexnet_tf.reproduction.runs import Interrupted
+from preprocessing.dataset.info import read_info
+from tests import tiny_datasets
+from tests.alexnet_tf.reproduction import made_up
+from tests.alexnet_tf.reproduction.conftest import CLAIM
+
+
+@pytest.fixture
+def data(tmp_path):
+    tiny_datasets.write(tmp_path / "data")
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """Stands for the trainings; notes each as (arm, seed). Its `wrong` gives errors by arm."""
+
+    class Made(list):
+        wrong = staticmethod(lambda arm: np.arange(made_up.PICTURES) < (200, 300)[arm != "with"])
+        fail: dict = {}  # noqa: RUF012
+
+        def __call__(self, training, data, runs):
+            if (training.arm, training.seed) in self.fail:
+                raise self.fail[training.arm, training.seed]
+            self.append((training.arm, training.seed))
+            config = config_files.load(training.config, training.overrides)
+            info = read_info(data)
+            config = config.with_classes(len(info.classes))
+            errors = (0.5,) * config.training.epochs
+            wrong = self.wrong(training.arm)
+            return made_up.outcome(config, info.fingerprint, training.seed, wrong, errors)
+
+    made = Made()
+    made.fail = {}
+    monkeypatch.setattr(work, "make", made)
+    return made
+
+
+@pytest.fixture
+def run(tmp_path, data):
+    """Calls the verb."""
+
+    def run(*claims, **options):
+        named = {"data": data, "output": tmp_path / "out", "scale": "short", **options}
+        arguments = [f"--{name}={value}" for name, value in named.items()]
+        return reproduce.main([*map(str, claims), *arguments])
+
+    return run
+
+
+def test_a_claim_from_nothing_to_its_result(write, run, made, tmp_path, capsys):
+    assert run(write()) == 0
+    assert made == [("with", 1), ("without", 1), ("with", 2), ("without", 2)]
+    shown = capsys.readouterr().out
+    assert "4 trainings: 0 are there, 4 to be made, about 1:00 h" in shown
+    # The other seed of an arm is taken to last as long as the first did, an hour.
+    assert "[2/4] dropout, without, seed 1: 1 epochs; about 1:30 h left of all" in shown
+    assert "[3/4] dropout, with, seed 2: 1 epochs; about 2:00 h left of all" in shown
+    assert max(map(len, shown.replace(str(tmp_path), "").splitlines())) <= 100
+    found = result.read(tmp_path / "out/claims/dropout/short/result.json")
+    assert found.verdict == "verified"
+    assert found.effect == pytest.approx(-0.1)
+    assert -0.13 < found.low < -0.1 < found.high < -0.07
+    assert found.arms["with"].by_seed == (0.2, 0.2)
+    assert found.processor_hours == 4
+    paragraph = " ".join(shown.split())
+    assert "dropout: verified at scale short. Dropout helps. Published: effect −1.00 points." in (
+        paragraph
+    )
+    assert re.search(
+        r"with 20\.0% \(seeds 20\.0%, 20\.0%\) after 1 epochs, without 30\.0%", paragraph
+    )
+    assert (tmp_path / "out/claims/dropout/short/plot.png").read_bytes()[:4] == b"\x89PNG"
+    assert len(list((tmp_path / "out/outcomes").iterdir())) == 4
+
+    assert run(write()) == 0  # again: nothing is left to do
+    assert len(made) == 4
+    assert "4 trainings: 4 are there, 0 to be made\n" in capsys.readouterr().out
+
+
+def test_claims_share_trainings(write, run, made):
+    other = CLAIM.replace("without", "no-flip").replace("network.dropout.rate=0", "data.flip=false")
+    other = write(other.replace("[network.dropout.rate]", "[data.flip]"), "flips")
+    assert run(write(), other) == 0
+    assert made == [
+        *(("with", 1), ("without", 1), ("with", 2), ("without", 2)),
+        *(("no-flip", 1), ("no-flip", 2)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arm", "expected"), [("with", "verified"), ("without", "contradicted"), ("", "inconclusive")]
+)
+def test_the_verdict_follows_the_errors(write, run, made, tmp_path, arm, expected):
+    made.wrong = lambda name: np.arange(made_up.PICTURES) < (200 if name == arm else 300)
+    run(write(), seeds=1)
+    assert result.read(tmp_path / "out/claims/dropout/short/result.json").verdict == expected
+
+
+def test_an_interrupted_reproduction_goes_on(write, run, made, capsys):
+    made.fail = {("with", 2): Interrupted(signal.SIGINT)}
+    assert run(write()) == 130
+    assert "the same command goes on" in capsys.readouterr().out
+    assert made == [("with", 1), ("without", 1)]
+    made.fail = {("without", 2): Interrupted(signal.SIGTERM)}
+    assert run(write()) == 0
+    made.fail = {}
+    assert run(write()) == 0
+    assert made == [("with", 1), ("without", 1), ("with", 2), ("without", 2)]
+
+
+def test_what_fails_does_not_keep_the_others_from_being_made(write, run, made, tmp_path, capsys):
+    made.fail = {("with", 1): JobError("the loss is not finite")}
+    with pytest.raises(JobError, match=r"^1 training\(s\) failed: the loss is not finite"):
+        run(write())
+    assert made == [("without", 1), ("with", 2), ("without", 2)]
+    assert not (tmp_path / "out/claims").exists()
+    made.fail = {}
+    assert run(write()) == 0
+    assert made[3:] == [("with", 1)]
+
+
+def test_a_damaged_outcome_is_named_and_made_again_alone(write, run, made, tmp_path, capsys):
+    run(write())
+    made.clear()
+    [path] = [
+        p
+        for p in (tmp_path / "out/outcomes").iterdir()
+        if '"dropout": {"rate": 0.0' in (p.read_text()) and '"seed": 2' in p.read_text()
+    ]
+    path.write_text(path.read_text()[:500])
+    capsys.readouterr()
+    assert run(write()) == 0
+    assert made == [("without", 2)]
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first.startswith(f"{path.name} does not count: it is damaged")
+
+
+def test_outcomes_of_other_data_or_settings_are_never_mixed_in(write, run, made, tmp_path):
+    run(write(), seeds=1)
+    tiny_datasets.write(tmp_path / "other", seed=1)
+    run(write(), seeds=1, data=tmp_path / "other")
+    assert len(made) == 4
+    run(write(), seeds=1, scale="full")  # other epochs
+    assert len(made) == 6
+    run(write(), seeds=1)
+    assert len(made) == 6
+
+
+def test_a_published_figure_is_not_refuted_by_a_shortened_training(write, run, made, tmp_path):
+    changes = {
+        "comparison": {"kind": "figure", "arm": "with", "within": 0.02},
+        "published": {"arms": {"with": 0.1}},
+        "differ_in": [],
+    }
+    for scale, verdict in (("short", "inconclusive"), ("full", "contradicted")):
+        run(write(**changes), scale=scale)
+        found = result.read(tmp_path / f"out/claims/dropout/{scale}/result.json")
+        assert (found.verdict, found.effect) == (verdict, pytest.approx(0.1))
+
+
+def test_a_report_of_several_directories(write, run, made, tmp_path, capsys):
+    run(write())
+    run(write(), scale="full", output=tmp_path / "more")
+    directories = [str(tmp_path / name) for name in ("out", "more")]
+    page = tmp_path / "docs" / "page.md"
+    assert reproduce.main(["report", *directories, "--page", str(page)]) == 0
+    text = page.read_text()
+    rows = [line for line in text.splitlines() if line.startswith("| [dropout]")]
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    assert [row[4] for row in cells] == ["full", "short"]
+    assert cells[1][:2] == ["[dropout](#dropout-short)", "effect −1.00 points"]
+    assert re.fullmatch(
+        r"with 20\.0%, without 30\.0%; −10\.00 \(−1\d\.\d\d to −[78]\.\d\d\) points; 2 seeds",
+        cells[1][2],
+    )
+    assert cells[1][3:] == ["verified", "short", "4.00 processor hours"]
+    for path in re.findall(r"!\[.*\]\((.*)\)", text):
+        assert (page.parent / path).is_file()
+    assert text.count("## dropout-") == 2
+    assert reproduce.main(["report", directories[0]]) == 0
+    assert (tmp_path / "out" / "reproduction.md").is_file()
+
+
+def test_the_list_names_all_that_is_asked(write, capsys):
+    assert reproduce.main(["--list", str(write())]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    runs = "labelled pictures with a validation split; 4 trainings (2 arms, 2 seeds), about"
+    assert shown == (
+        "dropout Dropout helps. source: nowhere published: effect −1.00 points"
+        f" full: {runs} 2 h on 2 cores short: {runs} 1 h on 2 cores"
+    )
+    assert reproduce.main(["--list"]) == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 100
+
+
+def test_mistakes_are_told_before_anything_is_written(write, run, made, data, tmp_path):
+    with pytest.raises(ConfigError, match="did you mean cifar-lrn"):
+        run("cifar-lm")
+    with pytest.raises(
+        ConfigError, match=r"received images of 72 pixels in .*; to get them: python"
+    ):
+        run(write(), "cifar-lrn")
+    with pytest.raises(ConfigError, match="expected a claim"):
+        run()
+    with pytest.raises(ConfigError, match="--seeds: expected at least 1"):
+        run(write(), seeds=0)
+    with pytest.raises(ConfigError, match="--data and --output beside a claim"):
+        reproduce.main([str(write())])
+    with pytest.raises(ConfigError, match="--page: expected beside report"):
+        run(write(), page="x.md")
+    with pytest.raises(ConfigError, match="report: expected directories and --page alone"):
+        run("report", tmp_path)
+    with pytest.raises(ConfigError, match="report: expected directories that"):
+        reproduce.main(["report"])
+    with pytest.raises(RunError, match="expected a directory that reproduce wrote"):
+        reproduce.main(["report", str(tmp_path)])
+    with pytest.raises(DatasetError, match=r"expected dataset_info\.json"):
+        run(write(), data=tmp_path)
+    assert not (tmp_path / "out").exists()
+    assert made == []
+    run(write())
+    (tmp_path / "out/claims/dropout/short/result.json").write_text("{}")
+    with pytest.raises(RunError, match="expected a claim's result in"):
+        reproduce.main(["report", str(tmp_path / "out")])
