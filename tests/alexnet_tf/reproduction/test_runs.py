@@ -1,0 +1,136 @@
+"""Verbs in processes of their own: exit codes, signals, and run directories that are damaged."""
+
+import os
+import re
+import signal
+import sys
+import threading
+import time
+
+import pytest
+
+from alexnet_tf.config import files as config_files
+from alexnet_tf.errors import JobError, RunError, UserError
+from alexnet_tf.reproduction import claim_files, runs
+from alexnet_tf.reproduction.finished_run import outcome_of
+from alexnet_tf.runs import directory as run_directory
+from preprocessing.dataset.info import read_info
+from tests import tiny_datasets
+
+
+@pytest.fixture
+def python(tmp_path, monkeypatch):
+    """Puts a shell script in the place of Python."""
+
+    def write(text: str) -> None:
+        path = tmp_path / "python"
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o700)
+        monkeypatch.setattr(sys, "executable", str(path))
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "line"),
+    [
+        (1, JobError, "who: train failed with exit code 1"),
+        (2, UserError, "who: train refused"),
+        (-9, JobError, "who: train failed with exit code -9"),
+    ],
+)
+def test_a_verbs_exit_code_is_told(python, code, error, line):
+    python(f"kill -{-code} $$" if code < 0 else f"exit {code}")
+    with pytest.raises(error, match=line):
+        runs._call(["train"], "who")
+
+
+def test_a_verb_is_called_as_by_hand(python, tmp_path):
+    python(f'echo "$@" > {tmp_path}/called')
+    runs._call(["train", "--run", "a b", "x=1"], "who")
+    assert (tmp_path / "called").read_text() == "-m alexnet_tf.train --run a b x=1\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_are_handed_on_and_the_end_is_waited_for(python, tmp_path, number):
+    python(f"""trap 'sleep 0.3; touch {tmp_path}/saved; exit 0' INT TERM
+               touch {tmp_path}/begun
+               while true; do sleep 0.05; done""")
+
+    def send():
+        while not (tmp_path / "begun").exists():
+            time.sleep(0.01)
+        os.kill(os.getpid(), number)
+
+    before = signal.getsignal(number)
+    thread = threading.Thread(target=send)
+    thread.start()
+    with pytest.raises(runs.Interrupted) as stopped:
+        runs._call(["train"], "who")
+    thread.join()
+    assert stopped.value.number == number
+    assert (tmp_path / "saved").exists()
+    assert signal.getsignal(number) is before
+
+
+def test_an_interrupted_verb_interrupts(python):
+    python("exit 130")
+    with pytest.raises(runs.Interrupted):
+        runs._call(["train"], "who")
+
+
+def test_every_arm_with_a_seed_before_the_next_seed(write, tmp_path):
+    info = tiny_datasets.write(tmp_path / "data")
+    rows = runs.trainings(claim_files.load(write()), "short", [1, 2], info)
+    assert [(row.arm, row.seed) for row in rows] == [
+        *(("with", 1), ("without", 1), ("with", 2), ("without", 2))
+    ]
+    assert rows[0].identity == rows[2].identity != rows[1].identity
+    assert rows[0].directory(tmp_path) == tmp_path / rows[0].identity / "seed-1"
+    for row in rows:
+        config = config_files.load(row.config, row.overrides)
+        assert (config.training.seed, config.training.epochs) == (row.seed, row.epochs)
+        assert config.monitoring.every_epochs == 0
+
+
+@pytest.fixture
+def begun(tmp_path):
+    """A run that was begun, without a checkpoint."""
+    tiny_datasets.write(tmp_path / "data")
+    config = config_files.parse({"network": {"input_size": 64, "width": 0.05}})
+    run_directory.begin(tmp_path / "runs" / "seed-1", config, tmp_path / "data")
+    return tmp_path / "runs" / "seed-1"
+
+
+def test_a_run_that_can_go_on_is_left_alone(begun, tmp_path, capsys):
+    runs._set_damaged_aside(begun)
+    runs._set_damaged_aside(tmp_path / "none")
+    assert [path.name for path in begun.parent.iterdir()] == ["seed-1"]
+    assert capsys.readouterr().out == ""
+    assert read_info(begun / "dataset").image_size == 72
+
+
+@pytest.mark.parametrize(
+    ("damage", "line"),
+    [
+        (lambda run: (run / "config.yaml").write_text("networt: {}"), "unknown key 'networt'"),
+        (lambda run: (run / "dataset/dataset_info.json").write_text("{}"), "dataset_info.json"),
+        (
+            lambda run: (run / "checkpoints" / "step-000000003").mkdir(parents=True),
+            "all checkpoints in .* are damaged",
+        ),
+    ],
+)
+def test_a_damaged_run_is_named_and_put_aside(begun, capsys, damage, line):
+    damage(begun)
+    runs._set_damaged_aside(begun)
+    [path] = begun.parent.iterdir()
+    assert path.name.startswith("seed-1.damaged-")
+    shown = capsys.readouterr().out
+    assert re.search(line, shown)
+    assert str(path) in shown
+
+
+def test_an_unfinished_run_has_no_outcome(begun):
+    with pytest.raises(RunError, match=r"expected 90 epochs in .*, found 0"):
+        outcome_of(begun)
