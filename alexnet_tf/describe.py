@@ -9,6 +9,7 @@ from tabulate import tabulate
 
 from alexnet_tf import cli
 from alexnet_tf.config import files as config_files
+from alexnet_tf.config import reference
 from alexnet_tf.config.schema import Config
 from alexnet_tf.errors import ConfigError
 from alexnet_tf.network import cost
@@ -42,6 +43,11 @@ longer than computing with them (fully connected layers at small batches)."""
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
+    if arguments.settings:
+        print(reference.page(), end="")
+        return 0
+    if arguments.config is None:
+        raise ConfigError("expected --config, or --settings")
     if arguments.batch_size is not None and not 1 <= arguments.batch_size <= 2**20:
         raise ConfigError(
             f"--batch-size: expected a number from 1 to {2**20}, received {arguments.batch_size}"
@@ -53,7 +59,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m alexnet_tf.describe", description=__doc__)
-    parser.add_argument("--config", required=True, help="YAML file")
+    parser.add_argument("--config", help="YAML file")
+    parser.add_argument(
+        "--settings", action="store_true", help="instead: every setting of a configuration"
+    )
     parser.add_argument(
         "--batch-size", type=int, help="for memory and intensity; default: the configuration's"
     )

@@ -25,10 +25,10 @@ from alexnet_tf.runs.restore import CHECKPOINTS, OPTION_HELP
 from alexnet_tf.serving import parity, tflite
 from alexnet_tf.serving.load import NOTES_FILE
 from alexnet_tf.serving.signatures import WEIGHTS, Served
+from alexnet_tf.serving.tflite_labels import LABELS_FILE
 from preprocessing.dataset.atomic import replacing_directory
 
 TFLITE_FILE = "model.tflite"
-LABELS_FILE = "labels.txt"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -81,7 +81,7 @@ def _export(
         served = Served(run, arguments.views, arguments.weights, arguments.checkpoint)
         tf.saved_model.save(served, str(directory), signatures=served.signatures())
         if arguments.tflite:
-            content = _tflite(served, half=arguments.weights == "float16")
+            content = _tflite(served, arguments.weights == "float16", _labels(run))
             (directory / TFLITE_FILE).write_bytes(content)
         measured = _check(run, directory, arguments, batches) if batches else None
         (directory / LABELS_FILE).write_text(_labels(run), encoding="utf-8")
@@ -113,9 +113,9 @@ def _check_output(output: Path, overwrite: bool) -> None:
         raise ConfigError(f"--overwrite: expected a SavedModel to replace, received {output}")
 
 
-def _tflite(served: Served, half: bool) -> bytes:
+def _tflite(served: Served, half: bool, labels: str) -> bytes:
     try:
-        return tflite.convert(served, half)
+        return tflite.convert(served, half, labels)
     except tflite.TFLiteMismatch as error:
         raise JobError(str(error)) from error
 

@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--format", required=True, choices=sorted(LAYOUTS))
-    parser.add_argument("--input", required=True, help=".npz, .h5 or .safetensors file")
+    parser.add_argument("--input", required=True, help=".pth, .npz, .safetensors or .h5 file")
     named = parser.add_mutually_exclusive_group()
     named.add_argument("--data", help="dataset directory, for the classes' names and image size")
     named.add_argument(

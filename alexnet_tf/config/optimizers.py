@@ -14,8 +14,8 @@ from alexnet_tf.network.operations import Positive, Settings
 class _Decay(Settings):
     """λ of weight decay; every optimizer says where it stands in its update."""
 
-    weight_decay: float = Field(0.0005, ge=0, le=1e6)
-    decay_biases: bool = False
+    weight_decay: float = Field(0.0005, ge=0, le=1e6)  # λ of all weights
+    decay_biases: bool = False  # whether it is that of the biases, too
     # λ of "conv1" (its weights, and its biases if biases decay), or of "conv1/kernel" or
     # "conv1/bias", which go before.
     layer_decays: dict[str, Annotated[float, Field(ge=0, le=1e6)]] = Field(default_factory=dict)
@@ -36,8 +36,8 @@ class MomentumConfig(_Decay):
     """v ← momentum·v − weight_decay·ε·w − ε·∂L/∂w; w ← w + v (paper §5)."""
 
     slots: ClassVar[int] = 1
-    name: Literal["momentum"] = "momentum"
-    momentum: float = Field(0.9, ge=0, lt=1)
+    name: Literal["momentum"] = "momentum"  # of the update
+    momentum: float = Field(0.9, ge=0, lt=1)  # of the velocity, what is kept at every step
 
 
 class SgdwConfig(_Decay):
@@ -47,8 +47,8 @@ class SgdwConfig(_Decay):
     """
 
     slots: ClassVar[int] = 1
-    name: Literal["sgdw"] = "sgdw"
-    momentum: float = Field(0.9, ge=0, lt=1)
+    name: Literal["sgdw"] = "sgdw"  # of the update
+    momentum: float = Field(0.9, ge=0, lt=1)  # of the velocity, what is kept at every step
 
 
 class LambConfig(_Decay):
@@ -59,10 +59,11 @@ class LambConfig(_Decay):
     rest (Keras); in-ratio: u ← u + weight_decay·w before the norms (the paper; TensorFlow Addons).
     """
 
-    name: Literal["lamb"] = "lamb"
-    beta_1: float = Field(0.9, ge=0, le=0.99999)
-    beta_2: float = Field(0.999, ge=0, le=0.99999)
-    epsilon: Positive = 1e-6
+    name: Literal["lamb"] = "lamb"  # of the update
+    beta_1: float = Field(0.9, ge=0, le=0.99999)  # of the first moment, what is kept
+    beta_2: float = Field(0.999, ge=0, le=0.99999)  # of the second moment
+    epsilon: Positive = 1e-6  # beside the root of the second moment
+    # Before the rest (Keras), or within the norms (the paper; TensorFlow Addons).
     decay: Literal["decoupled", "in-ratio"] = "decoupled"
 
 
@@ -71,10 +72,10 @@ class LookaheadConfig(_Decay):
     slow ← slow + slow_step_size·(w − slow); w ← slow.
     """
 
-    name: Literal["lookahead"] = "lookahead"
-    momentum: float = Field(0.9, ge=0, lt=1)
-    sync_period: Every = 6
-    slow_step_size: float = Field(0.5, gt=1e-12, le=1)
+    name: Literal["lookahead"] = "lookahead"  # of the update
+    momentum: float = Field(0.9, ge=0, lt=1)  # of the velocity, what is kept at every step
+    sync_period: Every = 6  # updates
+    slow_step_size: float = Field(0.5, gt=1e-12, le=1)  # of the way, what the slow weights go
 
 
 class MovingAverageConfig(_Decay):
@@ -82,9 +83,9 @@ class MovingAverageConfig(_Decay):
     is w after a weight's first. Training goes on from w; validated, evaluated and exported is a.
     """
 
-    name: Literal["moving-average"] = "moving-average"
-    momentum: float = Field(0.9, ge=0, lt=1)
-    average_decay: float = Field(0.999, ge=0, le=0.999999)
+    name: Literal["moving-average"] = "moving-average"  # of the update
+    momentum: float = Field(0.9, ge=0, lt=1)  # of the velocity, what is kept at every step
+    average_decay: float = Field(0.999, ge=0, le=0.999999)  # of the average, what is kept
 
 
 OPTIMIZERS = {

@@ -18,19 +18,19 @@ class BatchRule(Settings):
     grown into, linearly over the first `warmup_epochs`.
     """
 
-    name: Literal["none", "linear", "sqrt"] = "none"
-    reference: int = Field(128, ge=1, le=2**20)
-    warmup_epochs: Warmup = 5.0
+    name: Literal["none", "linear", "sqrt"] = "none"  # the factor: 1, k or √k
+    reference: int = Field(128, ge=1, le=2**20)  # the batch that the rates were chosen for
+    warmup_epochs: Warmup = 5.0  # over which a factor above 1 is grown into
 
 
 class _Rates(Settings):
     """What every schedule may set besides the weights' rate; the values replace that rate."""
 
-    bias_rate: EpochValues | None = None  # 2012: 0.02 throughout; None: as the weights
+    bias_rate: EpochValues | None = None  # 2012: 0.02 throughout; null: as the weights
     # Of "conv1" (weights and biases alike), or of "conv1/kernel" or "conv1/bias", which go before.
     # 0 freezes: no update, no decay, no coasting.
     layer_rates: dict[str, EpochValues] = Field(default_factory=dict)
-    batch_rule: BatchRule = BatchRule()
+    batch_rule: BatchRule = BatchRule()  # see below
 
     @field_validator("rate", "bias_rate", "layer_rates", check_fields=False)
     @classmethod
@@ -44,8 +44,8 @@ class _Rates(Settings):
 class Piecewise(_Rates):
     """Constant rates between given epochs, as the 2012 logs record them."""
 
-    name: Literal["piecewise"] = "piecewise"
-    rate: EpochValues = ((0, 0.01),)
+    name: Literal["piecewise"] = "piecewise"  # of the schedule
+    rate: EpochValues = ((0, 0.01),)  # from each epoch on, counted from 0
 
     @field_validator("rate")
     @classmethod
@@ -56,29 +56,29 @@ class Piecewise(_Rates):
 class Plateau(_Rates):
     """The paper's rule: ÷10 when the validation error stops improving, three times."""
 
-    name: Literal["plateau"] = "plateau"
-    rate: Rate = 0.01
-    factor: float = Field(0.1, ge=1e-6, lt=1)
-    drops: int = Field(3, ge=0, le=100)
+    name: Literal["plateau"] = "plateau"  # of the schedule
+    rate: Rate = 0.01  # at first
+    factor: float = Field(0.1, ge=1e-6, lt=1)  # of the rate at each drop
+    drops: int = Field(3, ge=0, le=100)  # at most
     patience: Count = 5  # epochs without a better top-1 error
-    min_improvement: float = Field(0.0, ge=0, le=1)
+    min_improvement: float = Field(0.0, ge=0, le=1)  # what counts as better, as a fraction
 
 
 class DExp(_Rates):
     """The 2012 code's `dexp` (src/lr.cu): n equal steps from `rate` to rate/target_factor."""
 
-    name: Literal["dexp"] = "dexp"
-    rate: Rate = 0.01
-    target_factor: float = Field(1000.0, gt=1, le=1e12)
-    steps: int = Field(4, ge=2, le=10**4)
+    name: Literal["dexp"] = "dexp"  # of the schedule
+    rate: Rate = 0.01  # at first
+    target_factor: float = Field(1000.0, gt=1, le=1e12)  # by which it is divided at the end
+    steps: int = Field(4, ge=2, le=10**4)  # of equal length
 
 
 class Cosine(_Rates):
     """Half a cosine from `rate` to 0 over the run, after a linear warm-up."""
 
-    name: Literal["cosine"] = "cosine"
-    rate: Rate = 0.01
-    warmup_epochs: Warmup = 0.0
+    name: Literal["cosine"] = "cosine"  # of the schedule
+    rate: Rate = 0.01  # the highest
+    warmup_epochs: Warmup = 0.0  # of linear growth from 0
 
 
 SCHEDULES = {"piecewise": Piecewise, "plateau": Plateau, "dexp": DExp, "cosine": Cosine}

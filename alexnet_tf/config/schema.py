@@ -67,8 +67,9 @@ class ColorNoise(Settings):
     coefficient: [[0, 0.1], [66, 0]].
     """
 
+    # 0: none. A list has a value from each epoch on.
     coefficient: Annotated[float, Field(ge=0, le=1e6)] | EpochValues = 0.1
-    divide: bool = False
+    divide: bool = False  # by 1 + coefficient
 
     @field_validator("coefficient")
     @classmethod
@@ -79,16 +80,16 @@ class ColorNoise(Settings):
 class DataConfig(Settings):
     """Reading and augmentation of the training split."""
 
-    # A side; None: all, S − input_size + 1 (2012: 33).
+    # Along a side; null: all, S − input_size + 1 (2012: 33).
     crop_positions: int | None = Field(None, ge=1, le=2**16)
-    flip: bool = True
+    flip: bool = True  # half of the images are mirrored
     chunk: Count = 1  # so many consecutive images share crop and flip (2012: 32)
     # center: the mean image's center, whatever the crop (2012); crop: the mean under the crop (the
     # paper's text); channel: three numbers; none.
     mean: Literal["center", "crop", "channel", "none"] = "center"
-    # For mean: channel. None: the dataset's; imported weights bring their own.
+    # For mean: channel. null: the dataset's; imported weights bring their own.
     mean_rgb: tuple[GreyLevel, GreyLevel, GreyLevel] | None = None
-    color_noise: ColorNoise = ColorNoise()
+    color_noise: ColorNoise = ColorNoise()  # see below
     order: Literal["shuffled", "fixed"] = "shuffled"  # fixed: 2012, no reshuffling between epochs
     # Records, across shards read in a new order each epoch.
     shuffle_buffer: int = Field(8192, ge=1, le=2**24)
@@ -106,9 +107,9 @@ class DataConfig(Settings):
 
 
 class TrainingConfig(Settings):
-    epochs: Count = 90
-    global_batch_size: int = Field(128, ge=1, le=2**20)
-    seed: int = Field(0, ge=0, lt=2**31)
+    epochs: Count = 90  # may be raised later: the run goes on
+    global_batch_size: int = Field(128, ge=1, le=2**20)  # of all replicas together
+    seed: int = Field(0, ge=0, lt=2**31)  # of initial weights, order, crops, noise and dropout
     # Each global batch is worked through in so many parts, one after the other: the same update in
     # less memory.
     accumulation_steps: Count = 1
@@ -120,11 +121,12 @@ class TrainingConfig(Settings):
     # Steps that run in one call from Python; it returns at every point where the loop has to act
     # (log, checkpoint, end of epoch), and a signal waits for its end.
     steps_per_execution: Count = 1
+    # The same to the bit on the same kind of machine; slower on GPUs.
     deterministic: bool = False
     checkpoint_every_steps: Every | None = None  # besides the end of every epoch
     # The newest; besides, the one of the lowest validation error (top-1).
     keep_checkpoints: Count = 3
-    log_every_steps: Every = 20
+    log_every_steps: Every = 20  # on the terminal, in log.jsonl and TensorBoard
     diagnostics_every_steps: Every | None = 200  # dead ReLUs, update/weight ratios
     flat_loss_steps: Every | None = 500  # warns if the loss is still ln(classes) then
 
@@ -132,7 +134,9 @@ class TrainingConfig(Settings):
 class StrategyConfig(Settings):
     """Where the replicas and the towers run."""
 
+    # mirrored: a replica on each GPU (or pair); multi-worker: the same on every host of TF_CONFIG.
     name: Literal["one-device", "mirrored", "multi-worker"] = "one-device"
+    # two-tower: each replica is a pair of GPUs, with a tower on either, as in 2012.
     placement: Literal["single", "two-tower"] = "single"
 
 
@@ -158,7 +162,7 @@ class InitFromConfig(Settings):
     its mean (data.mean, data.mean_rgb) that of their images.
     """
 
-    path: str | None = None  # a run directory, or a file of weights (.npz, .safetensors, .h5)
+    path: str | None = None  # a run directory, or a file of weights (.pth, .npz, .safetensors, .h5)
     format: Literal["torchvision", "caffe"] | None = None  # of a file
     # Whether the last layer is drawn anew. A file's classes have no names: they are others if they
     # are more or fewer.

@@ -1,4 +1,4 @@
-"""Named arrays from .npz, .h5 and .safetensors files that nobody vouches for.
+"""Named arrays from .npz, .h5, .safetensors and .pth files that nobody vouches for.
 
 Names, shapes and types are known before any data is read, so the caller can refuse a file cheaply.
 Nothing is unpickled; HDF5 links to elsewhere are not followed.
@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import contextlib
 import zipfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 from alexnet_tf.errors import ConfigError
+from alexnet_tf.foreign_weights.stored import StoredArray
+from alexnet_tf.foreign_weights.torch_files import read_torch
 
 _TORCH = (
-    "; it can run code of its maker's, so convert it where PyTorch is: python -c \"import torch,"
+    '; convert it where PyTorch is: python -c "import torch,'
     " numpy; numpy.savez('alexnet.npz', **{{k: v.numpy() for k, v in torch.load({!r},"
     ' weights_only=True).items()}})"'
 )
-# Formats that are not read here, and the line that makes one that is.
+# Where a file cannot be read here, the line that makes one that can.
 CONVERSIONS = {
     ".pth": _TORCH,
     ".pt": _TORCH,
@@ -36,25 +37,19 @@ CONVERSIONS = {
 FLOATS = ("float16", "float32", "float64")
 
 
-@dataclass(frozen=True)
-class StoredArray:
-    """An array still in its file; `read` loads it."""
-
-    shape: tuple[int, ...]
-    dtype: str
-    read: Callable[[], np.ndarray]
-
-
 @contextlib.contextmanager
 def open_arrays(path: Path) -> Iterator[dict[str, StoredArray]]:
     """The arrays of a file by name, readable within the context.
 
     Raises ConfigError: no such file, another format, damaged, or not of floating-point numbers.
     """
-    openers = {".npz": _npz, ".h5": _h5, ".hdf5": _h5, ".safetensors": _safetensors}
+    openers = {
+        **{".npz": _npz, ".h5": _h5, ".hdf5": _h5, ".safetensors": _safetensors},
+        **{".pth": read_torch, ".pt": read_torch},
+    }
     opener = openers.get(path.suffix)
     if opener is None or not path.is_file():
-        hint = CONVERSIONS.get(path.suffix, "").format(str(path))
+        hint = _conversion(path) if opener is None else ", which is no file"
         raise ConfigError(
             f"--input: expected a file that ends in {', '.join(openers)}, received {path}{hint}"
         )
@@ -79,7 +74,13 @@ def open_arrays(path: Path) -> Iterator[dict[str, StoredArray]]:
 
 def _damaged(path: Path, error: Exception) -> ConfigError:
     reason = " ".join(str(error).split())[:300]
-    return ConfigError(f"--input: {path} is damaged, or not what its name says: {reason}")
+    return ConfigError(
+        f"--input: {path} is damaged, or not what its name says: {reason}{_conversion(path)}"
+    )
+
+
+def _conversion(path: Path) -> str:
+    return CONVERSIONS.get(path.suffix, "").format(str(path))
 
 
 def _npz(path: Path, stack: contextlib.ExitStack) -> dict[str, StoredArray]:

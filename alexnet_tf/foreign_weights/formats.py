@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from alexnet_tf.errors import ConfigError
-from alexnet_tf.foreign_weights.files import StoredArray
+from alexnet_tf.foreign_weights.stored import StoredArray
 from alexnet_tf.network import naming
 from alexnet_tf.network.geometry import TowerLayer, geometry
 from alexnet_tf.network.structure import Conv, NetworkSpec

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from alexnet_tf import step_context
 from alexnet_tf.compat import register
-from alexnet_tf.step_context import fusible
+from alexnet_tf.step_context import current, fusible
 
 Shape = tuple[int | None, ...]
 
@@ -35,10 +35,15 @@ def _window_sum(x: tf.Tensor, before: int, after: int) -> tf.Tensor:
 def _over_power(x: tf.Tensor, d: tf.Tensor, beta: float, unit: float = 2.0**-44) -> tf.Tensor:
     """x / d^beta; the usual beta of 3/4 needs only square roots, which are far cheaper.
 
-    They are taken of `unit` · d, whose power 3/2 float32 can hold wherever it holds d.
+    Where XLA compiles it they are taken of `unit` · d, whose power 3/2 float32 can hold wherever it
+    holds d: fewer passes over memory. Elsewhere no constant is needed, which matters where TFLite
+    stores them as float16 (export --tflite --weights float16): 2^-44 would be 0 there.
     """
     if beta != 0.75:
         return x * tf.pow(d, -beta)
+    if not current().fused:
+        root = tf.sqrt(d)
+        return x / (root * tf.sqrt(root))
     small = unit * d
     return x / (unit**-0.75 * tf.sqrt(small * tf.sqrt(small)))
 

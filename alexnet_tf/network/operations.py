@@ -42,34 +42,32 @@ class LRN(Settings):
     as in Caffe, whose layers hold both groups in one block of maps.
     """
 
-    size: int = Field(5, ge=1, le=255)
-    alpha: NotNegative = 1e-4
-    alpha_over_n: bool = False
-    spans: Literal["tower", "both"] = "tower"
-    k: float = Field(2.0, ge=1e-6, le=1e6)
-    beta: float = Field(0.75, ge=0, le=4)
+    size: int = Field(5, ge=1, le=255)  # n: maps in the sum, the middle one among them
+    alpha: NotNegative = 1e-4  # factor of the sum, or of the mean
+    alpha_over_n: bool = False  # whether it is of the mean
+    spans: Literal["tower", "both"] = "tower"  # whose maps the sum may hold
+    k: float = Field(2.0, ge=1e-6, le=1e6)  # added to the sum
+    beta: float = Field(0.75, ge=0, le=4)  # the power
 
 
 class SpatialNorm(Settings):
     """Within-map normalization y = x / (k + alpha/size²·Σ x²)^beta over windows (net 145)."""
 
-    size: int = Field(5, ge=1, le=255)
-    alpha: NotNegative = 1e-3
-    k: float = Field(1.0, ge=1e-6, le=1e6)
-    beta: float = Field(0.75, ge=0, le=4)
+    size: int = Field(5, ge=1, le=255)  # a window's side, in pixels
+    alpha: NotNegative = 1e-3  # factor of the mean
+    k: float = Field(1.0, ge=1e-6, le=1e6)  # added to it
+    beta: float = Field(0.75, ge=0, le=4)  # the power
 
 
 class Pool(Settings):
-    """Pooling; a last window may hang over the bottom/right edge, as in the 2012 code.
+    """Pooling; a last window may hang over the bottom/right edge, as in the 2012 code."""
 
-    kind: the maximum, or the average over the positions that lie in the map.
-    ties, of maxima: whose gradient it is where several pixels of a window are its maximum. first:
-    that of the first (TensorFlow); all: of each of them (2012).
-    """
-
+    # The maximum, or the average over the positions that lie in the map.
     kind: Literal["max", "average"] = "max"
-    size: int = Field(3, ge=1, le=512)
-    stride: int = Field(2, ge=1, le=2)
+    size: int = Field(3, ge=1, le=512)  # a window's side: the stride or one more
+    stride: int = Field(2, ge=1, le=2)  # pixels between windows
+    # Of maxima: whose gradient it is where several pixels of a window are its maximum. first: that
+    # of the first (TensorFlow); all: of each of them (2012).
     ties: Literal["first", "all"] = "first"
 
     @model_validator(mode="after")
@@ -87,5 +85,5 @@ class Pool(Settings):
 class Dropout(Settings):
     """`inverted: false` is 2012's: mask, unscaled, in training; ×(1 − rate) in test passes."""
 
-    rate: float = Field(0.5, ge=0, le=0.999)
-    inverted: bool = False
+    rate: float = Field(0.5, ge=0, le=0.999)  # share of units that are set to 0 in training
+    inverted: bool = False  # whether the others are divided by 1 − rate then

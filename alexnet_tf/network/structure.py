@@ -20,20 +20,17 @@ Padding = Annotated[int, Field(ge=0, le=512)]
 
 
 class _Row(Settings):
-    """A layer of weights and the operations after it, in order.
+    """A layer of weights and the operations after it, in order."""
 
-    reads: the image (the first layer), the layer before in its own tower, or in both.
-    tower: each tower has the layer, or one alone ("a", "b"): the last layer, whose units are the
-    classes, and which does nothing after its weights.
-    std, bias: initial weights are N(0, std²), initial biases constant.
-    """
-
-    name: str = Field(pattern=naming.LAYER_PATTERN)
+    name: str = Field(pattern=naming.LAYER_PATTERN)  # the key itself, in a file
+    # The image (the first layer), the layer before in its own tower, or in both.
     reads: Literal["image", "own", "both"] = "own"
+    # Each tower has the layer, or one alone: the last layer, whose units are the classes, and which
+    # does nothing after its weights.
     tower: Literal["each", "a", "b"] = "each"
     units: int = Field(ge=1, le=2**20)  # maps of a convolution; of both towers together
-    std: Positive = 0.01
-    bias: float = Field(0.0, ge=-1e6, le=1e6)
+    std: Positive = 0.01  # initial weights are N(0, std²)
+    bias: float = Field(0.0, ge=-1e6, le=1e6)  # initial biases
 
     @field_validator("name")
     @classmethod
@@ -51,26 +48,28 @@ class _Row(Settings):
 
 
 class Conv(_Row):
-    """A convolution with zero padding of `pad` = before (top, left), after (bottom, right)."""
+    """A convolution."""
 
-    type: Literal["conv"] = "conv"
-    kernel: Side
-    stride: Side = 1
-    pad: tuple[Padding, Padding] = (0, 0)
+    type: Literal["conv"] = "conv"  # or local, or dense; a dense layer has none of what follows
+    kernel: Side  # the window's side, in pixels
+    stride: Side = 1  # pixels between windows
+    pad: tuple[Padding, Padding] = (0, 0)  # zeros before (top, left) and after (bottom, right)
     pool: Pool | None = None  # another than the network's
+    # What is done after the weights, in this order (dense: relu, lrn, dropout).
     ops: tuple[Literal["relu", "lrn", "spatial_norm", "pool", "dropout"], ...] = ()
 
 
 class Local(Conv):
     """A convolution with a kernel and a bias of its own at every place."""
 
-    type: Literal["local"] = "local"
+    type: Literal["local"] = "local"  # instead of conv
 
 
 class Dense(_Row):
     """Fully connected; maps are flattened before it."""
 
-    type: Literal["dense"] = "dense"
+    type: Literal["dense"] = "dense"  # instead of conv
+    # What is done after the weights, in this order.
     ops: tuple[Literal["relu", "lrn", "dropout"], ...] = ()
 
 
@@ -80,18 +79,18 @@ Layer = Annotated[Conv | Local | Dense, Field(discriminator="type")]
 class NetworkSpec(Settings):
     """Everything that defines a network's function and its initial weights."""
 
+    # A name in spec.VARIANTS, or another with all its layers.
     variant: str = Field(pattern=r"^[a-z][a-z0-9-]{0,63}$")
-    layers: tuple[Layer, ...] = Field(min_length=1, max_length=64)
-    input_size: int = Field(224, ge=16, le=4096)
-    num_classes: int = Field(CLASSES, ge=2, le=2**20)
-    width: float = Field(1.0, ge=1e-6, le=8)
-    towers: Literal[1, 2] = 2
-    activation: Literal["relu", "tanh"] = "relu"
-    # Settings of the operations that layers name; null where none does.
-    lrn: LRN | None = None
-    spatial_norm: SpatialNorm | None = None
-    pool: Pool | None = None
-    dropout: Dropout | None = None
+    layers: tuple[Layer, ...] = Field(min_length=1, max_length=64)  # rows by name, in their order
+    input_size: int = Field(224, ge=16, le=4096)  # side of the crops, in pixels
+    num_classes: int = Field(CLASSES, ge=2, le=2**20)  # if said, the dataset must have as many
+    width: float = Field(1.0, ge=1e-6, le=8)  # factor of the units of all layers but the last
+    towers: Literal[1, 2] = 2  # units are divided between them
+    activation: Literal["relu", "tanh"] = "relu"  # what relu among the operations stands for
+    lrn: LRN | None = None  # settings of the operation; null where no layer has it
+    spatial_norm: SpatialNorm | None = None  # the same
+    pool: Pool | None = None  # the same
+    dropout: Dropout | None = None  # the same
     # normal: N(0, std²), biases as listed. fan-in-uniform: PyTorch's default, ±1/√fan-in for both.
     initializer: Literal["normal", "fan-in-uniform"] = "normal"
     # The listed σ suit full width at the variant's own input size. keep-variance multiplies each by

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from alexnet_tf.serving.signatures import Served
+from alexnet_tf.serving.tflite_labels import with_labels
 
 TOLERANCE = 1e-4  # between probabilities; its kernels sum in another order
 
@@ -16,10 +17,11 @@ class TFLiteMismatch(Exception):
     """The converted file computes other probabilities; str() says by how much."""
 
 
-def convert(served: Served, half: bool) -> bytes:
+def convert(served: Served, half: bool, labels: str) -> bytes:
     """A .tflite file: uint8 [1, N, N, 3], RGB → probabilities float32 [1, classes].
 
     Args:
+        labels: the classes' names, a line each, that are to be in it.
         half: store the weights as float16.
     Raises:
         TFLiteMismatch: it differs from `served` by more than TOLERANCE (with `half`, 100 times
@@ -39,7 +41,7 @@ def convert(served: Served, half: bool) -> bytes:
     if half:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]
-    content = converter.convert()
+    content = with_labels(converter.convert(), labels, served.name)
     images = np.random.default_rng(0).integers(0, 256, (4, size, size, 3), np.uint8)
     difference = np.abs(interpret(content, images) - served(tf.constant(images)).numpy()).max()
     if not difference <= TOLERANCE * (100 if half else 1):

@@ -20,6 +20,7 @@ from alexnet_tf.errors import ConfigError, JobError
 from alexnet_tf.runs import directory as run_directory
 from alexnet_tf.serving.signatures import Served
 from alexnet_tf.serving.tflite import interpret
+from alexnet_tf.serving.tflite_labels import read_labels
 from preprocessing.images.convert import ImageOptions, decode_and_resize
 from tests.deadlines import SECONDS
 
@@ -150,6 +151,14 @@ def test_the_tflite_file_answers_alike(directory, trained, images):
     np.testing.assert_allclose(received, trained.probabilities(images[:4]), atol=1e-5)
 
 
+def test_the_tflite_file_in_half_precision_answers_nearly_alike(made, trained, images, tmp_path):
+    """Also its constants are float16: what is too small or too large for that must not occur."""
+    exported(made, tmp_path / "half", "--weights", "float16", "--tflite")
+    content = (tmp_path / "half" / export.TFLITE_FILE).read_bytes()
+    received = interpret(content, images[:4])
+    np.testing.assert_allclose(received, trained.probabilities(images[:4]), atol=5e-3)
+
+
 def test_names_lie_beside_the_model_and_outputs_are_named(made, directory):
     classes = run_directory.load(made.run).info.classes
     notes = json.loads((directory / export.NOTES_FILE).read_text())
@@ -158,6 +167,7 @@ def test_names_lie_beside_the_model_and_outputs_are_named(made, directory):
     ]
     labels = (directory / export.LABELS_FILE).read_text(encoding="utf-8").splitlines()
     assert labels == [name.text for name in classes]
+    assert read_labels((directory / export.TFLITE_FILE).read_bytes()) == labels
     interpreter = tf.lite.Interpreter(str(directory / export.TFLITE_FILE))
     assert interpreter.get_signature_list() == {
         "serving_default": {"inputs": ["images"], "outputs": ["probabilities"]}

@@ -278,9 +278,9 @@ def test_a_pickle_or_other_garbage_is_refused(data, tmp_path):
         (tmp_path / f"a{suffix}").write_bytes(b"\x80\x04garbage" * 100)
         line = refused("torchvision", tmp_path / f"a{suffix}", data, tmp_path)
         assert "is damaged, or not what its name says" in line
-    (tmp_path / "a.pth").write_bytes(b"")
-    line = refused("torchvision", tmp_path / "a.pth", data, tmp_path)
-    assert "expected a file that ends in .npz, .h5, .hdf5, .safetensors" in line
+    (tmp_path / "a.ckpt").write_bytes(b"")
+    line = refused("torchvision", tmp_path / "a.ckpt", data, tmp_path)
+    assert "expected a file that ends in .npz, .h5, .hdf5, .safetensors, .pth, .pt" in line
     line = refused("torchvision", tmp_path / "none.npz", data, tmp_path)
     assert "received" in line
 
