@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from alexnet_tf import cli
+from alexnet_tf.data.views import VIEW_COUNTS
 from alexnet_tf.errors import ConfigError
 from alexnet_tf.evaluation import report
 from alexnet_tf.evaluation.comparison import comparison
@@ -70,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         "--views",
         nargs="+",
         type=int,
-        choices=(1, 10),
+        choices=VIEW_COUNTS,
         default=[1],
         help="default: 1, center; of several, a report each",
     )

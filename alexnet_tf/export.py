@@ -16,6 +16,7 @@ from alexnet_tf.cli import writing
 from alexnet_tf.compat import versions
 from alexnet_tf.data import reader
 from alexnet_tf.data.split import Share
+from alexnet_tf.data.views import VIEW_COUNTS
 from alexnet_tf.errors import ConfigError, JobError
 from alexnet_tf.evaluation.labelled_split import open_split
 from alexnet_tf.runs import directory as run_directory
@@ -54,7 +55,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", required=True, help="directory of the SavedModel")
     parser.add_argument("--checkpoint", choices=CHECKPOINTS, default="newest", help=OPTION_HELP)
     parser.add_argument(
-        "--views", type=int, choices=(1, 10), default=1, help="averaged for each image; default 1"
+        "--views",
+        type=int,
+        choices=VIEW_COUNTS,
+        default=1,
+        help="averaged for each image; default 1",
     )
     parser.add_argument(
         "--weights",

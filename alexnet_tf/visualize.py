@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from alexnet_tf import cli
 from alexnet_tf.data.split import Split
+from alexnet_tf.data.views import VIEW_COUNTS
 from alexnet_tf.errors import ConfigError, RunError
 from alexnet_tf.evaluation.error_counts import ErrorCounts
 from alexnet_tf.evaluation.image_features import FeatureExtractor, nearest_neighbors
@@ -67,7 +68,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", required=True, help="directory for the PNG files")
     parser.add_argument("--checkpoint", choices=CHECKPOINTS, default="newest", help=OPTION_HELP)
     parser.add_argument("--split", default="validation", help="of the test images; validation")
-    parser.add_argument("--views", type=int, choices=(1, 10), default=1, help="default: 1, center")
+    parser.add_argument(
+        "--views", type=int, choices=VIEW_COUNTS, default=1, help="default: 1, center"
+    )
     parser.add_argument(
         "--gallery",
         type=int,

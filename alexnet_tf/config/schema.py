@@ -44,6 +44,7 @@ __all__ = [
     "DExp",
     "DataConfig",
     "EpochValues",
+    "HeldOut",
     "InitFromConfig",
     "LambConfig",
     "LookaheadConfig",
@@ -77,6 +78,18 @@ class ColorNoise(Settings):
         return from_zero(ascending(value)) if isinstance(value, tuple) else value
 
 
+class HeldOut(Settings):
+    """The last `fraction` of the training split's records, in stored order (drawn at conversion).
+
+    Until `until_epoch` (from 0; null: never) they are not trained on: each epoch is validated on
+    them, in place of the validation split. From then on they are trained on too, and the validation
+    split has its turn. 2012's CIFAR-10 recipes did so with the fifth of their five files.
+    """
+
+    fraction: float = Field(0.2, ge=1e-6, lt=1)
+    until_epoch: Count | None = None
+
+
 class DataConfig(Settings):
     """Reading and augmentation of the training split."""
 
@@ -91,6 +104,7 @@ class DataConfig(Settings):
     mean_rgb: tuple[GreyLevel, GreyLevel, GreyLevel] | None = None
     color_noise: ColorNoise = ColorNoise()  # see below
     order: Literal["shuffled", "fixed"] = "shuffled"  # fixed: 2012, no reshuffling between epochs
+    held_out: HeldOut | None = None
     # Records, across shards read in a new order each epoch.
     shuffle_buffer: int = Field(8192, ge=1, le=2**24)
     # It changes no batch. memory: the records as they are encoded; pixels: decoded, so that small
@@ -211,6 +225,16 @@ class Config(Settings):
             raise ValueError(
                 f"init_from.frozen: expected some of {', '.join(names)}, not all of them, received"
                 f" {', '.join(frozen)}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _one_measure(self) -> Config:
+        held_out = self.data.held_out
+        if held_out and held_out.until_epoch and isinstance(self.schedule, Plateau):
+            raise ValueError(
+                "data.held_out.until_epoch: expected null beside schedule.name: plateau (which"
+                f" follows the error on one set of images), received {held_out.until_epoch}"
             )
         return self
 

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from alexnet_tf.config.schema import DataConfig
 from alexnet_tf.data.draws import ORDER, SHUFFLE, seed_of
-from alexnet_tf.data.split import Share, Split
+from alexnet_tf.data.split import Share, Split, within
 
 READ_AT_ONCE = 16  # shards open at a time, over all lanes
 
@@ -56,9 +56,5 @@ def lanes_of_epoch(
 
 def runs_of(counts: list[int], part: int, parts: int) -> np.ndarray:
     """What `part` of `parts` equal runs reads of shards in a row: int64 [shards, (skip, take)]."""
-    ends = np.cumsum(counts, dtype=np.int64)
-    begins = ends - counts
-    total = int(ends[-1])
-    low, high = np.clip([part * total // parts, (part + 1) * total // parts], 0, total)
-    skipped = np.clip(low - begins, 0, counts)
-    return np.stack([skipped, np.clip(high - begins, 0, counts) - skipped], axis=1)
+    total = sum(counts)
+    return within(counts, part * total // parts, (part + 1) * total // parts)

@@ -49,12 +49,21 @@ class Share:
             )
 
 
+def within(counts: list[int], low: int, high: int) -> np.ndarray:
+    """Which of the records low … high − 1 lie in each shard: int64 [shards, (skip, take)]."""
+    ends = np.cumsum(counts, dtype=np.int64)
+    begins = ends - counts
+    skipped = np.clip(low - begins, 0, counts)
+    return np.stack([skipped, np.clip(high - begins, 0, counts) - skipped], axis=1)
+
+
 @dataclass(frozen=True)
 class Split:
-    """The shards of one split of a dataset.
+    """The shards of one split of a dataset, or a part of their records.
 
     Records are read from files, or taken from `memory` (`data.cache`) by their numbers. `copied`:
-    the files are copies of the dataset's.
+    the files are copies of the dataset's. `part`: (first, last + 1) of the records in stored order,
+    where the split is not the whole one.
     """
 
     directory: str | os.PathLike
@@ -62,28 +71,40 @@ class Split:
     name: str
     memory: Memory | None = field(default=None, compare=False, repr=False)
     copied: bool = False
+    part: tuple[int, int] | None = None
 
     @property
     def paths(self) -> list[str]:
         return self.info.shard_paths(self.directory, self.name)
 
     @property
-    def counts(self) -> list[int]:
-        """Records of each shard."""
+    def stored(self) -> list[int]:
+        """Records of each shard, whatever the part."""
         return [shard.examples for shard in self.info.splits[self.name]]
+
+    @property
+    def counts(self) -> list[int]:
+        """Records of each shard that belong to the part."""
+        return self._kept[:, 1].tolist()
+
+    @property
+    def _kept(self) -> np.ndarray:
+        return within(self.stored, *(self.part or (0, sum(self.stored))))
 
     def elements(self, shard: tf.Tensor, skipped: tf.Tensor, taken: tf.Tensor) -> tf.data.Dataset:
         """What stands for some records in a row of a shard: themselves, or their numbers.
 
+        Args: skipped, of the shard's records in the part.
         Iterating raises FailedPreconditionError where the shard holds fewer records, or more after
         its last.
         """
+        skipped += tf.gather(self._kept[:, 0], shard)
         if self.memory is None:
-            ends = tf.equal(skipped + taken, tf.gather(tf.constant(self.counts, tf.int64), shard))
+            ends = tf.equal(skipped + taken, tf.gather(tf.constant(self.stored, tf.int64), shard))
             records = self.records(tf.gather(self.paths, shard)).skip(skipped)
             records = records.take(taken + tf.cast(ends, tf.int64))
             return records.apply(tf.data.experimental.assert_cardinality(taken))
-        first = tf.gather(np.cumsum([0, *self.counts]), shard) + skipped
+        first = tf.gather(np.cumsum([0, *self.stored]), shard) + skipped
         return tf.data.Dataset.range(first, first + taken)
 
     def records(self, paths: tf.Tensor | list[str]) -> tf.data.Dataset:
@@ -94,7 +115,7 @@ class Split:
 
     def blanks(self, count: tf.Tensor | int) -> tf.data.Dataset:
         """Elements of a blank record."""
-        number = tf.constant(sum(self.counts), tf.int64)
+        number = tf.constant(sum(self.stored), tf.int64)
         element = blank(self.info) if self.memory is None else number
         return tf.data.Dataset.from_tensors(element).repeat(count)
 

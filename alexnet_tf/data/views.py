@@ -1,4 +1,4 @@
-"""The views of an image at test time: its center, or corners, center and their mirror images."""
+"""The views of an image at test time: its center alone, or nine or ten places over it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import keras
 import tensorflow as tf
 
 from alexnet_tf.data.augment import InputTransform
+
+VIEW_COUNTS = (1, 9, 10)
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,9 @@ class View:
 
 
 def views(image_size: int, input_size: int, count: int) -> tuple[View, ...]:
-    """One view (the center) or ten (paper §4.1; offsets of convdata_jpeg.py).
+    """One view: the center. Ten: corners, center and their mirror images (paper §4.1; offsets of
+    convdata_jpeg.py). Nine: three by three places, not mirrored (CIFAR-10 in 2012's
+    convdata_cifar.py and cuda-convnet2; cuda-convnet had the ten).
 
     Raises ValueError for another count.
     """
@@ -28,8 +32,10 @@ def views(image_size: int, input_size: int, count: int) -> tuple[View, ...]:
     center = far // 2
     if count == 1:
         return (View(center, center, False),)
+    if count == 9:
+        return tuple(View(y, x, False) for y in (0, center, far) for x in (0, center, far))
     if count != 10:
-        raise ValueError(f"expected 1 or 10 views, received {count}")
+        raise ValueError(f"expected 1, 9 or 10 views, received {count}")
     corners = ((0, 0), (0, far), (center, center), (far, 0), (far, far))
     return tuple(View(y, x, mirrored) for mirrored in (False, True) for y, x in corners)
 

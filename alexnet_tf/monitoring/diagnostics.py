@@ -154,7 +154,7 @@ class PeriodicDiagnostics:
         """As a run's configuration has them, on the first training images in the center view."""
         config, size = run.config, run.config.network.input_size
         model, transform = network
-        count = min(IMAGES, run.info.num_examples("train"))
+        count = min(IMAGES, sum(split.counts))
         crops = next(iter(reader.evaluation_batches(split, size, Share(count))))["image"]
         margin = (run.info.image_size - size) // 2
         images = transform.centered(crops, tf.fill([count, 2], margin), tf.fill([count], False))

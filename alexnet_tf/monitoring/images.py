@@ -6,13 +6,13 @@ They cost a bounded number of images (config section `monitoring`), whatever the
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from alexnet_tf.data import reader
 from alexnet_tf.data.split import Share, Split
+from alexnet_tf.data.training_data import TrainingData
 from alexnet_tf.evaluation.error_counts import ErrorCounts
 from alexnet_tf.evaluation.image_features import FeatureExtractor, ImageFeatures
 from alexnet_tf.evaluation.predictions import Network
@@ -35,16 +35,12 @@ class TrainingImages:
 
     Args:
         network: the model in training and its input transform.
-        data: the dataset's directory.
+        data: what is trained and validated on.
     """
 
-    def __init__(self, run: Run, network: Network, events: EventFiles, data: Path):
-        self.run, self.network, self.events = run, network, events
+    def __init__(self, run: Run, network: Network, events: EventFiles, data: TrainingData):
+        self.run, self.network, self.events, self.data = run, network, events, data
         self.settings = run.config.monitoring
-        self.train = Split(data, run.info, "train")
-        self.validation = None
-        if "validation" in run.info.splits:
-            self.validation = Split(data, run.info, "validation")
         self.sampled = False
         self.names = [name.text for name in run.info.classes]
         self.extractor = FeatureExtractor(network, run.config.network, run.info.image_size)
@@ -64,16 +60,14 @@ class TrainingImages:
         self.events.histograms(weights_of(model), step)
         if self.settings.samples and not self.sampled:
             self.sampled = True
-            sheet = _training_sheet(
-                self.run, self.network, self.train, epoch, self.settings.samples
-            )
+            split = self.data.trained_on(epoch)
+            sheet = _training_sheet(self.run, self.network, split, epoch, self.settings.samples)
             self.events.image("train", "augmented training images", sheet, step)
         projected = self.settings.projector if last else 0
         limit = max(self.settings.answers, projected)
-        if self.validation and limit and not stopping():
-            seen = self.extractor.extract(
-                self.validation, limit, projector.THUMBNAIL, stopping=stopping
-            )
+        validated = self.data.validated_on(epoch)
+        if validated and limit and not stopping():
+            seen = self.extractor.extract(validated, limit, projector.THUMBNAIL, stopping=stopping)
             if not stopping():
                 self._predictions(seen, step)
                 self._projector(seen, projected)

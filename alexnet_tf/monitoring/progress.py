@@ -18,6 +18,7 @@ from alexnet_tf.errors import RunError
 from alexnet_tf.evaluation.metrics import Result
 from alexnet_tf.monitoring.tensorboard import EventFiles
 from alexnet_tf.network.naming import layer_and_kinds
+from alexnet_tf.training.epoch_steps import EpochSteps
 from alexnet_tf.training.loop import Progress, Window
 from alexnet_tf.training.schedule import Schedule
 
@@ -31,8 +32,8 @@ class ProgressReport:
     A context manager, which closes the log.
     """
 
-    def __init__(self, run: Path, events: EventFiles, steps_per_epoch: int, config: Config):
-        self.steps_per_epoch, self.epochs = steps_per_epoch, config.training.epochs
+    def __init__(self, run: Path, events: EventFiles, steps: EpochSteps, config: Config):
+        self.steps, self.epochs = steps, config.training.epochs
         self.schedule = Schedule(config)
         self.events = events
         self.log = _opened(run / "log.jsonl")
@@ -59,7 +60,7 @@ class ProgressReport:
         elif time.monotonic() - self.last_line > QUIET_SECONDS:
             self._line(
                 f"epoch {progress.epoch + 1}/{self.epochs}, step {progress.step}"
-                f"/{self.steps_per_epoch}: loss {loss}, top-1 error {error},"
+                f"/{self.steps.of(progress.epoch)}: loss {loss}, top-1 error {error},"
                 f" {window.images_per_second:.0f} images/s; {self._left(window.step)} left"
             )
 
@@ -68,12 +69,21 @@ class ProgressReport:
         self.steps_before, self.began = step, time.monotonic()
         self.epoch_began, self.processor_began = self.began, time.process_time()
 
-    def epoch(self, progress: Progress, train: Result, validation: Result | None) -> None:
-        """An epoch is over: one line of each split, of at most 100 columns."""
+    def epoch(
+        self,
+        progress: Progress,
+        train: Result,
+        validation: Result | None,
+        held_out: bool = False,
+    ) -> None:
+        """An epoch is over: one line of each split, of at most 100 columns.
+
+        Args: held_out, whether the images validated on are a part of the training split.
+        """
         if self.bar is not None:
             self.bar.close()
             self.bar = None
-        step = (progress.epoch + 1) * self.steps_per_epoch
+        step = self.steps.before(progress.epoch + 1)
         record = {f"train {name}": value for name, value in asdict(train).items()}
         title = f"epoch {progress.epoch + 1}/{self.epochs}"
         now = time.monotonic()
@@ -86,9 +96,17 @@ class ProgressReport:
         if validation is not None:
             self.events.scalars("validation", _epoch_scalars(validation), step)
             record |= {f"validation {name}": v for name, v in asdict(validation).items()}
-            lines.append(f"{' ' * len(title)}  {_words('validation', validation)}")
+            measured = "held-out" if held_out else "validation"
+            record["validated on"] = measured
+            lines.append(f"{' ' * len(title)}  {_words(measured, validation)}")
         self._record("epoch", progress.epoch, step, record)
         self._line("\n".join(lines))
+
+    def more_images(self, epoch: int, images: str) -> None:
+        """From `epoch` (from 0) on, what was held out is trained on too."""
+        text = f"from epoch {epoch + 1} on: training on all {images}, the held-out ones too"
+        self._record("data", epoch, self.steps.before(epoch), {"text": text})
+        self._line(text)
 
     def diagnosis(
         self, progress: Progress, step: int, values: dict[str, float], warning: str | None
@@ -113,7 +131,9 @@ class ProgressReport:
     def _show(self, progress: Progress, shown: dict) -> None:
         if self.bar is None:
             title = f"epoch {progress.epoch + 1}/{self.epochs}"
-            self.bar = tqdm(total=self.steps_per_epoch, desc=title, unit="step", leave=False)
+            self.bar = tqdm(
+                total=self.steps.of(progress.epoch), desc=title, unit="step", leave=False
+            )
         self.bar.set_postfix(shown, refresh=False)
         self.bar.update(progress.step - self.bar.n)
 
@@ -123,7 +143,7 @@ class ProgressReport:
 
     def _left(self, step: int) -> str:
         """Until the whole run is over, at this process's pace so far: hours:minutes:seconds."""
-        total = self.epochs * self.steps_per_epoch
+        total = self.steps.before(self.epochs)
         pace = (time.monotonic() - self.began) / max(step - self.steps_before, 1)
         minutes, seconds = divmod(round(pace * max(total - step, 0)), 60)
         return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
@@ -135,7 +155,7 @@ class ProgressReport:
         for key in self.schedule.config.schedule.layer_rates:
             layer, kinds = layer_and_kinds(key)
             groups[key.replace("/", " ")] = (layer, kinds[0])
-        fraction = (progress.step - 1) / self.steps_per_epoch
+        fraction = (progress.step - 1) / self.steps.of(progress.epoch)
         return {
             f"learning rate/{name}": self.schedule.rate(*which, progress.epoch, fraction)
             for name, which in groups.items()

@@ -114,24 +114,32 @@ class Checkpoints:
         """As `restore_newest`, of the lowest error; None if no checkpoint has one."""
         return self._restore(variables, self._by_error(self.steps()))
 
+    def newest_state(self) -> Mapping | None:
+        """The state that `restore_newest` would return, and what it raises."""
+        _, state = self._first(reversed(self.steps()))
+        return state
+
     def _restore(self, variables: Mapping[str, Mapping], steps: Iterable[int]) -> Mapping | None:
-        """The first undamaged one."""
+        path, state = self._first(steps)
+        if path is not None:
+            read = _trackable(variables).read(str(path / "variables"))
+            read.expect_partial().assert_existing_objects_matched()
+        return state
+
+    def _first(self, steps: Iterable[int]) -> tuple[Path, Mapping] | tuple[None, None]:
+        """The first undamaged one and its state; None twice where there is none at all."""
         paths = [path for step in steps for path in self._paths(step)]
         for path in paths:
             try:
-                state = read_state(path)
+                return path, read_state(path)
             except (OSError, ValueError) as error:
                 log.warning("checkpoint %s is damaged (%s); trying another", path, error)
-                continue
-            read = _trackable(variables).read(str(path / "variables"))
-            read.expect_partial().assert_existing_objects_matched()
-            return state
         if paths:
             raise CheckpointError(
                 f"expected an undamaged checkpoint in {self.directory}, found {len(paths)} damaged"
                 " ones; remove the directory to begin anew"
             )
-        return None
+        return None, None
 
     def _paths(self, step: int) -> list[Path]:
         path = self.path(step)

@@ -18,6 +18,7 @@ import numpy as np
 from alexnet_tf.config import files as config_files
 from alexnet_tf.config.schema import Config, Cosine, DExp
 from alexnet_tf.errors import RunError
+from alexnet_tf.runs.checkpoints import Checkpoints
 from alexnet_tf.runs.lock import LOCK
 from preprocessing.dataset.atomic import write_text
 from preprocessing.dataset.info import DatasetInfo, read_info
@@ -29,6 +30,7 @@ FREE = (
     "strategy.",
     "monitoring.",
     "data.cache",
+    "data.held_out.until_epoch",  # but not for epochs that have begun
     "training.keep_checkpoints",
     "training.log_every_steps",
     "training.checkpoint_every_steps",
@@ -82,6 +84,7 @@ def begin(path: str | os.PathLike, config: Config, data: str | os.PathLike) -> R
             f"expected the configuration that {path} began with, received another:"
             f" {'; '.join(changed)}. Choose another --run, or the old settings"
         )
+    _check_held_out(run, config)
     if run.info.fingerprint != info.fingerprint:
         raise RunError(
             f"expected the dataset that {path} began with (fingerprint"
@@ -132,6 +135,25 @@ def _create(path: Path, config: Config, data: str | os.PathLike) -> None:
     for name in (MEAN_FILE, INFO_FILE):
         shutil.copyfile(Path(data) / name, copies / name)
     write_text(path / "config.yaml", config_files.to_yaml(config))  # last: now it is a run
+
+
+def _check_held_out(run: Run, config: Config) -> None:
+    """Raises RunError where an epoch that has begun would have trained on other images."""
+    old, new = run.config.data.held_out, config.data.held_out
+    if old == new:
+        return
+    state = Checkpoints(run.checkpoints).newest_state() or {"epoch": 0, "step": 0}
+    begun = state["epoch"] + (state["step"] > 0)
+    if begun and old.until_epoch is None:  # its best checkpoint is that on what is held out
+        raise RunError(
+            f"data.held_out.until_epoch: expected null, as {run.path} began with, received"
+            f" {new.until_epoch}; to choose the epoch later, begin with one that is far ahead"
+        )
+    if min(held_out.until_epoch or begun for held_out in (old, new)) < begun:
+        raise RunError(
+            f"data.held_out.until_epoch: expected no change for the {begun} epochs of {run.path}"
+            f" that have begun, received {new.until_epoch} in place of {old.until_epoch}"
+        )
 
 
 def _free(difference: str, config: Config) -> bool:

@@ -26,7 +26,7 @@ LOST = (  # what a worker sees when another one is gone
 def told(setup: Setup) -> Iterator[None]:
     """Within it, what goes wrong in a training becomes a JobError that says what to do."""
     try:
-        with reading(setup.split):
+        with reading(setup.data.train):
             yield
     except NonFinite as error:
         raise JobError(f"{error}; {_last_good(setup, error)}. Try a lower schedule.rate") from error

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable
-from pathlib import Path
 
 from alexnet_tf.config.schema import Config
 from alexnet_tf.evaluation.metrics import Result
@@ -66,9 +65,9 @@ class Session:
     def __init__(self, setup: Setup, lock: RunLock | None):
         self.setup, self.lock = setup, lock
         self.run, self.config = setup.run, setup.config
-        self.steps_per_epoch = setup.split.batches(setup.share)
+        self.steps = setup.steps
         self.step = setup.step()
-        self.loop = Loop(self.config, self.step, setup.batches, self.steps_per_epoch, self)
+        self.loop = Loop(self.config, self.step, setup.batches, self.steps, self)
         self.diagnostics: PeriodicDiagnostics | None = None
         # What the chief alone has.
         self.report: ProgressReport | None = None
@@ -84,7 +83,7 @@ class Session:
             self.setup.strategy,
             self.setup.network,
             self.setup.optimizer,
-            self.setup.split,
+            self.setup.data.at_first,
             self._total(progress),
         )
         with contextlib.ExitStack() as closing:
@@ -106,23 +105,30 @@ class Session:
         self, progress: Progress, train: Result, stopping: Callable[[], bool]
     ) -> float | None:
         with averaged(self.setup.optimizer):
-            validation = None
-            if self.setup.validation is not None:
-                validation = self.setup.validation.run(stopping)
-                if validation is None:
+            validation, measured = self.setup.validation(progress.epoch), None
+            if validation is not None:
+                measured = validation.run(stopping)
+                if measured is None:
                     raise Stopped
             self.setup.check_data()
+            held_out = self.setup.data.holds_out(progress.epoch)
             if self.report is not None:
-                self.report.epoch(progress, train, validation)
+                self.report.epoch(progress, train, measured, held_out)
             if self.images is not None:
-                step = (progress.epoch + 1) * self.steps_per_epoch
+                step = self.steps.before(progress.epoch + 1)
                 # Not `stopping`, which all workers would have to ask.
                 self.images.epoch(progress.epoch, step, self.loop.stop.is_set)
-        return validation.top1_error if validation else None
+        following = progress.epoch + 1
+        grown = held_out and not self.setup.data.holds_out(following)
+        if self.report is not None and grown and following < self.config.training.epochs:
+            self.report.more_images(following, self._images(following))
+        return measured.top1_error if measured else None
 
     def save(self, progress: Progress, error: float | None = None) -> None:
         if self.lock is not None:
             self.lock.check()
+        if self.setup.data.measure_changes_after(progress.epoch - 1):
+            error = None  # not to be compared with those to come
         self.setup.save(self._total(progress), progress, error)
 
     def any_worker(self, condition: bool) -> bool:
@@ -131,11 +137,9 @@ class Session:
     def _open_reports(self, progress: Progress, closing: contextlib.ExitStack) -> None:
         events = closing.enter_context(EventFiles(self.run.path))
         self.report = closing.enter_context(
-            ProgressReport(self.run.path, events, self.steps_per_epoch, self.config)
+            ProgressReport(self.run.path, events, self.steps, self.config)
         )
-        self.images = TrainingImages(
-            self.run, self.setup.network, events, Path(self.setup.split.directory)
-        )
+        self.images = TrainingImages(self.run, self.setup.network, events, self.setup.data)
         if not (progress.epoch or progress.step):
             announce_run(events, self.config, self.setup.model)
         if self.config.monitoring.profile_steps:
@@ -147,9 +151,9 @@ class Session:
         verb = "going on" if progress.epoch or progress.step else "beginning"
         print(
             f"{verb} at epoch {progress.epoch + 1}, step {progress.step} of"
-            f" {self.steps_per_epoch}: {self.config.network.variant},"
+            f" {self.steps.of(progress.epoch)}: {self.config.network.variant},"
             f" {self.setup.model.count_params():,} parameters,"
-            f" {self.run.info.num_examples('train'):,} images of"
+            f" {self._images(progress.epoch)} of"
             f" {len(self.run.info.classes)} classes, {self.setup.strategy.num_replicas_in_sync}"
             f" replica(s) on {self.setup.share.workers} worker(s)",
             flush=True,
@@ -157,4 +161,10 @@ class Session:
 
     def _total(self, progress: Progress) -> int:
         """Steps of the whole run so far."""
-        return progress.epoch * self.steps_per_epoch + progress.step
+        return self.steps.before(progress.epoch) + progress.step
+
+    def _images(self, epoch: int) -> str:
+        """How many an epoch trains on."""
+        total = self.run.info.num_examples("train")
+        some = f"{self.setup.data.trained_at_first:,} of "
+        return f"{some if self.setup.data.holds_out(epoch) else ''}{total:,} images"

@@ -17,6 +17,7 @@ from alexnet_tf.data import reader
 from alexnet_tf.data.augment import InputTransform
 from alexnet_tf.data.cache import cached
 from alexnet_tf.data.split import Share, Split
+from alexnet_tf.data.training_data import TrainingData
 from alexnet_tf.data.verification import ShardVerifier
 from alexnet_tf.errors import ConfigError, JobError, RunError
 from alexnet_tf.evaluation.validation import Validation
@@ -30,6 +31,7 @@ from alexnet_tf.runs.initial_weights import assign_initial
 from alexnet_tf.runs.reason import reason_of
 from alexnet_tf.step_context import DropoutRows
 from alexnet_tf.training import strategy as strategies
+from alexnet_tf.training.epoch_steps import EpochSteps
 from alexnet_tf.training.loop import NonFinite, Progress
 from alexnet_tf.training.loss_scale import LossScale
 from alexnet_tf.training.optimizers.optimizer import Optimizer
@@ -61,7 +63,7 @@ class Setup:
             training.global_batch_size, devices.local_replicas, cluster.workers, cluster.worker
         )
         check_parts(self.share.per_replica, training.accumulation_steps)
-        self.split = cached(Split(data, run.info, "train"), self.config.data.cache)
+        self.data = self._data(data)
         self.transform = InputTransform(
             run.mean_image, run.info.color, self.config.data, spec.input_size
         )
@@ -77,8 +79,8 @@ class Setup:
         with self.strategy.scope():  # some optimizers begin with the weights' values
             self.optimizer = Optimizer(self.config.optimizer, weights_of(self.model))
             self.loss_scale = LossScale() if training.precision == "mixed_float16" else None
-        self.validation = self._validation(data)
-        splits = [self.split, *([self.validation.split] if self.validation else [])]
+        self._validations: dict[bool, Validation] = {}  # by whether images are held out
+        splits = [self.data.train, *([self.data.validation] if self.data.validation else [])]
         self.verifiers = [ShardVerifier(split) for split in splits]
 
     def _begin_from(self) -> None:
@@ -93,6 +95,26 @@ class Setup:
             assign_initial(self.run, weights)
             print(f"beginning with the weights of {self.config.init_from.path}", flush=True)
         self.workers.variables_from_chief(weight.variable for weight in weights)
+
+    def validation(self, epoch: int) -> Validation | None:
+        """What measures the network after `epoch`; None where there are no images for it."""
+        split, key = self.data.validated_on(epoch), self.data.holds_out(epoch)
+        if split is not None and key not in self._validations:
+            self._validations[key] = Validation(
+                self.strategy, self.model, self.transform, split, self.share
+            )
+        return self._validations.get(key)
+
+    @property
+    def steps(self) -> EpochSteps:
+        """How many steps each epoch has."""
+        held_out, later = self.data.held_out, self.data.train.batches(self.share)
+        if held_out is None:
+            return EpochSteps(later)
+        at_first = self.data.at_first.batches(self.share)
+        if held_out.until_epoch is None:
+            return EpochSteps(at_first)
+        return EpochSteps(later, at_first, held_out.until_epoch)
 
     def step(self) -> TrainingStep:
         """One step of this training, to be called with an iterator over `batches`."""
@@ -111,8 +133,7 @@ class Setup:
         """Every replica's batches from (epoch, step) = `start` on."""
 
         def make(_context: tf.distribute.InputContext) -> tf.data.Dataset:
-            return reader.training_batches(
-                self.split,
+            return self.data.batches(
                 self.config.data,
                 self.config.network.input_size,
                 self.share,
@@ -187,15 +208,17 @@ class Setup:
         with step_context.using(dropout=dropout, tower_inputs=images):
             return self.model(next(iter(images.values())), training=True)
 
-    def _validation(self, data: str | os.PathLike) -> Validation | None:
-        if "validation" not in self.run.info.splits:
-            if isinstance(self.config.schedule, Plateau):
-                raise ConfigError(
-                    "schedule.name: plateau expects a validation split, whose error it follows;"
-                    f" received a dataset of {', '.join(self.run.info.splits)} alone. Choose"
-                    " schedule.name=piecewise, or convert the dataset with a validation split"
-                )
-            return None
-        split = Split(data, self.run.info, "validation")
-        split = cached(split, self.config.data.cache)
-        return Validation(self.strategy, self.model, self.transform, split, self.share)
+    def _data(self, directory: str | os.PathLike) -> TrainingData:
+        info, settings = self.run.info, self.config.data
+        info.num_examples("train")  # raises where there is no such split
+        validated = "validation" in info.splits
+        if not validated and not settings.held_out and isinstance(self.config.schedule, Plateau):
+            raise ConfigError(
+                "schedule.name: plateau expects a validation split, whose error it follows;"
+                f" received a dataset of {', '.join(info.splits)} alone. Choose"
+                " schedule.name=piecewise, or data.held_out.fraction=0.1, or convert the dataset"
+                " with a validation split"
+            )
+        names = ("train", "validation") if validated else ("train",)
+        splits = [cached(Split(directory, info, name), settings.cache) for name in names]
+        return TrainingData(*splits, held_out=settings.held_out)

@@ -129,7 +129,7 @@ class TrainedNetwork:
         return view_input(self.transform, check_images(images, self.image_size), center)
 
     def probabilities(self, images: tf.Tensor | np.ndarray, view_count: int = 1) -> tf.Tensor:
-        """float32 [n, classes] of uint8 images [n, N, N, 3], averaged over 1 or 10 views."""
+        """float32 [n, classes] of uint8 images [n, N, N, 3], averaged over 1, 9 or 10 views."""
         chosen = views(self.image_size, self.transform.size, view_count)
         images = check_images(images, self.image_size)
         return of_any_count(

@@ -20,6 +20,7 @@ import tensorflow as tf
 
 from alexnet_tf.config.schema import Config
 from alexnet_tf.evaluation.metrics import COLUMNS, Result
+from alexnet_tf.training.epoch_steps import EpochSteps
 from alexnet_tf.training.schedule import PlateauState, Schedule
 from alexnet_tf.training.step import Batch, StepInputs, TrainingStep
 
@@ -94,11 +95,11 @@ class Loop:
         config: Config,
         step: TrainingStep,
         batches: Callable[[tuple[int, int]], Iterable[Batch]],
-        steps_per_epoch: int,
+        steps: EpochSteps,
         hooks: Hooks,
     ):
         self.config, self.step, self.batches = config, step, batches
-        self.steps_per_epoch, self.hooks = steps_per_epoch, hooks
+        self.steps, self.hooks = steps, hooks
         self.schedule = Schedule(config)
         self.stop = threading.Event()
         self.interrupted = False  # by this process's own Ctrl-C
@@ -125,13 +126,13 @@ class Loop:
     def _epoch(self, iterator: Iterator[Batch], progress: Progress) -> None:
         """The rest of an epoch's steps."""
         pending, waiting, since = [], 0, time.perf_counter()
-        while progress.step < self.steps_per_epoch:
+        while progress.step < self.steps.of(progress.epoch):
             group = self._group(progress, waiting)
             pending.append(self.step(iterator, group))
             progress.step += len(group)
             waiting += len(group)
             stopping = self.stopping()
-            done = progress.step == self.steps_per_epoch
+            done = progress.step == self.steps.of(progress.epoch)
             save = self.config.training.checkpoint_every_steps
             due = save and self._total(progress) % save == 0
             if done or due or stopping or waiting == self.config.training.log_every_steps:
@@ -147,7 +148,7 @@ class Loop:
         training = self.config.training
         count = min(
             training.steps_per_execution,
-            self.steps_per_epoch - progress.step,
+            self.steps.of(progress.epoch) - progress.step,
             training.log_every_steps - waiting,
         )
         if save := training.checkpoint_every_steps:
@@ -157,7 +158,7 @@ class Loop:
 
     def _step_inputs(self, progress: Progress, ahead: int) -> StepInputs:
         """Of the step that comes after `ahead` others."""
-        fraction = (progress.step + ahead) / self.steps_per_epoch
+        fraction = (progress.step + ahead) / self.steps.of(progress.epoch)
         rates = (
             self.schedule.rate(weight.layer, weight.kind, progress.epoch, fraction)
             for weight in self.step.optimizer.weights
@@ -188,7 +189,7 @@ class Loop:
         self.hooks.save(progress, error)
 
     def _total(self, progress: Progress) -> int:
-        return progress.epoch * self.steps_per_epoch + progress.step
+        return self.steps.before(progress.epoch) + progress.step
 
 
 class _StopOnSignal:

@@ -115,10 +115,11 @@ def test_rank_gives_every_class_once_and_classify_its_beginning(served, files):
         np.testing.assert_array_equal(first[key], every[key][:, :5])
 
 
-def test_ten_views_are_averaged(made, trained, images):
-    served = Served(run_directory.load(made.run), view_count=10)
+@pytest.mark.parametrize("count", [9, 10])
+def test_views_are_averaged(made, trained, images, count):
+    served = Served(run_directory.load(made.run), view_count=count)
     looped = served.signatures()["serving_default"](pictures=tf.constant(images))["probabilities"]
-    expected = trained.probabilities(images, view_count=10)
+    expected = trained.probabilities(images, view_count=count)
     for received in (served(tf.constant(images)), looped):
         np.testing.assert_allclose(received, expected, atol=1e-6)
     assert looped.shape == (20, 10)

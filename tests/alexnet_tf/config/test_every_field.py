@@ -25,6 +25,7 @@ from alexnet_tf.network import model as network_model
 from alexnet_tf.network.structure import NetworkSpec
 from alexnet_tf.network.weights import weights_of
 from alexnet_tf.step_context import DropoutRows, using
+from alexnet_tf.training.epoch_steps import EpochSteps
 from alexnet_tf.training.loop import Loop, Progress
 from alexnet_tf.training.schedule import Schedule
 from preprocessing.dataset.mean_image import read_mean_image
@@ -149,6 +150,9 @@ ELSEWHERE = {  # field: the test that shows it
     "network.layers.type": None,  # and which settings it has
     "network.layers.tower": "network/test_model.py::test_the_last_layer_is_in_the_tower_that",
     "data.cache": "data/test_cache.py::test_a_cache_changes_no_batch",
+    "data.held_out": "data/test_training_data.py::test_what_is_held_out_is_read_from_its_epoch_on",
+    "data.held_out.fraction": "data/test_training_data.py::test_the_last_part_in_stored_order",
+    "data.held_out.until_epoch": "runs/test_session.py::test_a_run_goes_on_with_what_was_held_out",
     "training.global_batch_size": "data/test_reader.py::test_a_global_batch_is_the_same",
     "training.accumulation_steps": "training/test_step.py::test_accumulation_must_divide",
     "training.precision": "training/test_step.py::test_half_precision_follows_float32",
@@ -372,7 +376,7 @@ class Noted:
 def events(config: Config) -> list:
     """What a loop of 7 steps an epoch does."""
     step = Noted()
-    assert Loop(config, step, lambda start: [], 7, step).run(Progress())
+    assert Loop(config, step, lambda start: [], EpochSteps(7), step).run(Progress())
     return step.seen
 
 

@@ -22,6 +22,12 @@ def test_ten_views_of_224_in_256():
     assert views(256, 224, 1) == (View(16, 16, False),)
 
 
+def test_nine_views_of_24_in_32():
+    """Offsets 0, 4 and 8 both ways, none mirrored."""
+    places = [(0, 0), (0, 4), (0, 8), (4, 0), (4, 4), (4, 8), (8, 0), (8, 4), (8, 8)]
+    assert list(views(32, 24, 9)) == [View(y, x, False) for y, x in places]
+
+
 @pytest.mark.parametrize(("size", "crop"), [(256, 224), (256, 227), (144, 128), (9, 4), (8, 8)])
 def test_offsets_agree_with_the_reference(size, crop):
     ten = views(size, crop, 10)
@@ -31,7 +37,7 @@ def test_offsets_agree_with_the_reference(size, crop):
 
 
 def test_another_number_is_refused():
-    with pytest.raises(ValueError, match="expected 1 or 10 views, received 5"):
+    with pytest.raises(ValueError, match="expected 1, 9 or 10 views, received 5"):
         views(256, 224, 5)
 
 

@@ -12,6 +12,7 @@ from alexnet_tf.errors import RunError
 from alexnet_tf.evaluation.metrics import Result
 from alexnet_tf.monitoring.progress import ProgressReport
 from alexnet_tf.runs import log
+from alexnet_tf.training.epoch_steps import EpochSteps
 from alexnet_tf.training.loop import Progress, Window
 
 CONFIG = config_files.parse({"network": {"input_size": 64}, "training": {"epochs": 1000}})
@@ -30,7 +31,7 @@ class Events:
 
 @pytest.fixture
 def report(tmp_path):
-    with ProgressReport(tmp_path, Events(), 10, CONFIG) as report:
+    with ProgressReport(tmp_path, Events(), EpochSteps(10), CONFIG) as report:
         report.begin(0)
         yield report
 
@@ -81,7 +82,7 @@ def test_the_bar_says_that_it_is_an_error_and_what_is_left_of_the_run(report, ca
 
 def test_a_torn_last_line_does_not_spoil_the_next(tmp_path):
     (tmp_path / "log.jsonl").write_text('{"kind": "epoch"}\n{"kind": "st')
-    with ProgressReport(tmp_path, Events(), 10, CONFIG) as report:
+    with ProgressReport(tmp_path, Events(), EpochSteps(10), CONFIG) as report:
         report.epoch(Progress(epoch=1, step=10), RESULT, None)
     lines = (tmp_path / "log.jsonl").read_text().splitlines()
     assert lines[1] == '{"kind": "st'
@@ -91,4 +92,4 @@ def test_a_torn_last_line_does_not_spoil_the_next(tmp_path):
 def test_a_pipe_as_the_log_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "log.jsonl")
     with pytest.raises(RunError, match=r"log\.jsonl to be a file"):
-        ProgressReport(tmp_path, Events(), 10, CONFIG)
+        ProgressReport(tmp_path, Events(), EpochSteps(10), CONFIG)

@@ -12,10 +12,12 @@ import tensorflow as tf
 
 from alexnet_tf import evaluate, load_run, train
 from alexnet_tf.errors import DatasetError, JobError, RunError
+from alexnet_tf.runs.checkpoints import Checkpoints
 from alexnet_tf.runs.session import Session
 from preprocessing.dataset.info import ClassName, read_info, write_info
-from tests.alexnet_tf.training.processes import write_inputs
+from tests.alexnet_tf.training.processes import largest_difference, variables, write_inputs
 
+FC8 = "weights/fc8.Skernel/.ATTRIBUTES/VARIABLE_VALUE"  # as TensorFlow writes fc8/kernel
 ONE_EPOCH = ["training.deterministic=false", "training.epochs=1"]
 
 
@@ -114,8 +116,7 @@ def test_the_best_checkpoint_outlives_a_restart_and_is_what_best_means(inputs, m
         load_run(inputs.run, which).model.get_layer("fc8").kernel.numpy()
         for which in ("best", "newest")
     )
-    key = "weights/fc8.Skernel/.ATTRIBUTES/VARIABLE_VALUE"  # as TensorFlow writes fc8/kernel
-    np.testing.assert_array_equal(best, stored.get_tensor(key))
+    np.testing.assert_array_equal(best, stored.get_tensor(FC8))
     assert (best != newest).any()
     evaluated = ["--run", str(inputs.run), "--data", str(inputs.data), "--checkpoint", "best"]
     assert evaluate.main(evaluated) == 0
@@ -129,3 +130,48 @@ def test_without_validation_there_is_no_best_checkpoint(tmp_path):
     assert train.main(["--config", config, "--data", data, "--run", run, *ONE_EPOCH]) == 0
     with pytest.raises(RunError, match=r"with a validation error .* found none"):
         load_run(run, "best")
+
+
+def test_a_run_goes_on_with_what_was_held_out(inputs, capsys):
+    """39 of 52 images, 5 batches of 8, then all, 7 batches; the epoch is chosen on the way."""
+    arguments = [*inputs.arguments, "data.held_out={fraction: 0.25, until_epoch: 1000}"]
+    assert train.main([*arguments, "training.epochs=2"]) == 0
+    said = capsys.readouterr().out
+    assert "39 of 52 images" in said
+    assert said.count("held-out loss") == 2
+    with pytest.raises(RunError, match=r"2 epochs .* have begun, received 1 in place of 1000"):
+        train.main([*arguments, "data.held_out.until_epoch=1"])
+    assert train.main([*arguments, "training.epochs=5", "data.held_out.until_epoch=3"]) == 0
+    assert inputs.steps() == [f"step-{step:09d}" for step in (15, 22, 29)]
+    said = capsys.readouterr().out
+    assert "from epoch 4 on: training on all 52 images, the held-out ones too" in said
+    assert (said.count("held-out loss"), said.count("validation loss")) == (1, 2)
+    records = [json.loads(line) for line in (inputs.run / "log.jsonl").read_text().splitlines()]
+    epochs = [record for record in records if record["kind"] == "epoch"]
+    assert [record["train examples"] for record in epochs] == [39, 39, 39, 52, 52]
+    assert [record["validation examples"] for record in epochs] == [13, 13, 13, 21, 21]
+    assert [record["validated on"] for record in epochs] == 3 * ["held-out"] + 2 * ["validation"]
+    errors = [record["validation top1_error"] for record in epochs]
+    best = load_run(inputs.run, "best").model.get_layer("fc8").kernel.numpy()
+    kept = Checkpoints(inputs.run / "checkpoints").path(22 + 7 * int(errors[4] < errors[3]))
+    stored = tf.train.load_checkpoint(str(kept / "variables"))
+    np.testing.assert_array_equal(best, stored.get_tensor(FC8))
+
+
+def test_what_is_held_out_for_good_is_not_trained_on_later(inputs):
+    arguments = [*inputs.arguments, "data.held_out.fraction=0.25"]
+    assert train.main([*arguments, "training.epochs=1"]) == 0
+    with pytest.raises(RunError, match=r"until_epoch: expected null, .* received 2"):
+        train.main([*arguments, "data.held_out.until_epoch=2"])
+
+
+@pytest.mark.slow
+def test_a_run_resumed_across_the_change_is_the_uninterrupted_one(inputs, tmp_path):
+    change = ["data.held_out={fraction: 0.25, until_epoch: 1}", "monitoring.every_epochs=0"]
+    ends = []
+    for name, parts in (("whole", [3]), ("parts", [1, 3])):
+        arguments = [*inputs.arguments[:-3], str(tmp_path / name), *change]
+        for epochs in parts:
+            assert train.main([*arguments, f"training.epochs={epochs}"]) == 0
+        ends.append(variables(tmp_path / name))
+    assert largest_difference(*ends) < 1e-5  # not bit by bit: training is not deterministic here
