@@ -16,8 +16,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from alexnet_tf.config import schema
-from alexnet_tf.network import operations, structure
+from alexnet_tf.network.operations import LRN, Dropout, Pool, Settings, SpatialNorm
 from alexnet_tf.network.spec import VARIANTS
+from alexnet_tf.network.structure import Conv, NetworkSpec
 
 COMMAND = "python -m alexnet_tf.describe --settings"
 HEAD = f"""\
@@ -29,10 +30,10 @@ file of these sections; the command line replaces any value: `training.epochs=30
 valid name.
 """
 _OPERATIONS = {
-    "lrn": operations.LRN,
-    "spatial_norm": operations.SpatialNorm,
-    "pool": operations.Pool,
-    "dropout": operations.Dropout,
+    "lrn": LRN,
+    "spatial_norm": SpatialNorm,
+    "pool": Pool,
+    "dropout": Dropout,
 }
 _NETWORK_NOTE = (
     "Defaults are those of the variants: a setting that is not named stays the variant's."
@@ -46,9 +47,9 @@ _LAYERS_NOTE = (
 def page() -> str:
     """The page, in Markdown."""
     sections = [
-        _section("network", structure.NetworkSpec, _NETWORK_NOTE),
+        _section("network", NetworkSpec, _NETWORK_NOTE),
         *(_section(f"network.{name}", model) for name, model in _OPERATIONS.items()),
-        _section("network.layers.NAME", structure.Conv, _LAYERS_NOTE),
+        _section("network.layers.NAME", Conv, _LAYERS_NOTE),
         _section("data", schema.DataConfig),
         _section("data.color_noise", schema.ColorNoise),
         _section("training", schema.TrainingConfig),
@@ -66,7 +67,7 @@ def meanings(model: type[BaseModel]) -> dict[str, str]:
     """Of each field what the comments above and behind it say, or nothing."""
     found = {}
     for cls in reversed(model.__mro__):
-        if issubclass(cls, operations.Settings) and cls is not operations.Settings:
+        if issubclass(cls, Settings) and cls is not Settings:
             found |= _comments(inspect.getsource(cls))
     return {name: found.get(name, "") for name in model.model_fields}
 
