@@ -52,6 +52,7 @@ def page() -> str:
         _section("network.layers.NAME", Conv, _LAYERS_NOTE),
         _section("data", schema.DataConfig),
         _section("data.color_noise", schema.ColorNoise),
+        _section("data.held_out", schema.HeldOut),
         _section("training", schema.TrainingConfig),
         *_named("optimizer", schema.OPTIMIZERS),
         *_named("schedule", schema.SCHEDULES),

@@ -86,7 +86,8 @@ class HeldOut(Settings):
     split has its turn. 2012's CIFAR-10 recipes did so with the fifth of their five files.
     """
 
-    fraction: float = Field(0.2, ge=1e-6, lt=1)
+    fraction: float = Field(0.2, ge=1e-6, lt=1)  # of the training split's records
+    # It may be moved, by the same command with another epoch, as long as both lie ahead.
     until_epoch: Count | None = None
 
 
@@ -104,7 +105,7 @@ class DataConfig(Settings):
     mean_rgb: tuple[GreyLevel, GreyLevel, GreyLevel] | None = None
     color_noise: ColorNoise = ColorNoise()  # see below
     order: Literal["shuffled", "fixed"] = "shuffled"  # fixed: 2012, no reshuffling between epochs
-    held_out: HeldOut | None = None
+    held_out: HeldOut | None = None  # null: all is trained on from the start; else see below
     # Records, across shards read in a new order each epoch.
     shuffle_buffer: int = Field(8192, ge=1, le=2**24)
     # It changes no batch. memory: the records as they are encoded; pixels: decoded, so that small

@@ -30,7 +30,6 @@ FREE = (
     "strategy.",
     "monitoring.",
     "data.cache",
-    "data.held_out.until_epoch",  # but not for epochs that have begun
     "training.keep_checkpoints",
     "training.log_every_steps",
     "training.checkpoint_every_steps",
@@ -159,5 +158,6 @@ def _check_held_out(run: Run, config: Config) -> None:
 def _free(difference: str, config: Config) -> bool:
     # More epochs only lengthen the last step, unless the schedule is stretched over the whole run.
     stretched = isinstance(config.schedule, DExp | Cosine)
-    free = FREE if stretched else (*FREE, "training.epochs")
+    free = (*FREE, "data.held_out.until_epoch")  # which `_check_held_out` looks at
+    free = free if stretched else (*free, "training.epochs")
     return difference.startswith(free)

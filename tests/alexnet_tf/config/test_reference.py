@@ -13,7 +13,13 @@ from alexnet_tf.network.operations import LRN, Dropout, Pool, Settings, SpatialN
 PAGE = Path(__file__).parents[3] / "docs" / "settings.md"
 MODELS = [
     *(structure.NetworkSpec, structure.Local, structure.Dense, LRN, SpatialNorm, Pool, Dropout),
-    *(schema.DataConfig, schema.ColorNoise, schema.TrainingConfig, schema.BatchRule),
+    *(
+        schema.DataConfig,
+        schema.ColorNoise,
+        schema.HeldOut,
+        schema.TrainingConfig,
+        schema.BatchRule,
+    ),
     *(schema.StrategyConfig, schema.MonitoringConfig, schema.InitFromConfig),
     *schema.OPTIMIZERS.values(),
     *schema.SCHEDULES.values(),
