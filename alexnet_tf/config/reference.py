@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from alexnet_tf.config import schema
+from alexnet_tf.config.schedules import BiasSteps
 from alexnet_tf.network.operations import LRN, Dropout, Pool, Settings, SpatialNorm
 from alexnet_tf.network.spec import VARIANTS
 from alexnet_tf.network.structure import Conv, NetworkSpec
@@ -43,6 +44,8 @@ _LAYERS_NOTE = (
     " `type: dense`, a fully connected layer."
 )
 
+_BIASES_NOTE = "Of `linear` and `exp` without the steps."
+
 
 def page() -> str:
     """The page, in Markdown."""
@@ -56,6 +59,7 @@ def page() -> str:
         _section("training", schema.TrainingConfig),
         *_named("optimizer", schema.OPTIMIZERS),
         *_named("schedule", schema.SCHEDULES),
+        _section("schedule.biases", BiasSteps, _BIASES_NOTE),
         _section("schedule.batch_rule", schema.BatchRule),
         _section("strategy", schema.StrategyConfig),
         _section("monitoring", schema.MonitoringConfig),

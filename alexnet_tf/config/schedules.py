@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from alexnet_tf.config.numbers import Count, EpochValues, Rate, Warmup, ascending, from_zero
 from alexnet_tf.network.operations import Settings
@@ -64,13 +64,64 @@ class Plateau(_Rates):
     min_improvement: float = Field(0.0, ge=0, le=1)  # what counts as better, as a fraction
 
 
-class DExp(_Rates):
+Factor = Annotated[float, Field(gt=1, le=1e12)]
+Parts = Annotated[int, Field(ge=2, le=10**4)]
+
+
+class Biases(Settings):
+    """The biases' own values of `linear` and `exp`: from `rate` to rate/target_factor."""
+
+    rate: Rate = 0.02  # at first
+    target_factor: Factor = 10.0  # by which it is divided at the end
+
+
+class BiasSteps(Biases):
+    """The biases' own values of `dexp`; 2012's later nets had 0.02, ÷10, in two steps."""
+
+    steps: Parts = 2  # of equal length
+
+
+class Curve(_Rates):
+    """A rate that falls over the run, from `rate` to rate/target_factor."""
+
+    rate: Rate = 0.01  # at first
+    target_factor: Factor = 1000.0  # by which it is divided at the end
+    biases: Biases | None = None  # null: as the weights, unless bias_rate says otherwise
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Curve:
+        if self.biases is not None and self.bias_rate is not None:
+            raise ValueError("expected biases or bias_rate, received both")
+        return self
+
+
+class Linear(Curve):
+    """The 2012 code's `linear` (src/lr.cu): a straight line."""
+
+    name: Literal["linear"] = "linear"  # of the schedule
+
+
+class Exp(Curve):
+    """The 2012 code's `exp` (src/lr.cu): by equal factors in equal times."""
+
+    name: Literal["exp"] = "exp"  # of the schedule
+
+
+class DExp(Curve):
     """The 2012 code's `dexp` (src/lr.cu): n equal steps from `rate` to rate/target_factor."""
 
     name: Literal["dexp"] = "dexp"  # of the schedule
-    rate: Rate = 0.01  # at first
-    target_factor: float = Field(1000.0, gt=1, le=1e12)  # by which it is divided at the end
-    steps: int = Field(4, ge=2, le=10**4)  # of equal length
+    steps: Parts = 4  # of equal length
+    biases: BiasSteps | None = None  # null: as the weights, unless bias_rate says otherwise
+
+
+class JDExp(DExp):
+    """The 2012 code's `jdexp` (src/lr.cu), of net 174: as `dexp`, but while 0.2 to 0.9 of the run
+    are over, the second half of each step after the first has the geometric mean of its rate and
+    the one before. The biases' own values are those of `dexp`.
+    """
+
+    name: Literal["jdexp"] = "jdexp"  # of the schedule
 
 
 class Cosine(_Rates):
@@ -81,5 +132,15 @@ class Cosine(_Rates):
     warmup_epochs: Warmup = 0.0  # of linear growth from 0
 
 
-SCHEDULES = {"piecewise": Piecewise, "plateau": Plateau, "dexp": DExp, "cosine": Cosine}
-ScheduleConfig = Annotated[Piecewise | Plateau | DExp | Cosine, Field(discriminator="name")]
+SCHEDULES = {
+    "piecewise": Piecewise,
+    "plateau": Plateau,
+    "linear": Linear,
+    "exp": Exp,
+    "dexp": DExp,
+    "jdexp": JDExp,
+    "cosine": Cosine,
+}
+ScheduleConfig = Annotated[
+    Piecewise | Plateau | Linear | Exp | DExp | JDExp | Cosine, Field(discriminator="name")
+]

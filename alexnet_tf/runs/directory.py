@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from alexnet_tf.config import files as config_files
-from alexnet_tf.config.schema import Config, Cosine, DExp
+from alexnet_tf.config.schedules import Curve
+from alexnet_tf.config.schema import Config, Cosine
 from alexnet_tf.errors import RunError
 from alexnet_tf.runs.checkpoints import Checkpoints
 from alexnet_tf.runs.lock import LOCK
@@ -157,7 +158,7 @@ def _check_held_out(run: Run, config: Config) -> None:
 
 def _free(difference: str, config: Config) -> bool:
     # More epochs only lengthen the last step, unless the schedule is stretched over the whole run.
-    stretched = isinstance(config.schedule, DExp | Cosine)
+    stretched = isinstance(config.schedule, Curve | Cosine)
     free = (*FREE, "data.held_out.until_epoch")  # which `_check_held_out` looks at
     free = free if stretched else (*free, "training.epochs")
     return difference.startswith(free)

@@ -8,12 +8,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from alexnet_tf.config.schedules import Biases, Curve
 from alexnet_tf.config.schema import (
     BatchRule,
     Config,
     Cosine,
-    DExp,
     EpochValues,
+    Exp,
+    JDExp,
+    Linear,
     Piecewise,
     Plateau,
     ScheduleConfig,
@@ -57,8 +60,29 @@ def dexp(rate: float, target_factor: float, steps: int, progress: float) -> floa
 
     At the very moment of a step, progress = i/n, the older rate still holds (lr.cu:146).
     """
-    step = sum(progress > i / steps for i in range(1, steps))
+    return rate * target_factor ** (-_step(steps, progress) / (steps - 1))
+
+
+def jdexp(rate: float, target_factor: float, steps: int, progress: float) -> float:
+    """src/lr.cu: `dexp`, half a step back in the second half of a step in the run's middle."""
+    step = _step(steps, progress)
+    if step and 0.2 < progress < 0.9 and progress > (step + 0.5) / steps:
+        step -= 0.5
     return rate * target_factor ** (-step / (steps - 1))
+
+
+def _step(steps: int, progress: float) -> int:
+    return sum(progress > i / steps for i in range(1, steps))
+
+
+def linear(rate: float, target_factor: float, progress: float) -> float:
+    """src/lr.cu: a straight line from `rate` to rate/target_factor; progress in [0, 1]."""
+    return rate * (1.0 - progress) + rate / target_factor * progress
+
+
+def exp(rate: float, target_factor: float, progress: float) -> float:
+    """src/lr.cu: rate · target_factor^−progress; progress in [0, 1]."""
+    return rate * target_factor**-progress
 
 
 def base_rate(
@@ -71,14 +95,26 @@ def base_rate(
             return at(schedule.rate, epoch)
         case Plateau():
             return schedule.rate * schedule.factor**state.drops
-        case DExp():
-            return dexp(schedule.rate, schedule.target_factor, schedule.steps, now / epochs)
+        case Curve():
+            return _curve(schedule, schedule, now / epochs)
         case Cosine():
             if now < schedule.warmup_epochs:
                 return schedule.rate * now / schedule.warmup_epochs
             progress = (now - schedule.warmup_epochs) / max(epochs - schedule.warmup_epochs, 1e-9)
             return schedule.rate * 0.5 * (1.0 + math.cos(math.pi * min(progress, 1.0)))
     raise TypeError(f"expected a schedule, received {schedule!r}")
+
+
+def _curve(schedule: Curve, values: Curve | Biases, progress: float) -> float:
+    """The rate of a schedule's kind with these values: its own, or the biases'."""
+    match schedule:
+        case Linear():
+            return linear(values.rate, values.target_factor, progress)
+        case Exp():
+            return exp(values.rate, values.target_factor, progress)
+        case JDExp() if values is schedule:
+            return jdexp(values.rate, values.target_factor, values.steps, progress)
+    return dexp(values.rate, values.target_factor, values.steps, progress)
 
 
 def batch_factor(rule: BatchRule, batch: int, now: float) -> float:
@@ -115,7 +151,10 @@ class Schedule:
         bias = at(schedule.bias_rate, epoch) if kind == "bias" else None
         if bias is not None:
             return bias
-        return base_rate(schedule, self.plateau, epoch, fraction, self.config.training.epochs)
+        epochs = self.config.training.epochs
+        if kind == "bias" and isinstance(schedule, Curve) and schedule.biases:
+            return _curve(schedule, schedule.biases, (epoch + fraction) / epochs)
+        return base_rate(schedule, self.plateau, epoch, fraction, epochs)
 
     def noise_coefficient(self, epoch: int) -> float:
         """Of color noise, during `epoch`."""

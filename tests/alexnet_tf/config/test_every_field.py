@@ -15,6 +15,7 @@ import tensorflow as tf
 from pydantic import BaseModel
 
 from alexnet_tf.config import files as config_files
+from alexnet_tf.config.schedules import Curve, DExp
 from alexnet_tf.config.schema import OPTIMIZERS, SCHEDULES, Config
 from alexnet_tf.data import reader
 from alexnet_tf.data.augment import InputTransform
@@ -116,9 +117,20 @@ RATES = {
     "plateau.drops": ((), 1),
     "plateau.patience": ((), 1),
     "plateau.min_improvement": ((), 0.4),
-    "dexp.rate": ((), 0.02),
-    "dexp.target_factor": ((), 100),
-    "dexp.steps": ((), 2),
+    **{
+        f"{name}.{field}": case
+        for name, curve in SCHEDULES.items()
+        for field, case in {
+            "rate": ((), 0.02),
+            "target_factor": ((), 100),
+            "steps": ((), 2),
+            "biases": ((), {"rate": 0.5}),
+            "biases.rate": (("schedule.biases={}",), 0.5),
+            "biases.target_factor": (("schedule.biases={}",), 100),
+            "biases.steps": (("schedule.biases={}",), 5),
+        }.items()
+        if issubclass(curve, Curve) and ("steps" not in field or issubclass(curve, DExp))
+    },
     "cosine.rate": ((), 0.02),
     "cosine.warmup_epochs": ((), 2.0),
     **{

@@ -14,7 +14,16 @@ from alexnet_tf.config import files as config_files
 from alexnet_tf.config.schema import Cosine, DExp, Plateau
 from alexnet_tf.errors import ConfigError
 from alexnet_tf.training.loop import Progress
-from alexnet_tf.training.schedule import PlateauState, Schedule, at, base_rate, dexp
+from alexnet_tf.training.schedule import (
+    PlateauState,
+    Schedule,
+    at,
+    base_rate,
+    dexp,
+    exp,
+    jdexp,
+    linear,
+)
 from tests import tiny_datasets
 from tests.reference import schedules as reference
 
@@ -163,6 +172,45 @@ def test_plateau_stays_where_it_is_without_a_validation_error_and_other_schedule
 def test_dexp_agrees_with_the_reference(progress, rate, factor, steps):
     expected = reference.dexp(progress, rate, factor, steps)
     assert dexp(rate, factor, steps, progress) == pytest.approx(expected)
+
+
+@given(st.floats(0, 1), st.floats(1e-3, 1), st.floats(1.5, 1e5), st.integers(2, 9))
+def test_other_curves_agree_with_the_reference(progress, rate, factor, steps):
+    for name, received in (("linear", linear), ("exp", exp)):
+        expected = getattr(reference, name)(progress, rate, factor)
+        assert received(rate, factor, progress) == pytest.approx(expected)
+    expected = reference.jdexp(progress, rate, factor, steps)
+    assert jdexp(rate, factor, steps, progress) == pytest.approx(expected)
+
+
+def test_curves_by_hand():
+    assert [linear(1.0, 5.0, p) for p in (0, 0.5, 1)] == pytest.approx([1, 0.6, 0.2])
+    assert [exp(1.0, 100.0, p) for p in (0, 0.5, 1)] == pytest.approx([1, 0.1, 0.01])
+    moments = (0.1, 0.25, 0.3, 0.4, 0.6, 0.7, 0.8, 0.89, 0.95)  # of four steps, two jump back
+    powers = (0, 0, 1, 0.5, 2, 1.5, 3, 2.5, 3)
+    assert [jdexp(1.0, 1e3, 4, p) for p in moments] == pytest.approx([10.0**-x for x in powers])
+
+
+def test_biases_have_a_curve_of_their_own():
+    """Net 169: weights 0.01, ÷500 in four steps; biases 0.02, ÷10 in two, here at half a run."""
+    biases = {"rate": 0.02, "target_factor": 10, "steps": 2}
+    settings = {"rate": 0.01, "target_factor": 500, "steps": 4, "biases": biases}
+    for name in ("dexp", "jdexp"):
+        tree = {"schedule": {"name": name, **settings}, "training": {"epochs": 8}}
+        rates = Schedule(config_files.parse(tree))
+        seen = [[rates.rate("fc8", kind, e, 0.5) for e in range(8)] for kind in ("kernel", "bias")]
+        assert seen[1] == pytest.approx([0.02] * 4 + [0.002] * 4)
+        assert seen[0][0] == 0.01
+        assert seen[0][7] == pytest.approx(0.01 / 500)
+    alike = Schedule(config_files.parse({"schedule": {"name": "exp", "rate": 0.5}}))
+    assert alike.rate("fc8", "bias", 30, 0) == alike.rate("fc8", "kernel", 30, 0)
+
+
+def test_biases_have_one_schedule():
+    with pytest.raises(ConfigError, match="expected biases or bias_rate, received both"):
+        schedule(name="exp", biases={"rate": 0.02}, bias_rate=[[0, 0.02]])
+    with pytest.raises(ConfigError, match=r"schedule\.biases\.steps"):
+        schedule(name="exp", biases={"rate": 0.02, "steps": 3})
 
 
 @pytest.mark.parametrize("length", [1, 1.5, 18, 23])
