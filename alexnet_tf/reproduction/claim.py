@@ -22,7 +22,9 @@ Adding a claim is adding a file, and nothing else. All of it, for two networks c
 `overrides` are those of `python -m alexnet_tf.train`. A scale's are laid under the arm's; what one
 arm alone has at one scale is in the scale's `arms: {NAME: [overrides]}`. A scale may name the
 `config` for all arms that name none. `data` is a name in `datasets.DATASETS`; `hours` are those of
-all arms and seeds on `machine`. Every arm must resolve at every scale, and the two arms that are
+all arms and seeds on `machine`. An arm may be something else than a network that is trained:
+`{baseline: hog-linear-svm}` (see `baseline.BASELINES`), or `{ensemble: ARM}`, the networks of all
+seeds of that arm averaged. Every network must resolve at every scale, and the two arms that are
 compared may differ in nothing but `differ_in`: what cannot hold is refused when the file is read.
 """
 
@@ -33,6 +35,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from alexnet_tf.network.operations import Settings
+from alexnet_tf.reproduction.baseline import BASELINES
 from alexnet_tf.reproduction.datasets import DATASETS
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$")]
@@ -102,14 +105,31 @@ class Published(Settings):
 
 
 class Arm(Settings):
-    """A network that is trained, once for every seed.
+    """A network that is trained, once for every seed; or a baseline, or an ensemble of networks.
 
-    views: at which it is measured, where that is what the arms differ in.
+    views: at which it is measured, where that is what the arms differ in. baseline: a name in
+    `BASELINES`. ensemble: the arm whose networks, of all seeds, are averaged.
     """
 
     config: Text | None = None
     overrides: tuple[Text, ...] = ()
     views: Views | None = None
+    baseline: str | None = None
+    ensemble: str | None = None
+
+    @property
+    def is_network(self) -> bool:
+        return self.baseline is None and self.ensemble is None
+
+    @model_validator(mode="after")
+    def _one_thing(self) -> Arm:
+        if self.baseline is not None and self.baseline not in BASELINES:
+            names = ", ".join(BASELINES)
+            raise ValueError(f"baseline: expected one of {names}, received {self.baseline!r:.100}")
+        other = [self.baseline, self.ensemble, self.config or self.overrides or None]
+        if len(other) - other.count(None) > 1:
+            raise ValueError("expected a network, a baseline or an ensemble, received more than one")
+        return self
 
 
 class Scale(Settings):
@@ -165,6 +185,11 @@ class Claim(Settings):
     def kind(self) -> str:
         return self.comparison.kind
 
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """The arms that are trained."""
+        return tuple(name for name, arm in self.arms.items() if arm.is_network)
+
     def scale(self, name: ScaleName) -> Scale:
         return getattr(self.scales, name)
 
@@ -192,6 +217,21 @@ class Claim(Settings):
     def _epochs_are_a_ratio(self) -> Claim:
         if (self.measure.name == EPOCHS) != isinstance(self.comparison, Ratio):
             raise ValueError(f"comparison.kind: expected ratio with {EPOCHS!r} and nowhere else")
+        return self
+
+    @model_validator(mode="after")
+    def _others_can_be_measured(self) -> Claim:
+        for name, arm in self.arms.items():
+            if arm.ensemble is not None and arm.ensemble not in self.networks:
+                trained = ", ".join(self.networks)
+                raise ValueError(
+                    f"arms.{name}.ensemble: expected one of {trained}, received"
+                    f" {arm.ensemble!r:.100}"
+                )
+            if not arm.is_network and self.measure.name not in ERRORS:
+                raise ValueError(f"arms.{name}: expected a measure of {' or '.join(ERRORS)}")
+            if arm.baseline is not None and (self.measure.name, self.views_of(name)) != (ERRORS[0], 1):
+                raise ValueError(f"arms.{name}: expected {ERRORS[0]} in 1 view of a baseline")
         return self
 
     @model_validator(mode="after")

@@ -93,8 +93,12 @@ def _beside(tree: dict, folder: Path) -> dict:
 
 def _check(claim: Claim, scale: ScaleName) -> None:
     """Each arm resolves, and those compared differ in what the claim says and nothing else."""
-    configs = {arm: configuration(claim, scale, arm) for arm in claim.arms}
+    configs = {arm: configuration(claim, scale, arm) for arm in claim.networks}
     if isinstance(claim.comparison, Figure):
+        return
+    if not all(arm in configs for arm in claim.compared):
+        if claim.differ_in:
+            raise ConfigError("differ_in: expected none where not both arms are networks")
         return
     first, second = claim.compared
     rows = config_files.differences(configs[first], configs[second])

@@ -8,12 +8,12 @@ import json
 import os
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from alexnet_tf.config import files as config_files
 from alexnet_tf.errors import RunError
-from alexnet_tf.reproduction.identity import identity
+from alexnet_tf.reproduction.identity import average_identity, identity
 from alexnet_tf.reproduction.outcome import Course, Errors, Outcome
 from alexnet_tf.runs import directory as run_directory
 from alexnet_tf.runs import log
@@ -23,9 +23,11 @@ VIEWS = (1, 10)  # at which every run is measured, so that later claims find wha
 LIBRARIES = ("tensorflow", "keras", "numpy")
 
 
-def outcome_of(path: Path) -> Outcome:
+def outcome_of(path: Path, averaged: Sequence[int] = ()) -> Outcome:
     """The outcome of a run with all of its epochs and a report for each of VIEWS.
 
+    Args: averaged, the seeds of an ensemble whose first network the run is, and whose reports lie
+    there. It costs no training, and has no course.
     Raises RunError: epochs are missing, or a report is missing, damaged, or of other weights.
     """
     run = run_directory.load(path)
@@ -44,18 +46,20 @@ def outcome_of(path: Path) -> Outcome:
             for name, column in COLUMNS.items()
         }
     )
-    reports = {views: _report(run, views) for views in VIEWS}
+    reports = {views: _report(run, views, averaged) for views in VIEWS}
+    same = identity(run.config, run.info.fingerprint)
     return Outcome(
-        identity=identity(run.config, run.info.fingerprint),
+        identity=average_identity(same, averaged) if averaged else same,
         seed=run.config.training.seed,
         dataset=run.info.fingerprint,
         pictures=run.info.num_examples("validation"),
         views={views: _errors(report) for views, report in reports.items()},
-        course=course,
-        machine_seconds=_total(rows, "seconds"),
-        processor_seconds=_total(rows, "processor seconds"),
+        course=Course() if averaged else course,
+        machine_seconds=0.0 if averaged else _total(rows, "seconds"),
+        processor_seconds=0.0 if averaged else _total(rows, "processor seconds"),
         made=here(),
         config=config_files.to_tree(run.config),
+        averaged=tuple(averaged),
     )
 
 
@@ -100,13 +104,16 @@ def _processor() -> str:
     return named[0] if named else platform.machine()
 
 
-def _report(run: run_directory.Run, views: int) -> dict:
+def _report(run: run_directory.Run, views: int, averaged: Sequence[int]) -> dict:
     """What `evaluate` wrote. Raises RunError."""
-    path = run.path / "evaluation" / f"validation-{views}-views.json"
+    kind = "ensemble" if averaged else "validation"
+    path = run.path / "evaluation" / f"{kind}-{views}-views.json"
     try:
         report = json.loads(path.read_bytes())
         if report["dataset"] != run.info.fingerprint:
             raise RunError(f"expected a report on the run's own dataset in {path}")
+        if len(report["runs"]) != max(1, len(averaged)):
+            raise RunError(f"expected a report of {len(averaged)} networks in {path}")
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunError(f"expected a report of evaluate in {path}: {error}") from error
     return report

@@ -34,7 +34,7 @@ def hog_features(split: Split, cell: int) -> Features:
     Args: cell, the side of a cell in pixels; theirs has 8.
     Raises DatasetError, JobError: the split's files are not as described, or cannot be read.
     """
-    from skimage.feature import hog  # an extra: see `baseline`
+    from skimage.feature import hog  # an extra: see `svm`
 
     compare_all(split)
     values, labels = [], []

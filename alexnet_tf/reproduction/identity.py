@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from alexnet_tf.config import files as config_files
@@ -21,6 +22,11 @@ def identity(config: Config, fingerprint: str) -> str:
     content = json.dumps([_without(config_files.to_tree(config)), fingerprint], sort_keys=True)
     digits = hashlib.sha256(content.encode()).hexdigest()[:12]
     return f"{config.network.variant}-{digits}"
+
+
+def average_identity(of: str, seeds: Sequence[int]) -> str:
+    """Of the networks of an identity with these seeds, averaged."""
+    return f"{of}-average-{'-'.join(map(str, seeds))}"
 
 
 def _without(tree: Any, place: str = "") -> Any:

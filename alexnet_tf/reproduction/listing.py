@@ -21,11 +21,11 @@ def _entry(claim: Claim) -> str:
     rows.append(_row("published: ", words.published(claim)))
     for name in SCALES:
         scale, seeds = claim.scale(name), len(claim.seeds_at(name))
-        runs = len(claim.arms) * seeds
+        runs = len(claim.networks) * seeds
         rows.append(
             _row(
                 f"{name}: ",
-                f"{DATASETS[scale.data].what}; {runs} trainings ({len(claim.arms)} arms, {seeds}"
+                f"{DATASETS[scale.data].what}; {runs} trainings ({len(claim.networks)} networks, {seeds}"
                 f" seeds), about {scale.hours:g} h on {scale.machine}",
             )
         )

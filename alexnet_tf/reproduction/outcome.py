@@ -5,6 +5,7 @@ With it the run counts as done, on whatever machine: outcomes are to be kept, an
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -18,7 +19,8 @@ from alexnet_tf.config import files as config_files
 from alexnet_tf.errors import UserError
 from alexnet_tf.evaluation.packed import unpack
 from alexnet_tf.network.operations import Settings
-from alexnet_tf.reproduction.identity import identity
+from alexnet_tf.reproduction.baseline import BASELINES, baseline_identity
+from alexnet_tf.reproduction.identity import average_identity, identity
 from preprocessing.dataset.atomic import write_text
 
 MAX_BYTES = 16 << 20
@@ -26,28 +28,31 @@ FORMAT = 1
 
 
 class Errors(Settings):
-    """On the validation split, seen in so many views. Fractions and nats; see `packed`."""
+    """On the validation split, seen in so many views. Fractions and nats; see `packed`.
+
+    A baseline has no probabilities, and so neither a loss nor the five most probable classes.
+    """
 
     top1_error: float = Field(ge=0, le=1)
-    top5_error: float = Field(ge=0, le=1)
-    loss: float
+    top5_error: float | None = Field(ge=0, le=1)
+    loss: float | None
     top1_wrong: str
-    top5_wrong: str
+    top5_wrong: str | None
 
 
 class Course(Settings):
     """Of each epoch, from the first: means over its pictures, and the seconds it took."""
 
-    training_loss: tuple[float, ...]
-    training_error: tuple[float, ...]  # top-1
-    validation_error: tuple[float, ...]  # top-1, center view
-    seconds: tuple[float | None, ...]  # None: a training of an older version did not note it
-    processor_seconds: tuple[float | None, ...]
+    training_loss: tuple[float, ...] = ()
+    training_error: tuple[float, ...] = ()  # top-1
+    validation_error: tuple[float, ...] = ()  # top-1, center view
+    seconds: tuple[float | None, ...] = ()  # None: a training of an older version did not note it
+    processor_seconds: tuple[float | None, ...] = ()
 
     @model_validator(mode="after")
     def _of_the_same_epochs(self) -> Course:
         lengths = {len(getattr(self, name)) for name in type(self).model_fields}
-        if len(lengths) > 1 or 0 in lengths:
+        if len(lengths) > 1:
             raise ValueError(f"expected columns of one length, received {sorted(lengths)}")
         return self
 
@@ -56,6 +61,9 @@ class Outcome(Settings):
     """One training's. `config` is resolved; `dataset` is the fingerprint; `made`, where and when.
 
     machine_seconds, processor_seconds: of the whole training, with what was done twice.
+    averaged: of an ensemble, the seeds of its networks, whose first one's `config` and `seed` are
+    here. baseline: a name in `BASELINES`, with its settings in the place of `config`. Neither has a
+    course.
     """
 
     format: Literal[1] = FORMAT
@@ -69,12 +77,21 @@ class Outcome(Settings):
     processor_seconds: float | None
     made: dict[str, str]
     config: dict[str, Any]
+    averaged: tuple[int, ...] = ()
+    baseline: str | None = None
 
     @model_validator(mode="after")
     def _of_all_pictures(self) -> Outcome:
         for errors in self.views.values():
             for packed in (errors.top1_wrong, errors.top5_wrong):
-                unpack(packed, self.pictures)  # raises ValueError
+                if packed is not None:
+                    unpack(packed, self.pictures)  # raises ValueError
+        return self
+
+    @model_validator(mode="after")
+    def _networks_have_a_course(self) -> Outcome:
+        if not (self.averaged or self.baseline or self.course.training_error):
+            raise ValueError("course: expected an epoch, received none")
         return self
 
     def wrong(self, views: int, top: Literal[1, 5] = 1) -> np.ndarray:
@@ -137,6 +154,8 @@ def read(path: Path) -> Outcome:
         if checksum != _checksum(content):
             raise Damaged("its checksum is not that of its content; it was changed")
         outcome = Outcome.model_validate(content)
+        if outcome.baseline is not None:
+            return outcome.model_copy(update={"identity": _of_baseline(outcome)})
         config = config_files.parse(outcome.config, "its configuration")
     except ValidationError as error:
         first = error.errors()[0]
@@ -148,7 +167,18 @@ def read(path: Path) -> Outcome:
         raise Damaged(f"it is damaged ({type(error).__name__}: {error})") from error
     if config.training.seed != outcome.seed:
         raise Damaged(f"seed {outcome.seed} was trained with seed {config.training.seed}")
-    return outcome.model_copy(update={"identity": identity(config, outcome.dataset)})
+    same = identity(config, outcome.dataset)
+    if outcome.averaged:
+        same = average_identity(same, outcome.averaged)
+    return outcome.model_copy(update={"identity": same})
+
+
+def _of_baseline(outcome: Outcome) -> str:
+    """Its identity, if it is what that baseline is today. Raises Damaged."""
+    settings = BASELINES.get(outcome.baseline)
+    if settings is None or outcome.config != dataclasses.asdict(settings):
+        raise Damaged(f"its baseline {outcome.baseline!r:.100} is none that is known today")
+    return baseline_identity(outcome.baseline, outcome.dataset)
 
 
 def _checksum(content: dict) -> str:

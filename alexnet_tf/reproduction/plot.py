@@ -30,6 +30,9 @@ def plot(result: Result) -> Figure:
 def _course(axes: Axes, result: Result, colors: dict[str, str]) -> None:
     """The mean over the seeds, a thin line for each."""
     for name, arm in result.arms.items():
+        if not arm.epochs:  # a baseline, or an ensemble
+            axes.axhline(words.mean(arm), color=colors[name], linestyle="-.", label=f"{name}, test")
+            continue
         epochs = np.arange(1, arm.epochs + 1)
         marker = "o" if arm.epochs < 3 else None  # a line needs two points
         for errors, dashes, split in (

@@ -103,7 +103,7 @@ class _Work:
         missing = self._missing()
         print(
             f"[{len(self.all) - len(missing) + 1}/{len(self.all)}] {training.claim},"
-            f" {training.arm}, seed {training.seed}: {training.epochs} epochs; about"
+            f" {training.arm}, seed {training.seed}: {training.work}; about"
             f" {clock(self.remaining.seconds(missing))} left of all",
             flush=True,
         )
@@ -137,7 +137,7 @@ def _guesses(
     return {
         claim.name: 3600
         * claim.scale(request.scale).hours
-        / (len(claim.arms) * len(claim.seeds_at(request.scale)))
+        / (len(claim.networks) * len(claim.seeds_at(request.scale)))
         for claim in claims
     }
 

@@ -10,16 +10,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from alexnet_tf.errors import JobError, RunError, UserError
+from alexnet_tf.errors import ConfigError, JobError, RunError, UserError
 from alexnet_tf.reproduction import claim_files
+from alexnet_tf.reproduction.baseline import baseline_identity
 from alexnet_tf.reproduction.claim import Claim, ScaleName
 from alexnet_tf.reproduction.finished_run import VIEWS, newest_undamaged, outcome_of
-from alexnet_tf.reproduction.identity import identity
+from alexnet_tf.reproduction.finished_baseline import outcome_of_baseline
+from alexnet_tf.reproduction.identity import average_identity, identity
 from alexnet_tf.reproduction.outcome import Outcome
 from alexnet_tf.runs import directory as run_directory
 from preprocessing.dataset.info import DatasetInfo
@@ -37,62 +39,106 @@ class Interrupted(Exception):
 
 @dataclass(frozen=True)
 class Training:
-    """One arm of a claim with one seed. Equal (identity, seed) are one training."""
+    """One arm of a claim with one seed. Equal (identity, seed) are one training.
+
+    averaged: of an ensemble, its networks, which are trained before; `baseline`: no network at all.
+    """
 
     claim: str
     arm: str
     identity: str
     seed: int
-    epochs: int
-    config: str  # the file
-    overrides: tuple[str, ...]
+    epochs: int = 0
+    config: str = ""  # the file
+    overrides: tuple[str, ...] = ()
+    averaged: tuple[Training, ...] = ()
+    baseline: str | None = None
 
     @property
     def key(self) -> tuple[str, int]:
         return self.identity, self.seed
+
+    @property
+    def work(self) -> str:
+        """What there is to do."""
+        if self.averaged:
+            return f"{len(self.averaged)} networks averaged"
+        return self.baseline or f"{self.epochs} epochs"
 
     def directory(self, runs: Path) -> Path:
         return runs / self.identity / f"seed-{self.seed}"
 
 
 def trainings(
-    claim: Claim, scale: ScaleName, seeds: Iterable[int], info: DatasetInfo
+    claim: Claim, scale: ScaleName, seeds: Sequence[int], info: DatasetInfo
 ) -> list[Training]:
-    """All that a claim needs: every arm with the first seed, then with the next one."""
-    identities = {
-        arm: identity(
-            claim_files.configuration(claim, scale, arm).with_classes(len(info.classes)),
-            info.fingerprint,
-        )
-        for arm in claim.arms
+    """All that a claim needs: every network with the first seed, then with the next one; then what
+    is no training. ConfigError: an ensemble of one seed."""
+    networks = {
+        (arm, seed): _network(claim, scale, arm, seed, info)
+        for seed in seeds
+        for arm in claim.networks
     }
-    rows = []
-    for seed in seeds:
-        for arm in claim.arms:
-            config, overrides = claim_files.arguments(claim, scale, arm)
-            epochs = claim_files.configuration(claim, scale, arm).training.epochs
-            seeded = (*overrides, f"training.seed={seed}")
-            rows.append(Training(claim.name, arm, identities[arm], seed, epochs, config, seeded))
+    rows = list(networks.values())
+    for name, arm in claim.arms.items():
+        if arm.ensemble is not None:
+            if len(seeds) < 2:
+                raise ConfigError(f"--seeds: expected at least 2 for {claim.name}, an ensemble")
+            parts = tuple(networks[arm.ensemble, seed] for seed in seeds)
+            same = average_identity(parts[0].identity, seeds)
+            rows.append(Training(claim.name, name, same, seeds[0], averaged=parts))
+        elif arm.baseline is not None:
+            same = baseline_identity(arm.baseline, info.fingerprint)
+            rows.append(Training(claim.name, name, same, seeds[0], baseline=arm.baseline))
     return rows
+
+
+def _network(
+    claim: Claim, scale: ScaleName, arm: str, seed: int, info: DatasetInfo
+) -> Training:
+    path, overrides = claim_files.arguments(claim, scale, arm)
+    config = claim_files.configuration(claim, scale, arm).with_classes(len(info.classes))
+    return Training(
+        claim.name,
+        arm,
+        identity(config, info.fingerprint),
+        seed,
+        config.training.epochs,
+        path,
+        (*overrides, f"training.seed={seed}"),
+    )
 
 
 def make(training: Training, data: str, runs: Path) -> Outcome:
     """Trains, or goes on with what was begun; then evaluates.
+
+    An ensemble needs its networks' run directories; a baseline is learned in this process.
 
     Raises:
         Interrupted: a signal came; the training stopped with a checkpoint.
         JobError: it failed, and its own line was printed; or it was stopped from elsewhere.
         UserError: a mistake, of which a line was printed, would end every other training as well.
     """
-    path = training.directory(runs)
-    _set_damaged_aside(path)
-    where = ["--run", str(path), "--data", data]
     who = f"{training.claim}, {training.arm}, seed {training.seed}"
-    _call(["train", "--config", training.config, *where, *training.overrides], who)
+    if training.baseline is not None:
+        return outcome_of_baseline(training.baseline, data, training.seed)
+    path = training.directory(runs)
     views = [str(views) for views in VIEWS]
-    _call(["evaluate", *where, "--views", *views], who, output=subprocess.DEVNULL)
+    if training.averaged:
+        paths = [part.directory(runs) for part in training.averaged]
+        gone = [path for path in paths if not (path / "config.yaml").is_file()]
+        if gone:
+            raise JobError(f"{who}: expected all of its networks' runs, received none in {gone[0]}")
+        networks = [word for path in paths for word in ("--run", str(path))]
+        _call(["evaluate", *networks, "--data", data, "--views", *views], who, subprocess.DEVNULL)
+        path = paths[0]
+    else:
+        _set_damaged_aside(path)
+        where = ["--run", str(path), "--data", data]
+        _call(["train", "--config", training.config, *where, *training.overrides], who)
+        _call(["evaluate", *where, "--views", *views], who, subprocess.DEVNULL)
     try:
-        outcome = outcome_of(path)
+        outcome = outcome_of(path, [part.seed for part in training.averaged])
     except RunError as error:
         raise JobError(f"{who}: {error}") from error
     if (outcome.identity, outcome.seed) != training.key:

@@ -8,9 +8,9 @@ import pytest
 from alexnet_tf.data import reader
 from alexnet_tf.data.split import Share, Split
 from alexnet_tf.errors import ConfigError
-from alexnet_tf.reproduction import baseline as baselines
-from alexnet_tf.reproduction.baseline import BASELINES, Baseline, evaluate
+from alexnet_tf.reproduction.baseline import BASELINES, Baseline
 from alexnet_tf.reproduction.hog import hog_features
+from alexnet_tf.reproduction.svm import PACKAGES, evaluate
 from preprocessing.dataset.info import read_info
 from tests import tiny_datasets
 
@@ -92,4 +92,4 @@ def test_a_missing_extra_is_one_line(monkeypatch, data):
     )
     with pytest.raises(ConfigError, match=r"no scikit-image; pip install '\.\[baselines\]'"):
         evaluate(BASELINES["hog-linear-svm"], data, seed=1)
-    assert baselines.PACKAGES.keys() == {"skimage", "sklearn"}
+    assert PACKAGES.keys() == {"skimage", "sklearn"}
