@@ -37,6 +37,6 @@ BASELINES = {
 
 
 def baseline_identity(name: str, fingerprint: str) -> str:
-    """Of a baseline of BASELINES on a dataset: its name and twelve digits, as `identity.identity`."""
+    """Of a baseline of BASELINES on a dataset: its name and twelve digits."""
     content = json.dumps([dataclasses.asdict(BASELINES[name]), fingerprint], sort_keys=True)
     return f"{name}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"

@@ -128,7 +128,9 @@ class Arm(Settings):
             raise ValueError(f"baseline: expected one of {names}, received {self.baseline!r:.100}")
         other = [self.baseline, self.ensemble, self.config or self.overrides or None]
         if len(other) - other.count(None) > 1:
-            raise ValueError("expected a network, a baseline or an ensemble, received more than one")
+            raise ValueError(
+                "expected a network, a baseline or an ensemble, received more than one"
+            )
         return self
 
 
@@ -230,7 +232,10 @@ class Claim(Settings):
                 )
             if not arm.is_network and self.measure.name not in ERRORS:
                 raise ValueError(f"arms.{name}: expected a measure of {' or '.join(ERRORS)}")
-            if arm.baseline is not None and (self.measure.name, self.views_of(name)) != (ERRORS[0], 1):
+            if arm.baseline is not None and (self.measure.name, self.views_of(name)) != (
+                ERRORS[0],
+                1,
+            ):
                 raise ValueError(f"arms.{name}: expected {ERRORS[0]} in 1 view of a baseline")
         return self
 

@@ -25,8 +25,8 @@ def _entry(claim: Claim) -> str:
         rows.append(
             _row(
                 f"{name}: ",
-                f"{DATASETS[scale.data].what}; {runs} trainings ({len(claim.networks)} networks, {seeds}"
-                f" seeds), about {scale.hours:g} h on {scale.machine}",
+                f"{DATASETS[scale.data].what}; {runs} trainings ({len(claim.arms)} arms,"
+                f" {seeds} seeds), about {scale.hours:g} h on {scale.machine}",
             )
         )
     return "\n".join(rows)

@@ -73,7 +73,7 @@ def _section(path: Path, result: Result, page: Path) -> list[str]:
             else "",
             words.figure(result, words.mean(arm)),
             ", ".join(words.figure(result, number) for number in arm.by_seed),
-            f"{arm.epochs}",
+            f"{arm.epochs or ''}",
         )
         for name, arm in result.arms.items()
     ]

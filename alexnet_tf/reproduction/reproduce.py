@@ -137,7 +137,7 @@ def _guesses(
     return {
         claim.name: 3600
         * claim.scale(request.scale).hours
-        / (len(claim.networks) * len(claim.seeds_at(request.scale)))
+        / (max(1, len(claim.networks)) * len(claim.seeds_at(request.scale)))
         for claim in claims
     }
 

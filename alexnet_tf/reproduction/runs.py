@@ -19,8 +19,8 @@ from alexnet_tf.errors import ConfigError, JobError, RunError, UserError
 from alexnet_tf.reproduction import claim_files
 from alexnet_tf.reproduction.baseline import baseline_identity
 from alexnet_tf.reproduction.claim import Claim, ScaleName
-from alexnet_tf.reproduction.finished_run import VIEWS, newest_undamaged, outcome_of
 from alexnet_tf.reproduction.finished_baseline import outcome_of_baseline
+from alexnet_tf.reproduction.finished_run import VIEWS, newest_undamaged, outcome_of
 from alexnet_tf.reproduction.identity import average_identity, identity
 from alexnet_tf.reproduction.outcome import Outcome
 from alexnet_tf.runs import directory as run_directory
@@ -93,9 +93,7 @@ def trainings(
     return rows
 
 
-def _network(
-    claim: Claim, scale: ScaleName, arm: str, seed: int, info: DatasetInfo
-) -> Training:
+def _network(claim: Claim, scale: ScaleName, arm: str, seed: int, info: DatasetInfo) -> Training:
     path, overrides = claim_files.arguments(claim, scale, arm)
     config = claim_files.configuration(claim, scale, arm).with_classes(len(info.classes))
     return Training(

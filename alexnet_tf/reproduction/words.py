@@ -98,4 +98,5 @@ def _arm(result: Result, name: str) -> str:
     arm = result.arms[name]
     each = ", ".join(figure(result, number) for number in arm.by_seed)
     of = f" (seeds {each})" if len(arm.seeds) > 1 else ""
-    return f"{name} {figure(result, mean(arm))}{of} after {arm.epochs} epochs"
+    after = f" after {arm.epochs} epochs" if arm.epochs else ""
+    return f"{name} {figure(result, mean(arm))}{of}{after}"

@@ -18,7 +18,7 @@ def test_every_claim_of_the_project_holds_together(name):
     assert claim.statement.endswith(".")
     assert claim.scales.short.hours <= claim.scales.full.hours
     for scale in SCALES:
-        for arm in claim.arms:
+        for arm in claim.networks:
             config = claim_files.configuration(claim, scale, arm)
             assert config.training.epochs <= 1000
 
