@@ -6,6 +6,7 @@ requirements alone. Unpacked on a worker it is known by the missing alexnet_tf.
 """
 
 import os
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
@@ -27,19 +28,47 @@ WORKER_REQUIREMENTS = [  # besides Beam, which a worker has, in the driver's ver
 
 DASK = ["dask>=2024.4.2", "distributed>=2024.4.2"]  # as Beam's own extra has it
 
+VERSION = re.search(r'"(\d.+?)"', (ROOT / "preprocessing/dataset/version.py").read_text())[1]
+COMMANDS = ["preprocessing-worker = preprocessing.job.worker_process:main"]
+DATA = {"preprocessing": ["py.typed"], "preprocessing.job": ["flink/pom.xml"]}
+FOUND = find_packages(include=PACKAGES, exclude=LEFT_OUT)
+if not FOR_WORKER:
+    COMMANDS += ["alexnet = alexnet_tf.__main__:main", "alexnet-data = preprocessing.__main__:main"]
+    DATA |= {"alexnet_tf": ["py.typed"], "alexnet_tf.configs": ["**/*.yaml"]}
+    FOUND += ["alexnet_tf.configs"]  # configs/ of a clone, inside the installed package
+
 setup(
     name="alexnet_tf_worker" if FOR_WORKER else "alexnet_tf",
-    version="0.1.0",
+    version=VERSION,
     description="AlexNet in TensorFlow, from the raw ImageNet archives to a served model",
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    python_requires=">=3.11,<3.14",
-    packages=find_packages(include=PACKAGES, exclude=LEFT_OUT),
-    package_data={"preprocessing.job": ["flink/pom.xml"]},
-    entry_points={
-        "console_scripts": ["preprocessing-worker = preprocessing.job.worker_process:main"]
+    author="The alexnet_tf developers",
+    keywords="alexnet imagenet tensorflow keras beam tfrecord classification",
+    project_urls={
+        "The paper": "https://papers.nips.cc/paper/4824-imagenet-classification-with-deep-convolutional-neural-networks",
+        "The 2012 source": "https://github.com/computerhistory/AlexNet-Source-Code",
     },
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Intended Audience :: Education",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Topic :: Scientific/Engineering :: Image Recognition",
+        "Typing :: Typed",
+    ],
+    python_requires=">=3.11,<3.14",
+    packages=FOUND,
+    package_dir={} if FOR_WORKER else {"alexnet_tf.configs": "configs"},
+    package_data=DATA,
+    entry_points={"console_scripts": COMMANDS},
     install_requires=WORKER_REQUIREMENTS
     if FOR_WORKER
     else [

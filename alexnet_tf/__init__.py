@@ -10,8 +10,8 @@ import os
 import signal
 import sys
 
-# TensorFlow announces its CPU features and missing GPUs at every start; errors still show.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+from alexnet_tf import startup_lines
+from preprocessing.dataset.version import VERSION as __version__
 
 _HOMES = {
     "AlexNet": "runs.trained_network",
@@ -24,7 +24,7 @@ _HOMES = {
     "LocalResponseNormalization": "network.layers",
     "SpatialResponseNormalization": "network.layers",
 }
-__all__ = sorted(_HOMES)
+__all__ = ["__version__", *sorted(_HOMES)]
 
 
 def leave(*_: object) -> None:
@@ -35,6 +35,9 @@ def leave(*_: object) -> None:
 if sys.argv[:1] == ["-m"] and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     # `python -m alexnet_tf.VERB`, and not yet at its first line; `cli.run` ends this.
     signal.signal(signal.SIGINT, leave)
+    startup_lines.begin()
+# TensorFlow announces its CPU features and missing GPUs at every start; errors still show.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
 def __getattr__(name: str):

@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
         "--scaling", action="store_true", help="the rate against number of shards and of records"
     )
     train = verb("train", _train, "the training step")
-    train.add_argument("--config", default="configs/paper.yaml", help="default: the paper's")
+    train.add_argument("--config", default="paper", help="default: the paper's")
     train.add_argument("--data", help="dataset directory: measures the step fed from it, too")
     train.add_argument(
         "--feeding", action="store_true", help="only: from records beside one batch in memory"

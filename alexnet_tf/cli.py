@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 
 import alexnet_tf
+from alexnet_tf import startup_lines
 from alexnet_tf.errors import ConfigError, JobError, UserError
 from preprocessing.dataset.printable import printable
 
@@ -32,6 +33,9 @@ MISTAKEN = (
 def run(main: Callable[[Sequence[str] | None], int | None]) -> None:
     """Calls a verb's main and exits: 0 done, 1 failed, 2 a user's mistake, 130 interrupted, 141 if
     nobody reads its output any more."""
+    if "tensorflow" in sys.modules:  # it finds its devices now, and says so
+        sys.modules["tensorflow"].config.list_physical_devices()
+    startup_lines.end()
     if signal.getsignal(signal.SIGINT) is alexnet_tf.leave:  # set while the verb was imported
         signal.signal(signal.SIGINT, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):

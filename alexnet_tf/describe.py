@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from tabulate import tabulate
 
 from alexnet_tf import cli
+from alexnet_tf.config import builtin, reference
 from alexnet_tf.config import files as config_files
-from alexnet_tf.config import reference
 from alexnet_tf.config.schema import Config
 from alexnet_tf.errors import ConfigError
 from alexnet_tf.network import cost
@@ -46,8 +46,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.settings:
         print(reference.page(), end="")
         return 0
+    if arguments.list:
+        print(
+            tabulate([(name, builtin.summary(name)) for name in builtin.names()], tablefmt="plain")
+        )
+        return 0
     if arguments.config is None:
-        raise ConfigError("expected --config, or --settings")
+        raise ConfigError("expected --config, --list or --settings")
     if arguments.batch_size is not None and not 1 <= arguments.batch_size <= 2**20:
         raise ConfigError(
             f"--batch-size: expected a number from 1 to {2**20}, received {arguments.batch_size}"
@@ -59,7 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m alexnet_tf.describe", description=__doc__)
-    parser.add_argument("--config", help="YAML file")
+    parser.add_argument("--config", help="YAML file, or a name that --list shows")
+    parser.add_argument("--list", action="store_true", help="instead: the built-in configurations")
     parser.add_argument(
         "--settings", action="store_true", help="instead: every setting of a configuration"
     )

@@ -19,7 +19,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m alexnet_tf.train", description=__doc__)
     parser.add_argument(
-        "--config", required=True, help="YAML file, for instance configs/paper.yaml"
+        "--config",
+        required=True,
+        help="YAML file, or a built-in one such as paper (alexnet_tf.describe --list)",
     )
     parser.add_argument("--data", required=True, help="dataset directory made by preprocessing")
     parser.add_argument("--run", required=True, help="run directory: created, or gone on with")

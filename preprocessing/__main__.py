@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from preprocessing.dataset.printable import printable
+from preprocessing.dataset.version import VERSION
 from preprocessing.errors import DatasetError, JobError, UserError
 
 VERBS = ("convert", "verify", "inspect", "sample", "benchmark")
@@ -58,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m preprocessing", description="Images to TFRecord datasets.")
+    parser.add_argument("--version", action="version", version=f"alexnet_tf {VERSION}")
     verbs = parser.add_subparsers(dest="verb", required=True, parser_class=_Parser)
     for name in VERBS:
         importlib.import_module(f"preprocessing.verbs.{name}").add_parser(verbs)

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from alexnet_tf.config import messages, yaml_files
+from alexnet_tf.config import builtin, messages, yaml_files
 from alexnet_tf.config.schema import OPTIMIZERS, SCHEDULES, Config
 from alexnet_tf.errors import ConfigError, GeometryError
 from alexnet_tf.network.geometry import geometry
@@ -37,6 +37,7 @@ def to_tree(config: Config) -> dict:
 def load(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -> Config:
     """Reads a YAML file, what it names in `base:`, and `section.key=value` overrides.
 
+    `path` may be a built-in configuration's name.
     Raises ConfigError: no such file, not YAML, unknown or ill-typed key (with the nearest name),
     settings that the network's variant cannot have; GeometryError: sizes that do not fit.
     """
@@ -45,7 +46,7 @@ def load(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -> Confi
 
 def read_tree(path: str | Path) -> dict:
     """A YAML file laid over what it names in `base:`, not yet checked."""
-    return _with_names(_read(Path(path), ()))
+    return _with_names(_read(builtin.find(path), ()))
 
 
 def parse(tree: dict, where: str = "configuration") -> Config:

@@ -9,14 +9,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-import alexnet_tf
+from alexnet_tf.config import builtin, messages, yaml_files
 from alexnet_tf.config import files as config_files
-from alexnet_tf.config import messages, yaml_files
 from alexnet_tf.config.schema import Config
 from alexnet_tf.errors import ConfigError, GeometryError
 from alexnet_tf.reproduction.claim import SCALES, Claim, Figure, ScaleName
 
-CLAIMS = Path(alexnet_tf.__file__).parents[1] / "configs" / "claims"
+CLAIMS = builtin.DIRECTORY / "claims"
 # Laid under all: images in TensorBoard cost time and change nothing, and one checkpoint is enough.
 DEFAULTS = ("monitoring.every_epochs=0", "monitoring.projector=0", "training.keep_checkpoints=1")
 
