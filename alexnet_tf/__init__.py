@@ -1,6 +1,6 @@
 """AlexNet in TensorFlow: network, training, evaluation, export.
 
-    from alexnet_tf import AlexNet, load_dataset, load_model, load_run, new_head
+    from alexnet_tf import AlexNet, fine_tune, load_dataset, load_model, load_run, new_head
 
 Names are imported when first used, so that command lines start without what they do not need.
 """
@@ -16,6 +16,7 @@ from preprocessing.dataset.version import VERSION as __version__
 _HOMES = {
     "AlexNet": "runs.trained_network",
     "TrainedNetwork": "runs.trained_network",
+    "fine_tune": "runs.fine_tuning",
     "load_dataset": "data.dataset",
     "load_model": "runs.trained_network",
     "load_run": "runs.trained_network",

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from alexnet_tf import train
+from alexnet_tf import fine_tune, train
 from alexnet_tf.config import files as config_files
 from alexnet_tf.errors import ConfigError, UserError
 from alexnet_tf.foreign_weights.files import open_arrays
@@ -125,6 +125,28 @@ def test_what_does_not_fit_is_refused(root, change, message):
     assert message in str(raised.value)
     assert "\n" not in str(raised.value)
     assert not list((root / name).glob("checkpoints/step-*"))
+
+
+def test_in_one_call_from_a_file_and_from_a_run(root, tuned):
+    """The call does what the command did; from a run, it takes over the run's network."""
+    sections = {
+        "network": {"width": WIDTH, "input_size": SIZES["torchvision"]},
+        "training": {"epochs": 1, "global_batch_size": 10, "flat_loss_steps": None},
+        "monitoring": {"every_epochs": 0},
+    }
+    trained = fine_tune(root / "alexnet.npz", root / "data-3", root / "called", **sections)
+    before, after = weights(tuned), weights(root / "called")
+    for name, value in before.items():
+        np.testing.assert_allclose(after[name], value, rtol=1e-4, atol=1e-5)
+    assert len(trained.classes) == 3
+    del sections["network"]
+    again = fine_tune(root / "called", root / "data-4", root / "called-again", **sections)
+    assert (len(again.classes), again.config.network.width) == (4, WIDTH)
+    conv1 = [name for name in after if name.startswith("conv1/")]
+    for name in conv1:
+        np.testing.assert_array_equal(weights(root / "called-again")[name], after[name])
+    with pytest.raises(ConfigError, match=r"fine_tune: unknown key 'training.epoch'"):
+        fine_tune(root / "alexnet.npz", root / "data-3", root / "x", training={"epoch": 1})
 
 
 def test_another_network_is_refused(root, tuned):
