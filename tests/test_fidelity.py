@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from alexnet_tf.config.schema import Config
+from alexnet_tf.evaluation.published import NOTES, PUBLISHED
 from alexnet_tf.network.spec import VARIANTS
 from tests.alexnet_tf.config.test_every_field import leaves
 
@@ -29,10 +30,18 @@ def test_a_named_setting_exists(name):
 
 
 def test_every_row_of_facts_names_its_test():
-    rows = [line for line in TEXT.splitlines() if line.startswith("| ") and "|---" not in line]
+    facts, _ = TEXT.split("## The other variants")
+    rows = [line for line in facts.splitlines() if line.startswith("| ") and "|---" not in line]
     facts = [row for row in rows if row.count("|") == 6 and not row.startswith("| Fact")]
     assert len(facts) > 30
     assert [row for row in facts if ".py::test_" not in row.split("|")[-2]] == []
+
+
+@pytest.mark.parametrize("row", [row for row in PUBLISHED if row.source == NOTES], ids=str)
+def test_every_published_error_of_the_notes_stands_beside_its_configuration(row):
+    errors = f"{row.top1_error:.3%} / {row.top5_error:.3%}".replace("%", "")
+    lines = [line for line in TEXT.splitlines() if f"`{row.config}.yaml`" in line]
+    assert any(errors in line for line in lines)
 
 
 def test_every_variant_is_named():

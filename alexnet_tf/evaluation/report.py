@@ -10,7 +10,7 @@ from tabulate import tabulate
 from alexnet_tf.evaluation.error_counts import BINS, ClassErrors, ErrorCounts
 from alexnet_tf.evaluation.interval import wilson
 from alexnet_tf.evaluation.packed import pack
-from alexnet_tf.evaluation.published import PUBLISHED, comparable
+from alexnet_tf.evaluation.published import beside
 from preprocessing.dataset.info import DatasetInfo
 
 WORST = 20  # classes in the Markdown table
@@ -41,7 +41,7 @@ def as_json(subject: Subject, counts: ErrorCounts) -> dict:
         }
         for c in counts.per_class()
     ]
-    compared = comparable(subject.info, subject.split) and subject.part == "all"
+    published = beside(subject.info, subject.split) if subject.part == "all" else ()
     return {
         "runs": list(subject.runs),
         "weights": list(subject.weights),
@@ -67,7 +67,7 @@ def as_json(subject: Subject, counts: ErrorCounts) -> dict:
         "classes": rows,
         # Image by image in the split's order, so that networks can be compared in pairs.
         "wrong": {f"top{k}": pack(row) for k, row in zip((1, 5), counts.wrong, strict=True)},
-        "published": [asdict(row) for row in PUBLISHED] if compared else None,
+        "published": [asdict(row) for row in published] or None,
     }
 
 

@@ -143,7 +143,11 @@ TIES = "network.pool.ties=all"  # the longest operations there are
 
 @pytest.mark.parametrize(
     ("name", "overrides"),
-    [*((path.stem, ()) for path in sorted(CONFIGS.glob("*.yaml"))), ("original", (TIES,))],
+    [
+        *((path.stem, ()) for path in sorted(CONFIGS.glob("*.yaml"))),
+        ("nets-2012/146", ()),
+        ("original", (TIES,)),
+    ],
 )
 def test_every_configurations_table_is_within_120_columns(name, overrides):
     assert max(map(len, text_of(name, *overrides).splitlines())) <= 120

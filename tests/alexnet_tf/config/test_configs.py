@@ -11,7 +11,8 @@ from alexnet_tf.network.geometry import total_parameters
 from alexnet_tf.network.spec import VARIANTS
 
 CONFIGS = Path(__file__).parents[3] / "configs"
-NAMES = sorted(path.stem for path in CONFIGS.glob("*.yaml"))
+PATHS = [*CONFIGS.glob("*.yaml"), *CONFIGS.glob("nets-2012/*.yaml")]
+NAMES = sorted(str(path.relative_to(CONFIGS).with_suffix("")) for path in PATHS)
 
 
 def test_there_is_one_for_every_variant():
@@ -49,3 +50,15 @@ def test_differences_between_paper_and_original_are_readable():
     for field in ("network.lrn.alpha_over_n", "data.chunk", "data.color_noise.divide"):
         assert field in text
     assert "data.order: 'shuffled' → 'fixed'" in lines
+
+
+def test_net_146_has_the_sixth_convolution_and_is_net_145_otherwise():
+    """61,555,304 parameters by layers-146-2012-2011.cfg; 590,080 of them conv6's."""
+    with_conv6, without = (
+        config_files.load(CONFIGS / f"{name}.yaml").network
+        for name in ("nets-2012/146", "original")
+    )
+    assert total_parameters(with_conv6) == 61_555_304
+    assert total_parameters(without) == 61_555_304 - 2 * 128 * (3 * 3 * 256 + 1)
+    rows = tuple(row for row in with_conv6.layers if row.name != "conv6")
+    assert with_conv6.model_copy(update={"layers": rows, "variant": "original"}) == without

@@ -12,7 +12,8 @@ from alexnet_tf.errors import ConfigError
 from alexnet_tf.network.geometry import total_parameters
 from alexnet_tf.network.initial import initial_stds
 
-CONFIGS = sorted((Path(__file__).parents[3] / "configs").glob("*.yaml"))
+FOLDER = Path(__file__).parents[3] / "configs"
+CONFIGS = sorted([*FOLDER.glob("*.yaml"), *FOLDER.glob("nets-2012/*.yaml")])
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,7 +7,10 @@ import pytest
 from alexnet_tf.evaluation import report
 from alexnet_tf.evaluation.error_counts import ErrorCounts
 from alexnet_tf.evaluation.packed import unpack
+from alexnet_tf.evaluation.published import NOTES, PUBLISHED, TEST_2010, VALIDATION_2012
 from preprocessing.dataset.info import ClassName, ColorStatistics, DatasetInfo, Shard
+
+CONFIGS = Path(__file__).parents[3] / "configs"
 
 
 def info(classes: int = 3, examples: int = 4, source: str = "folder") -> DatasetInfo:
@@ -82,3 +86,14 @@ def test_published_errors_stand_only_beside_imagenets_validation(
     assert ("net 145" in page) == shown
     # The paper's Table 2: one network, 40.7 % and 18.2 %.
     assert ("| 40.70% | 18.20% |" in page) == shown
+
+
+@pytest.mark.parametrize("row", PUBLISHED, ids=lambda row: f"{row.what}, {row.views}")
+def test_published_errors_are_of_whole_images_and_their_configuration_is_there(row):
+    """Over ten views of all images; the notes' one view is a mean over batches of several sizes."""
+    count = {VALIDATION_2012: 50_000, TEST_2010: 150_000}[row.images]
+    if row.views == 10 and row.source == NOTES:
+        for error in (row.top1_error, row.top5_error):
+            assert abs(error * count - round(error * count)) <= count * 0.5e-6
+    assert row.config is None or (CONFIGS / f"{row.config}.yaml").is_file()
+    assert row.top5_error < row.top1_error

@@ -241,6 +241,7 @@ FILE_ENDS = {  # weights of conv1, of the rest; biases of conv1, conv2, the rest
     "non-overlapping": (0, 1e-5, 0, 0.002, 0.002),
     "no-norm": (0, 1e-5, 0, 0.02, 0.02),
     "no-crosstalk": (0, 1e-5, 0, 0.02, 0.02),
+    "original-2010": (0, 1e-5, 0, 0.002, 0.002),
 }
 
 
@@ -260,6 +261,7 @@ NOTES = {  # epochs, from 1: drops of the rate; conv1 lowered; noise off; conv1 
     "non-overlapping": ((23, 51, 79), None, None, 79, 90),
     "no-norm": ((22, 44, 86), 69, 69, 73, 97),
     "no-crosstalk": ((25, 49, 79), 66, 66, 72, 92),
+    "original-2010": ((23, 51, 78), 68, 68, 72, 93),
 }
 
 
@@ -302,3 +304,32 @@ def test_cosine_by_hand():
     rates = [base_rate(plan, PlateauState(), epoch, 0.0, 12) for epoch in (0, 1, 2, 7)]
     assert rates == pytest.approx([0, 0.5, 1, 0.5])
     assert base_rate(plan, PlateauState(), 11, 0.999, 12) < 1e-6
+
+
+LATER = {  # first and last rate of weights and of biases; epochs, from 1: noise off, conv1 frozen
+    "155": (0.02, 5e-6, 0.04, 1e-5, 61, 74),
+    "156": (0.02, 1e-5, 0.04, 2e-5, 61, 72),
+    "157": (0.04, 5e-6, 0.08, 1e-5, 62, 73),
+    "158": (0.04, 2e-6, 0.08, 4e-6, 63, 77),
+    "165": (0.01, 2e-5, 0.02, 0.002, 63, 78),
+    "166": (0.01, 1e-5, 0.02, 0.002, 64, 73),
+    "167": (0.01, 1e-5, 0.02, 0.002, 63, 73),
+    "169": (0.01, 2e-5, 0.02, 0.002, 60, 73),
+    "170": (0.01, 4e-5, 0.02, 0.002, 68, 74),
+    "171": (0.01, 2e-5, 0.02, 0.002, 60, 72),
+    "174": (0.01, 2e-5, 0.02, 0.002, 62, 74),
+}
+
+
+@pytest.mark.parametrize("net", LATER)
+def test_later_nets_fall_between_the_rates_of_their_notes(net):
+    first, last, first_bias, last_bias, quiet, frozen = LATER[net]
+    config = config_files.load(CONFIGS / "nets-2012" / f"{net}.yaml")
+    rates, end = Schedule(config), config.training.epochs - 1
+    assert config.training.epochs == 95
+    for kind, begins, ends in (("kernel", first, last), ("bias", first_bias, last_bias)):
+        assert rates.rate("fc7", kind, 0, 0) == pytest.approx(begins)
+        assert rates.rate("fc7", kind, end, 1 - 1e-9) == pytest.approx(ends)
+        assert rates.rate("conv1", kind, frozen - 2, 0.9) > 0
+        assert rates.rate("conv1", kind, frozen - 1, 0) == 0
+    assert [rates.noise_coefficient(epoch) for epoch in (quiet - 2, quiet - 1)] == [0.1, 0]
