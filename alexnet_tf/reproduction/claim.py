@@ -75,11 +75,12 @@ class Lower(Settings):
 
 
 class Ratio(Settings):
-    """`than`'s measure is a multiple of `arm`'s. The effect is the ratio, than ÷ arm: over 1."""
+    """`than`'s measure is over `at_least` times `arm`'s. The effect is the ratio, than ÷ arm."""
 
     kind: Literal["ratio"]
     arm: str
     than: str
+    at_least: float = Field(1.0, ge=1)
 
 
 class Figure(Settings):

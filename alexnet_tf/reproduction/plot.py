@@ -35,10 +35,7 @@ def _course(axes: Axes, result: Result, colors: dict[str, str]) -> None:
             continue
         epochs = np.arange(1, arm.epochs + 1)
         marker = "o" if arm.epochs < 3 else None  # a line needs two points
-        for errors, dashes, split in (
-            (arm.training_error, "--", "training"),
-            (arm.validation_error, "-", "test"),
-        ):
+        for errors, dashes, split in _lines(result, name):
             look = {"color": colors[name], "linestyle": dashes, "marker": marker, "markersize": 3}
             for row in errors if len(errors) > 1 else ():
                 axes.plot(epochs, row, linewidth=0.5, alpha=0.4, **look)
@@ -50,6 +47,14 @@ def _course(axes: Axes, result: Result, colors: dict[str, str]) -> None:
     axes.grid(axis="y", color="#eeeeee")
     axes.set_axisbelow(True)
     axes.legend(fontsize=7)
+
+
+def _lines(result: Result, name: str) -> list[tuple]:
+    """Of an arm: errors of each seed, the kind of line, and of which pictures."""
+    arm = result.arms[name]
+    if result.measure.name == EPOCHS:  # as in the paper's figure 1: the faster one solid
+        return [(arm.training_error, "-" if name == result.compared[0] else "--", "training")]
+    return [(arm.training_error, "--", "training"), (arm.validation_error, "-", "test")]
 
 
 def _arms(axes: Axes, result: Result, colors: dict[str, str]) -> None:

@@ -146,7 +146,7 @@ def _claimed(claim: Claim) -> tuple[float, float]:
         return -math.inf, 0.0
     if isinstance(kind, Figure):
         return -kind.within, kind.within
-    return 1.0, math.inf
+    return kind.at_least, math.inf
 
 
 def _covered(claim: Claim, seeds: Sequence[int]) -> str:
