@@ -51,8 +51,9 @@ class TrainingData:
 
     def holds_out(self, epoch: int) -> bool:
         """Whether a part of the training split is not trained on in `epoch` (from 0)."""
-        until = self.held_out.until_epoch if self.held_out else 0
-        return until is None or epoch < until
+        if self.held_out is None:
+            return False
+        return self.held_out.until_epoch is None or epoch < self.held_out.until_epoch
 
     def trained_on(self, epoch: int) -> Split:
         """What `epoch` trains on."""

@@ -64,11 +64,8 @@ def _arms(axes: Axes, result: Result, colors: dict[str, str]) -> None:
         numbers = [number for number in arm.by_seed if number is not None]
         axes.plot(numbers, [place] * len(numbers), "o", color=colors[name], alpha=0.6, markersize=5)
         if (mean := words.mean(arm)) is not None:
-            axes.plot([mean, mean], [place - 0.25, place + 0.25], color=colors[name], linewidth=2)
-        label = words.figure(result, mean)
-        axes.text(
-            1.0, place - 0.3, label, transform=axes.get_yaxis_transform(), ha="right", color=INK
-        )
+            axes.plot([mean, mean], [place - 0.2, place + 0.2], color=colors[name], linewidth=2)
+            axes.text(mean, place - 0.25, words.figure(result, mean), ha="center", color=INK)
         if name in result.published.arms:
             there = result.published.arms[name]
             axes.plot(there, place, "D", color="white", markeredgecolor=INK, markersize=6)

@@ -120,6 +120,7 @@ def test_nothing_held_out_is_the_whole_split(splits):
     data = TrainingData(*splits)
     assert data.trained_on(0) == splits[0]
     assert data.validated_on(0) == splits[1]
+    assert not any(data.measure_changes_after(epoch) for epoch in (-1, 0, 1))
 
 
 @pytest.mark.parametrize("fraction", [0.001, 0.999])

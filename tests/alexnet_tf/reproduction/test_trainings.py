@@ -32,7 +32,9 @@ def start(*arguments) -> subprocess.Popen:
 
 def finish(process: subprocess.Popen, code: int = 0) -> str:
     try:
-        output, _ = process.communicate(timeout=4 * SECONDS)  # of four processes, one after the other
+        output, _ = process.communicate(
+            timeout=4 * SECONDS
+        )  # of four processes, one after the other
     finally:
         process.kill()
     assert process.returncode == code, output

@@ -57,6 +57,16 @@ def in_the_second_epoch(monkeypatch):
     return happen
 
 
+def test_a_signal_in_the_first_epoch_leaves_a_checkpoint(inputs, monkeypatch):
+    def stop(session, *_):
+        session.loop.stop.set()
+
+    monkeypatch.setattr(Session, "window", stop)
+    assert train.main(inputs.arguments) == 0
+    [step] = inputs.steps()
+    assert step < "step-000000007"
+
+
 def test_data_that_is_swapped_in_mid_run_ends_it_before_the_next_checkpoint(
     inputs, in_the_second_epoch
 ):
