@@ -33,10 +33,10 @@ def leave(*_: object) -> None:
     os._exit(128 + signal.SIGINT)
 
 
-if sys.argv[:1] == ["-m"] and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    # `python -m alexnet_tf.VERB`, and not yet at its first line; `cli.run` ends this.
-    signal.signal(signal.SIGINT, leave)
+if sys.argv[:1] == ["-m"]:  # `python -m alexnet_tf.VERB`, and not yet at its first line
     startup_lines.begin()
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, leave)  # `cli.run` ends both
 # TensorFlow announces its CPU features and missing GPUs at every start; errors still show.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
