@@ -41,8 +41,13 @@ def markdown(rows: Sequence[tuple[Path, Result]], page: Path) -> str:
         "# Reproduction",
         "Verdicts are computed: *verified* means that the 95 % interval of the effect lies wholly"
         " on the claim's side, *contradicted* on the other, *inconclusive* that it holds both."
-        " Each is one of the data and the scale named, and of no other. Machine time is that of"
-        f" training, on {'; '.join(machines)}.",
+        " Each is one of the data and the scale named, and of no other. At scale *short* the epochs,"
+        " and those at each rate, are cut in proportion, so that figures are higher than published"
+        " ones and only the comparison of arms means something; a training may be too short for a"
+        " difference to show."
+        " The pictures are those of the dataset named: its `source` says what they were converted"
+        " from, and `folder` means files of pictures, which may be compressed copies of the original"
+        f" ones. Machine time is that of training, on {'; '.join(machines)}.",
         table,
     ]
     for path, result in rows:
@@ -84,7 +89,7 @@ def _section(path: Path, result: Result, page: Path) -> list[str]:
         f"**{result.verdict.capitalize()}** at scale {result.scale}: the"
         f" {words.measure(result)}. Effect {words.effect_with_interval(result)}; the interval holds"
         f" 95 % over {result.covered}. Data: {result.data}, fingerprint {result.dataset[:12]}.",
-        *([result.note] if result.note else []),
+        *filter(None, (words.discordance(result), result.note)),
         tabulate(arms, head, "pipe", disable_numparse=True),
         f"![{result.claim}: errors over the epochs, and the arms' figures]({plot})",
     ]

@@ -19,7 +19,7 @@ from alexnet_tf.reproduction.claim import (
     ScaleName,
 )
 from alexnet_tf.reproduction.outcome import Outcome
-from alexnet_tf.reproduction.statistics import Estimate, Verdict
+from alexnet_tf.reproduction.statistics import Discordance, Estimate, Verdict
 from preprocessing.dataset.atomic import write_text
 
 
@@ -37,6 +37,7 @@ class Result(Settings):
     """Everything a report shows. Errors are fractions, effects those of `Comparison`.
 
     low, high: 95 % interval of the effect; None: open. hours: of the machine, and of its processor.
+    discordances: of two arms compared picture by picture, with each seed that both have.
     """
 
     claim: str
@@ -55,6 +56,7 @@ class Result(Settings):
     within: float | None  # of a figure
     covered: str
     verdict: Verdict
+    discordances: tuple[Discordance, ...] = ()
     dataset: str
     data: str
     pictures: int
@@ -87,6 +89,7 @@ def conclude(
         within=claim.comparison.within if isinstance(claim.comparison, Figure) else None,
         covered=_covered(claim, seeds),
         verdict=_verdict(claim, scale, estimate),
+        discordances=_discordances(claim, outcomes),
         dataset=next(iter(every)).dataset,
         data=data,
         pictures=next(iter(every)).pictures,
@@ -130,6 +133,18 @@ def _effect(claim: Claim, outcomes: Mapping[str, Sequence[Outcome]]) -> Estimate
         return Estimate(*(end - published for end in arm))
     limit = max(len(o.course.training_error) for arm in rows for o in arm)
     return statistics.ratio(numbers[1], numbers[0], limit=float(limit))
+
+
+def _discordances(
+    claim: Claim, outcomes: Mapping[str, Sequence[Outcome]]
+) -> tuple[Discordance, ...]:
+    if not isinstance(claim.comparison, Lower) or claim.measure.name not in ERRORS:
+        return ()
+    pairs = zip(
+        *(measures.wrong(claim.measure, claim.views_of(a), outcomes[a]) for a in claim.compared),
+        strict=False,  # a baseline has one seed
+    )
+    return tuple(statistics.mcnemar(*pair) for pair in pairs)
 
 
 def _verdict(claim: Claim, scale: ScaleName, effect: Estimate) -> Verdict:

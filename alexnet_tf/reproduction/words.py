@@ -33,6 +33,18 @@ def effect_with_interval(result: Result) -> str:
     return f"{effect(result, result.effect)} ({interval}){unit}"
 
 
+def discordance(result: Result) -> str:
+    """On how many pictures one network alone is wrong, seed by seed; of no pairs: nothing."""
+    if not result.discordances:
+        return ""
+    first, second = result.compared
+    pairs = [f"{d.only_first:,} and {d.only_second:,} (p {d.p:.2g})" for d in result.discordances]
+    return (
+        f"Pictures on which {first} alone is wrong, and {second} alone, seed by seed, with McNemar's"
+        f" exact p: {'; '.join(pairs)}."
+    )
+
+
 def published(of: Claim | Result) -> str:
     """What was published: in words, or the arms' figures and the effect."""
     given = of.published

@@ -191,6 +191,8 @@ def test_a_report_of_several_directories(write, run, made, tmp_path, capsys):
     for path in re.findall(r"!\[.*\]\((.*)\)", text):
         assert (page.parent / path).is_file()
     assert text.count("## dropout-") == 2
+    pair = "0 and 100 (p 1.6e-30)"  # two to the power of −99
+    assert text.count(f"with McNemar's exact p: {pair}; {pair}.") == 2
     assert reproduce.main(["report", directories[0]]) == 0
     assert (tmp_path / "out" / "reproduction.md").is_file()
 
