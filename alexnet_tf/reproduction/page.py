@@ -41,12 +41,12 @@ def markdown(rows: Sequence[tuple[Path, Result]], page: Path) -> str:
         "# Reproduction",
         "Verdicts are computed: *verified* means that the 95 % interval of the effect lies wholly"
         " on the claim's side, *contradicted* on the other, *inconclusive* that it holds both."
-        " Each is one of the data and the scale named, and of no other. At scale *short* the epochs,"
+        " Each is one of the data and the scale named, and of no other. At scale *short* epochs,"
         " and those at each rate, are cut in proportion, so that figures are higher than published"
         " ones and only the comparison of arms means something; a training may be too short for a"
         " difference to show."
         " The pictures are those of the dataset named: its `source` says what they were converted"
-        " from, and `folder` means files of pictures, which may be compressed copies of the original"
+        " from, and `folder` means files of pictures, which may be compressed copies of the first"
         f" ones. Machine time is that of training, on {'; '.join(machines)}.",
         table,
     ]

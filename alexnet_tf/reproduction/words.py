@@ -40,7 +40,7 @@ def discordance(result: Result) -> str:
     first, second = result.compared
     pairs = [f"{d.only_first:,} and {d.only_second:,} (p {d.p:.2g})" for d in result.discordances]
     return (
-        f"Pictures on which {first} alone is wrong, and {second} alone, seed by seed, with McNemar's"
+        f"Pictures on which {first} alone is wrong, and {second} alone, by seed, with McNemar's"
         f" exact p: {'; '.join(pairs)}."
     )
 
