@@ -18,12 +18,13 @@ from alexnet_tf.data import reader
 from alexnet_tf.data.split import Share
 from alexnet_tf.data.views import VIEW_COUNTS
 from alexnet_tf.errors import ConfigError, JobError
+from alexnet_tf.evaluation.comparison import reports_of
 from alexnet_tf.evaluation.labelled_split import open_split
 from alexnet_tf.runs import directory as run_directory
 from alexnet_tf.runs.directory import Run
 from alexnet_tf.runs.reason import reason_of
 from alexnet_tf.runs.restore import CHECKPOINTS, OPTION_HELP
-from alexnet_tf.serving import parity, tflite
+from alexnet_tf.serving import model_card, parity, tflite, warmup
 from alexnet_tf.serving.load import NOTES_FILE
 from alexnet_tf.serving.signatures import WEIGHTS, Served
 from alexnet_tf.serving.tflite_labels import LABELS_FILE
@@ -73,6 +74,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DATA",
         help="dataset: compare the export with the trained network over its validation split",
     )
+    parser.add_argument("--license", default="", help=f"of the model, for its {model_card.FILE}")
+    parser.add_argument("--intended-use", default="", help="the same")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing output")
     return parser
 
@@ -91,6 +94,12 @@ def _export(
         measured = _check(run, directory, arguments, batches) if batches else None
         (directory / LABELS_FILE).write_text(_labels(run), encoding="utf-8")
         notes = _notes(run, arguments, measured)
+        warm = directory / warmup.PATH
+        warm.parent.mkdir()
+        warm.write_bytes(warmup.requests(run.info.image_size))
+        texts = (arguments.license, arguments.intended_use)
+        page = model_card.card(run.info, notes, reports_of(run.path), *texts)
+        (directory / model_card.FILE).write_text(page, encoding="utf-8")
         (directory / NOTES_FILE).write_text(json.dumps(notes, indent=1) + "\n", encoding="utf-8")
     return measured
 

@@ -47,10 +47,17 @@ def _reports(run: Path) -> list[dict]:
             f"--compare: expected a report in {run / 'evaluation'}, found none; make one with"
             f" python -m alexnet_tf.evaluate --run {run} --data DATA"
         )
-    return [_read(path) for path in paths]
+    return [read_report(path) for path in paths]
 
 
-def _read(path: Path) -> dict:
+def reports_of(run: Path) -> list[dict]:
+    """The reports of one run alone, of no ensemble; there may be none. RunError: one is damaged."""
+    reports = [read_report(path) for path in sorted((run / "evaluation").glob("*.json"))]
+    return [report for report in reports if len(report["runs"]) == 1]
+
+
+def read_report(path: Path) -> dict:
+    """A report as `evaluate` wrote it. Raises RunError if it is damaged."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise ValueError("it is too large")
@@ -59,8 +66,7 @@ def _read(path: Path) -> dict:
         hash((report["dataset"][:12], report["images"]))
     except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
         raise RunError(
-            f"--compare: {path} is damaged ({type(error).__name__}: {error});"
-            " evaluate the run again"
+            f"{path} is damaged ({type(error).__name__}: {error}); evaluate the run again"
         ) from error
     return report
 

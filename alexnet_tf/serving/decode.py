@@ -103,7 +103,8 @@ def _palette_bmp(encoded: tf.Tensor) -> tf.Tensor:
     with tf.control_dependencies([whole]):  # or which of two faults is told would be left to chance
         raw, encoded = tf.identity(raw), tf.identity(encoded)
     indices = tf.io.decode_bmp(encoded, channels=0)[..., 0]
-    palette = tf.reshape(tf.io.decode_raw(raw, tf.uint8), [-1, 4])[:, 2::-1]  # stored B, G, R, 0
+    bgr = tf.reshape(tf.io.decode_raw(raw, tf.uint8), [-1, 4])[:, :3]  # stored B, G, R, 0
+    palette = tf.reverse(bgr, [1])  # not by a negative stride, which TensorFlow's optimizer reports
     last = tf.shape(palette)[0] - 1
     return tf.gather(palette, tf.minimum(tf.cast(indices, tf.int32), last))
 

@@ -15,7 +15,7 @@ import pytest
 import tensorflow as tf
 from PIL import ExifTags, Image
 
-from alexnet_tf import export, load_run, predict
+from alexnet_tf import evaluate, export, load_run, predict
 from alexnet_tf.errors import ConfigError, JobError
 from alexnet_tf.runs import directory as run_directory
 from alexnet_tf.serving.signatures import Served
@@ -173,6 +173,26 @@ def test_names_lie_beside_the_model_and_outputs_are_named(made, directory):
     assert interpreter.get_signature_list() == {
         "serving_default": {"inputs": ["images"], "outputs": ["probabilities"]}
     }
+
+
+def test_a_card_and_warm_up_requests_lie_beside_it(made, directory, tmp_path):
+    info = run_directory.load(made.run).info
+    card = (directory / "README.md").read_text(encoding="utf-8")
+    assert info.fingerprint in card
+    assert info.classes[0].text in card
+    assert card.count("Not stated by whoever exported it.") == 2
+    size = (directory / "assets.extra" / "tf_serving_warmup_requests").stat().st_size
+    assert 72 * 72 * 3 < size < 72 * 72 * 3 + 2000
+    evaluated = ["--run", str(made.run), "--data", str(made.data)]
+    assert evaluate.main(evaluated) == 0
+    said = ["--license", "CC0", "--intended-use", "To tell shapes apart."]
+    exported(made, tmp_path / "said", *said)
+    card = (tmp_path / "said" / "README.md").read_text(encoding="utf-8")
+    assert "## License\n\nCC0\n" in card
+    assert "To tell shapes apart." in card
+    report = json.loads((made.run / "evaluation/validation-1-views.json").read_text())
+    low, high = report["top1_interval"]
+    assert f"{report['top1_error']:.2%} ({low:.2%} to {high:.2%})" in card
 
 
 def test_ten_views_have_the_network_in_the_graph_once(made):
