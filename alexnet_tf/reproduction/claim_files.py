@@ -57,18 +57,13 @@ def load(path: str | os.PathLike) -> Claim:
     return claim
 
 
-def arguments(claim: Claim, scale: ScaleName, arm: str) -> tuple[str, list[str]]:
-    """What an arm is trained with: the configuration's file, and overrides of it."""
-    own, of_all = claim.arms[arm], claim.scale(scale)
-    config = own.config or of_all.config
-    if config is None:
-        raise ConfigError(f"arms.{arm}: expected a config, its own or in scales.{scale}")
-    return config, [*DEFAULTS, *of_all.overrides, *own.overrides, *of_all.arms.get(arm, ())]
-
-
 def configuration(claim: Claim, scale: ScaleName, arm: str) -> Config:
-    """The same, resolved. ConfigError or GeometryError naming the arm."""
-    path, overrides = arguments(claim, scale, arm)
+    """What an arm is trained with. ConfigError or GeometryError naming the arm."""
+    own, of_all = claim.arms[arm], claim.scale(scale)
+    path = own.config or of_all.config
+    if path is None:
+        raise ConfigError(f"arms.{arm}: expected a config, its own or in scales.{scale}")
+    overrides = [*DEFAULTS, *of_all.overrides, *own.overrides, *of_all.arms.get(arm, ())]
     try:
         return config_files.load(path, overrides)
     except (ConfigError, GeometryError) as error:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
 import json
 import os
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from alexnet_tf.config import files as config_files
@@ -17,7 +16,7 @@ from alexnet_tf.reproduction.identity import average_identity, identity
 from alexnet_tf.reproduction.outcome import Course, Errors, Outcome
 from alexnet_tf.runs import directory as run_directory
 from alexnet_tf.runs import log
-from alexnet_tf.runs.checkpoint_state import PREFIX, read_state
+from alexnet_tf.runs.saved_checkpoints import SavedCheckpoints
 
 VIEWS = (1, 10)  # at which every run is measured, so that later claims find what they need
 LIBRARIES = ("tensorflow", "keras", "numpy")
@@ -37,7 +36,7 @@ def outcome_of(path: Path, averaged: Sequence[int] = ()) -> Outcome:
         raise RunError(
             f"expected {run.config.training.epochs} epochs in {path / log.LOG}, found {len(epochs)}"
         )
-    newest = newest_undamaged(run.checkpoints)
+    newest = SavedCheckpoints(run.checkpoints).newest_state()
     if newest is None or newest["epoch"] != len(epochs):
         raise RunError(f"expected a checkpoint of epoch {len(epochs)} in {run.checkpoints}")
     course = Course(
@@ -61,20 +60,6 @@ def outcome_of(path: Path, averaged: Sequence[int] = ()) -> Outcome:
         config=config_files.to_tree(run.config),
         averaged=tuple(averaged),
     )
-
-
-def newest_undamaged(checkpoints: Path) -> Mapping | None:
-    """The state of a run's newest checkpoint that can be read; None if it has no checkpoint yet.
-
-    Raises RunError if it has only damaged ones.
-    """
-    paths = sorted(checkpoints.glob(f"{PREFIX}[0-9]*"), reverse=True)
-    for path in paths:
-        with contextlib.suppress(OSError, ValueError):  # `train` warns of each
-            return read_state(path)
-    if paths:
-        raise RunError(f"all checkpoints in {checkpoints} are damaged")
-    return None
 
 
 COLUMNS = {

@@ -21,7 +21,7 @@ class Remaining:
         return sum(self._one(training) for training in trainings)
 
     def _one(self, training: Training) -> float:
-        if not training.epochs:  # no training: some minutes at most
+        if training.config is None:  # no training: some minutes at most
             return 0.0
         there = [o.machine_seconds for o in self.outcomes.of(training.identity)]
         known = [seconds for seconds in there if seconds is not None]

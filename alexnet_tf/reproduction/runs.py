@@ -15,15 +15,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from alexnet_tf.errors import ConfigError, JobError, RunError, UserError
+from alexnet_tf import cli
+from alexnet_tf.config import files as config_files
+from alexnet_tf.config.schema import Config
+from alexnet_tf.errors import CheckpointError, ConfigError, JobError, RunError, UserError
 from alexnet_tf.reproduction import claim_files
 from alexnet_tf.reproduction.baseline import baseline_identity
 from alexnet_tf.reproduction.claim import Claim, ScaleName
-from alexnet_tf.reproduction.finished_baseline import outcome_of_baseline
-from alexnet_tf.reproduction.finished_run import VIEWS, newest_undamaged, outcome_of
+from alexnet_tf.reproduction.finished_run import VIEWS, outcome_of
 from alexnet_tf.reproduction.identity import average_identity, identity
 from alexnet_tf.reproduction.outcome import Outcome
 from alexnet_tf.runs import directory as run_directory
+from alexnet_tf.runs.saved_checkpoints import SavedCheckpoints
+from preprocessing.dataset.atomic import write_text
 from preprocessing.dataset.info import DatasetInfo
 
 MISTAKE = 2  # a verb's exit code
@@ -48,9 +52,7 @@ class Training:
     arm: str
     identity: str
     seed: int
-    epochs: int = 0
-    config: str = ""  # the file
-    overrides: tuple[str, ...] = ()
+    config: Config | None = None  # resolved, but for the seed
     averaged: tuple[Training, ...] = ()
     baseline: str | None = None
 
@@ -63,7 +65,7 @@ class Training:
         """What there is to do."""
         if self.averaged:
             return f"{len(self.averaged)} networks averaged"
-        return self.baseline or f"{self.epochs} epochs"
+        return self.baseline or f"{self.config.training.epochs} epochs"
 
     def directory(self, runs: Path) -> Path:
         return runs / self.identity / f"seed-{self.seed}"
@@ -94,17 +96,8 @@ def trainings(
 
 
 def _network(claim: Claim, scale: ScaleName, arm: str, seed: int, info: DatasetInfo) -> Training:
-    path, overrides = claim_files.arguments(claim, scale, arm)
     config = claim_files.configuration(claim, scale, arm).with_classes(len(info.classes))
-    return Training(
-        claim.name,
-        arm,
-        identity(config, info.fingerprint),
-        seed,
-        config.training.epochs,
-        path,
-        (*overrides, f"training.seed={seed}"),
-    )
+    return Training(claim.name, arm, identity(config, info.fingerprint), seed, config)
 
 
 def make(training: Training, data: str, runs: Path) -> Outcome:
@@ -119,6 +112,8 @@ def make(training: Training, data: str, runs: Path) -> Outcome:
     """
     who = f"{training.claim}, {training.arm}, seed {training.seed}"
     if training.baseline is not None:
+        from alexnet_tf.reproduction.finished_baseline import outcome_of_baseline  # TensorFlow
+
         return outcome_of_baseline(training.baseline, data, training.seed)
     path = training.directory(runs)
     views = [str(views) for views in VIEWS]
@@ -133,7 +128,8 @@ def make(training: Training, data: str, runs: Path) -> Outcome:
     else:
         _set_damaged_aside(path)
         where = ["--run", str(path), "--data", data]
-        _call(["train", "--config", training.config, *where, *training.overrides], who)
+        config = _write_config(training, path.parent / "config.yaml")
+        _call(["train", "--config", config, *where, f"training.seed={training.seed}"], who)
         _call(["evaluate", *where, "--views", *views], who, subprocess.DEVNULL)
     try:
         outcome = outcome_of(path, [part.seed for part in training.averaged])
@@ -147,14 +143,23 @@ def make(training: Training, data: str, runs: Path) -> Outcome:
     return outcome
 
 
+def _write_config(training: Training, path: Path) -> str:
+    """The configuration of all seeds, as it is now: files that are changed meanwhile, while other
+    trainings are at work, do not change it."""
+    with cli.writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, config_files.to_yaml(training.config))
+    return str(path)
+
+
 def _set_damaged_aside(path: Path) -> None:
     """Renames a run directory from which no training can go on; what is in it stays there."""
     try:
         if not (path / "config.yaml").exists():
             return
         run = run_directory.load(path)
-        newest_undamaged(run.checkpoints)
-    except UserError as error:
+        SavedCheckpoints(run.checkpoints).newest_state()
+    except (UserError, CheckpointError) as error:
         reason = str(error)
     else:
         return

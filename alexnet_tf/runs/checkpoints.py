@@ -15,23 +15,20 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from alexnet_tf.errors import CheckpointError
 from alexnet_tf.runs.checkpoint_state import (
-    OLD,
-    PREFIX,
     STATE,
     read_error,
-    read_state,
     sha256,
     state_bytes,
 )
+from alexnet_tf.runs.saved_checkpoints import SavedCheckpoints, old
 
 # What lies under these names counts for nothing: a kill left it while it was written or removed.
 WRITING, REMOVED = ".writing-", ".removed-"
 log = logging.getLogger(__name__)
 
 
-class Checkpoints:
+class Checkpoints(SavedCheckpoints):
     """The checkpoints below one directory, whose parent must be there.
 
     The newest `keep` are kept, and the best: of the lowest error that was saved with one.
@@ -39,16 +36,8 @@ class Checkpoints:
     """
 
     def __init__(self, directory: str | os.PathLike, keep: int = 3):
-        self.directory, self.keep = Path(directory), keep
-
-    def steps(self) -> list[int]:
-        """Steps of the checkpoints there are, oldest first."""
-        names = {path.name.removesuffix(OLD) for path in self.directory.glob(f"{PREFIX}*")}
-        return sorted(int(n.removeprefix(PREFIX)) for n in names if n[len(PREFIX) :].isdigit())
-
-    def path(self, step: int) -> Path:
-        """Where the checkpoint of a step is, or would be."""
-        return self.directory / f"{PREFIX}{step:09d}"
+        super().__init__(directory)
+        self.keep = keep
 
     def save(
         self,
@@ -79,8 +68,8 @@ class Checkpoints:
         for path in [*temporary.iterdir(), temporary]:
             _to_disk(path)
         if final.exists():
-            self._remove(_old(final))
-            final.replace(_old(final))
+            self._remove(old(final))
+            final.replace(old(final))
         temporary.replace(final)
         _to_disk(self.directory)
         steps = [there for there in self.steps() if there <= step]
@@ -88,7 +77,7 @@ class Checkpoints:
         for there in self.steps():
             path, kept = self.path(there), there in kept_steps
             if path.exists() or not kept:  # else a kill left nothing but the old one
-                self._remove(_old(path))
+                self._remove(old(path))
             if not kept:
                 self._remove(path)
         self._clean()
@@ -98,7 +87,7 @@ class Checkpoints:
         """Removes the checkpoints of this and later steps."""
         for there in self.steps():
             if there >= step:
-                self._remove(_old(self.path(there)))
+                self._remove(old(self.path(there)))
                 self._remove(self.path(there))
         self._clean()
 
@@ -114,42 +103,18 @@ class Checkpoints:
         """As `restore_newest`, of the lowest error; None if no checkpoint has one."""
         return self._restore(variables, self._by_error(self.steps()))
 
-    def newest_state(self) -> Mapping | None:
-        """The state that `restore_newest` would return, and what it raises."""
-        _, state = self._first(reversed(self.steps()))
-        return state
-
     def _restore(self, variables: Mapping[str, Mapping], steps: Iterable[int]) -> Mapping | None:
-        path, state = self._first(steps)
+        path, state = self.first_undamaged(steps)
         if path is not None:
             read = _trackable(variables).read(str(path / "variables"))
             read.expect_partial().assert_existing_objects_matched()
         return state
 
-    def _first(self, steps: Iterable[int]) -> tuple[Path, Mapping] | tuple[None, None]:
-        """The first undamaged one and its state; None twice where there is none at all."""
-        paths = [path for step in steps for path in self._paths(step)]
-        for path in paths:
-            try:
-                return path, read_state(path)
-            except (OSError, ValueError) as error:
-                log.warning("checkpoint %s is damaged (%s); trying another", path, error)
-        if paths:
-            raise CheckpointError(
-                f"expected an undamaged checkpoint in {self.directory}, found {len(paths)} damaged"
-                " ones; remove the directory to begin anew"
-            )
-        return None, None
-
-    def _paths(self, step: int) -> list[Path]:
-        path = self.path(step)
-        return [there for there in (path, _old(path)) if there.exists()]
-
     def _by_error(self, steps: Iterable[int]) -> list[int]:
         """Those of the steps that have an error, the lowest first; of equal ones the earliest."""
         errors = []
         for step in steps:
-            for path in self._paths(step)[:1]:
+            for path in self.paths(step)[:1]:
                 try:
                     error = read_error(path)
                 except (OSError, ValueError) as damage:
@@ -172,10 +137,6 @@ class Checkpoints:
 
 def _trackable(variables: Mapping[str, Mapping]) -> tf.train.Checkpoint:
     return tf.train.Checkpoint(**{group: dict(named) for group, named in variables.items()})
-
-
-def _old(path: Path) -> Path:
-    return path.with_name(path.name + OLD)
 
 
 def _to_disk(path: Path) -> None:

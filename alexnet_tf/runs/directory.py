@@ -19,8 +19,8 @@ from alexnet_tf.config import files as config_files
 from alexnet_tf.config.schedules import Curve
 from alexnet_tf.config.schema import Config, Cosine
 from alexnet_tf.errors import RunError
-from alexnet_tf.runs.checkpoints import Checkpoints
 from alexnet_tf.runs.lock import LOCK
+from alexnet_tf.runs.saved_checkpoints import SavedCheckpoints
 from preprocessing.dataset.atomic import write_text
 from preprocessing.dataset.info import DatasetInfo, read_info
 from preprocessing.dataset.mean_image import read_mean_image
@@ -142,7 +142,7 @@ def _check_held_out(run: Run, config: Config) -> None:
     old, new = run.config.data.held_out, config.data.held_out
     if old == new:
         return
-    state = Checkpoints(run.checkpoints).newest_state() or {"epoch": 0, "step": 0}
+    state = SavedCheckpoints(run.checkpoints).newest_state() or {"epoch": 0, "step": 0}
     begun = state["epoch"] + (state["step"] > 0)
     if begun and old.until_epoch is None:  # its best checkpoint is that on what is held out
         raise RunError(

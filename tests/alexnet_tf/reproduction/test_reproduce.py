@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from alexnet_tf import reproduce
-from alexnet_tf.config import files as config_files
 from alexnet_tf.errors import ConfigError, DatasetError, JobError, RunError
 from alexnet_tf.reproduction import reproduce as work
 from alexnet_tf.reproduction import result
@@ -36,12 +35,9 @@ def made(monkeypatch):
             if (training.arm, training.seed) in self.fail:
                 raise self.fail[training.arm, training.seed]
             self.append((training.arm, training.seed))
-            config = config_files.load(training.config, training.overrides)
-            info = read_info(data)
-            config = config.with_classes(len(info.classes))
-            errors = (0.5,) * config.training.epochs
-            wrong = self.wrong(training.arm)
-            return made_up.outcome(config, info.fingerprint, training.seed, wrong, errors)
+            errors = (0.5,) * training.config.training.epochs
+            fingerprint, wrong = read_info(data).fingerprint, self.wrong(training.arm)
+            return made_up.outcome(training.config, fingerprint, training.seed, wrong, errors)
 
     made = Made()
     made.fail = {}

@@ -13,6 +13,7 @@ from alexnet_tf.config import files as config_files
 from alexnet_tf.errors import JobError, RunError, UserError
 from alexnet_tf.reproduction import claim_files, runs
 from alexnet_tf.reproduction.finished_run import outcome_of
+from alexnet_tf.reproduction.identity import identity
 from alexnet_tf.runs import directory as run_directory
 from preprocessing.dataset.info import read_info
 from tests import tiny_datasets
@@ -88,9 +89,28 @@ def test_every_arm_with_a_seed_before_the_next_seed(write, tmp_path):
     assert rows[0].identity == rows[2].identity != rows[1].identity
     assert rows[0].directory(tmp_path) == tmp_path / rows[0].identity / "seed-1"
     for row in rows:
-        config = config_files.load(row.config, row.overrides)
-        assert (config.training.seed, config.training.epochs) == (row.seed, row.epochs)
-        assert config.monitoring.every_epochs == 0
+        assert row.config.training.epochs == 1
+        assert row.config.monitoring.every_epochs == 0
+        assert row.config.network.num_classes == len(info.classes)
+
+
+def test_the_configuration_is_that_of_the_start_whatever_becomes_of_its_file(
+    write, tmp_path, monkeypatch
+):
+    tiny_datasets.write(tmp_path / "data")
+    first, *_ = runs.trainings(
+        claim_files.load(write()), "short", [3], read_info(tmp_path / "data")
+    )
+    (tmp_path / "tiny.yaml").write_text("network: {variant: none}")
+    calls = []
+    monkeypatch.setattr(runs, "_call", lambda verb, *_: calls.append(verb))
+    with pytest.raises(JobError, match="expected a run directory"):  # no training took place
+        runs.make(first, str(tmp_path / "data"), tmp_path / "runs")
+    [train, evaluate] = calls
+    assert (train[0], evaluate[0], train[-1]) == ("train", "evaluate", "training.seed=3")
+    config = config_files.load(train[2], train[7:])
+    assert config.training.seed == 3
+    assert identity(config, read_info(tmp_path / "data").fingerprint) == first.identity
 
 
 @pytest.fixture
@@ -117,7 +137,7 @@ def test_a_run_that_can_go_on_is_left_alone(begun, tmp_path, capsys):
         (lambda run: (run / "dataset/dataset_info.json").write_text("{}"), "dataset_info.json"),
         (
             lambda run: (run / "checkpoints" / "step-000000003").mkdir(parents=True),
-            "all checkpoints in .* are damaged",
+            "expected an undamaged checkpoint in .*, found 1 damaged",
         ),
     ],
 )
