@@ -1,4 +1,4 @@
-"""python -m alexnet_tf.benchmark lrn|input|train|export: figures beside limits of the same run."""
+"""python -m alexnet_tf.benchmark lrn|local|input|train|export: figures beside limits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Sequence
 
 from alexnet_tf import cli
-from alexnet_tf.benchmarks import growth, normalization, reading, serving, training
+from alexnet_tf.benchmarks import growth, local_layers, normalization, reading, serving, training
 from alexnet_tf.benchmarks.table import Table
 from alexnet_tf.config import files as config_files
 from alexnet_tf.data.cache import cached
@@ -41,6 +41,8 @@ def _parser() -> argparse.ArgumentParser:
 
     lrn = verb("lrn", _lrn, "normalization by implementation and dtype")
     lrn.add_argument("--batch-size", type=int, default=32)
+    local = verb("local", _local, "locally connected layers")
+    local.add_argument("--batch-size", type=int, default=128)
     read = verb("input", _input, "records to batches")
     read.add_argument("--data", required=True, help="dataset directory")
     read.add_argument("--size", type=int, default=224, help="of a crop; default 224")
@@ -65,6 +67,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _lrn(arguments: argparse.Namespace) -> Table:
     return normalization.table(arguments.batch_size, arguments.seconds)
+
+
+def _local(arguments: argparse.Namespace) -> Table:
+    return local_layers.table(arguments.batch_size, arguments.seconds)
 
 
 def _input(arguments: argparse.Namespace) -> Table:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from alexnet_tf import benchmark
-from alexnet_tf.benchmarks import growth, networks, reading, shapes, timing
+from alexnet_tf.benchmarks import growth, local_layers, networks, reading, shapes, timing
 from alexnet_tf.benchmarks.table import Row, Table
 from alexnet_tf.config import files as config_files
 from alexnet_tf.data import cache
@@ -140,6 +140,14 @@ def test_lrn_measures_each_implementation_and_dtype(run):
     figures = run("lrn", "--batch-size", "2")
     assert len(figures) == 2 * (3 * 4 - 1)  # no bfloat16 kernel in tf.nn
     assert min(figures.values()) > 0
+
+
+def test_local_measures_layers_beside_their_products(run, tmp_path):
+    figures = run("local", "--batch-size", "2")
+    assert list(figures) == list(local_layers.SHAPES)
+    rows = json.loads((tmp_path / "figures.json").read_text())["rows"]
+    assert min(row["figure"] for row in rows) > 0
+    assert min(row["limit"] for row in rows) > 0
 
 
 def test_input_measures_records_and_bare_decoding(run, data):

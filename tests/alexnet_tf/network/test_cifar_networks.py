@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from alexnet_tf import step_context
+from alexnet_tf.compat import tf_variable
 from alexnet_tf.config import files as config_files
 from alexnet_tf.network import model as network_model
 from alexnet_tf.network.geometry import total_parameters
@@ -166,6 +168,34 @@ def test_a_local_layer_in_half_precision(precision):
     assert half.model.get_layer("local3").output.dtype == precision.removeprefix("mixed_")
     error = relative_error(half.model(half.images).numpy(), wide.model(wide.images).numpy())
     assert 1e-5 < error < 0.1
+
+
+@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize(("size", "stride", "pad"), [(3, 1, 1), (3, 2, 1), (5, 1, 2), (1, 2, 0)])
+def test_a_local_layers_gradients_in_float64(fused, size, stride, pad):
+    """Both ways of adding up what a place gave to several windows; at 1/2 some gave nothing."""
+    rng = np.random.default_rng(0)
+    layer = LocallyConnected2D(4, size, stride, (pad, pad), dtype="float64")
+    x = rng.normal(size=(3, 7, 7, 2))
+    shape = layer(x).shape
+    kernel, bias = (rng.normal(size=variable.shape) for variable in (layer.kernel, layer.bias))
+    layer.set_weights([kernel, bias])
+    g = rng.normal(size=shape)
+
+    @tf.function
+    def computed(x):
+        with step_context.using(fused=fused), tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x)
+        by = [x, *(tf_variable(variable) for variable in (layer.kernel, layer.bias))]
+        return [y, *tape.gradient(y, by, tf.constant(g))]
+
+    expected = [
+        cifar.local2d(x, kernel, bias, size, stride, pad),
+        *cifar.local2d_backward(g, x, kernel, size, stride, pad),
+    ]
+    for received, wanted in zip(computed(tf.constant(x)), expected, strict=True):
+        np.testing.assert_allclose(received, wanted, rtol=1e-12, atol=1e-12)
 
 
 def test_a_local_layer_refuses_what_makes_no_sense():

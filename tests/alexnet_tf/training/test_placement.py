@@ -8,17 +8,19 @@ images, row numbers, seeds and rates goes from device to device.
 import json
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from tests.alexnet_tf.training.lanes import needs_lamb
 from tests.alexnet_tf.training.processes import finish, start, two_workers, write_inputs
 
+CONFIGS = Path(__file__).parents[3] / "configs"
 HOST = "/job:localhost/replica:0/task:0/device:CPU:"
 # "gradients/" marks the backward pass, "replica_1/" the second replica; Keras 3 counts calls.
 IN_LAYER = re.compile(
-    r"(?:replica_\d+/)?(?P<back>gradients/)?(?:replica_\d+/)?alexnet_paper(?:_\d+)?/"
-    r"(?P<layer>(?:conv|fc)\d\w*?)(?:_\d+)?/"
+    r"(?:replica_\d+/)?(?P<back>gradients/)?(?:replica_\d+/)?alexnet_(?:paper|cifar_13pct)"
+    r"(?:_\d+)?/(?P<layer>(?:conv|local|fc)\d\w*?)(?:_\d+)?/"
 )
 HEAVY = ("Conv", "MatMul", "MaxPool", "BiasAdd", "Rsqrt", "Relu", "StatelessRandomUniform")
 # Into conv3, fc6, fc7 (either way) and into fc8, which stands on tower a's device.
@@ -144,3 +146,31 @@ def test_a_worker_is_a_pair(inputs, tmp_path):
         assert crossings(found, b, a)[:2] == (FORWARD_B, BACKWARD_B)
         summed = {device for _, op, device in found["nodes"] if op == "CollectiveReduceV2"}
         assert summed == {a, b}
+
+
+@pytest.mark.slow
+def test_local_layers_are_split_as_the_towers_are(inputs, tmp_path):
+    """13pct in two towers, whose local layers read both: their gathers, sums of what a place gave
+    to several windows, products and kernels, each on its tower's device.
+    """
+    _, data = inputs
+    both = ["network.layers.local3.reads=both", "network.layers.fc10.reads=both"]
+    settings = ["network.towers=2", "network.width=0.25", "data.cache=none", *both]
+    config = (str(CONFIGS / "cifar-13pct.yaml"), data)
+    found = trace(config, tmp_path, 2, "one-device", "training.global_batch_size=8", *settings)
+    seen = Counter()
+    for name, operation, device in found["nodes"]:
+        layer = IN_LAYER.match(name)
+        if layer and layer["layer"].startswith("local") and not operation.startswith("_Recv"):
+            if not operation.startswith("_Send"):
+                assert device == f"{HOST}{int(tower(layer['layer']) == 'b')}", name
+            seen[operation.removeprefix("_Mkl"), device] += 1
+    for operation in ("GatherV2", "SparseSegmentSumWithNumSegments"):
+        assert [seen[operation, f"{HOST}{i}"] for i in (0, 1)] == [2, 2]  # local3 and local4
+    for name, placed in found["variables"].items():
+        own = [f"{HOST}{int(tower(name.partition('/')[0]) == 'b')}"]
+        assert placed == [own] * 2, name
+    forward, backward, _ = crossings(found, HOST + "0", HOST + "1")
+    assert (forward, backward) == ({"conv2_pool_a"}, {"local3_both_a", "fc10_both_a"})
+    forward, backward, _ = crossings(found, HOST + "1", HOST + "0")
+    assert (forward, backward) == ({"conv2_pool_b", "local4_relu_b"}, {"local3_both_b"})
