@@ -88,7 +88,7 @@ class _Work:
         there = len(self.all) - len(missing)
         rest = f", about {clock(self.remaining.seconds(missing))}" if missing else ""
         print(
-            f"{len(self.all)} trainings: {there} are there, {len(missing)} to be made{rest}",
+            f"trainings: {len(self.all)} in all, {there} there, {len(missing)} to be made{rest}",
             flush=True,
         )
 

@@ -19,7 +19,7 @@ from alexnet_tf import cli
 from alexnet_tf.config import files as config_files
 from alexnet_tf.config.schema import Config
 from alexnet_tf.errors import CheckpointError, ConfigError, JobError, RunError, UserError
-from alexnet_tf.reproduction import claim_files
+from alexnet_tf.reproduction import claim_files, words
 from alexnet_tf.reproduction.baseline import baseline_identity
 from alexnet_tf.reproduction.claim import Claim, ScaleName
 from alexnet_tf.reproduction.finished_run import VIEWS, outcome_of
@@ -65,7 +65,7 @@ class Training:
         """What there is to do."""
         if self.averaged:
             return f"{len(self.averaged)} networks averaged"
-        return self.baseline or f"{self.config.training.epochs} epochs"
+        return self.baseline or words.epochs(self.config.training.epochs)
 
     def directory(self, runs: Path) -> Path:
         return runs / self.identity / f"seed-{self.seed}"

@@ -86,9 +86,13 @@ def hours(result: Result) -> str:
     return f"{result.processor_hours:.2f} processor hours"
 
 
+def epochs(count: int) -> str:
+    return f"{count} epoch{'' if count == 1 else 's'}"
+
+
 def paragraph(result: Result) -> str:
     """The claim and what was found, without markup."""
-    what = {"lower": "difference", "ratio": "ratio", "figure": "difference from it"}[result.kind]
+    what = {"lower": "difference", "ratio": "ratio", "figure": "less the published"}[result.kind]
     allowed = f"; allowed ±{100 * result.within:g} points" if result.within else ""
     arms = ", ".join(_arm(result, arm) for arm in result.arms)
     return (
@@ -110,5 +114,5 @@ def _arm(result: Result, name: str) -> str:
     arm = result.arms[name]
     each = ", ".join(figure(result, number) for number in arm.by_seed)
     of = f" (seeds {each})" if len(arm.seeds) > 1 else ""
-    after = f" after {arm.epochs} epochs" if arm.epochs else ""
+    after = f" after {epochs(arm.epochs)}" if arm.epochs else ""
     return f"{name} {figure(result, mean(arm))}{of}{after}"

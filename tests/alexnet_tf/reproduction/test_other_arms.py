@@ -42,9 +42,9 @@ def test_networks_come_first_and_each_once(write, data):
     claim, info = claim_files.load(write(**OTHERS)), read_info(data)
     plan = runs.trainings(claim, "short", range(1, 4), info)
     assert [(t.arm, t.seed, t.work) for t in plan] == [
-        ("single", 1, "1 epochs"),
-        ("single", 2, "1 epochs"),
-        ("single", 3, "1 epochs"),
+        ("single", 1, "1 epoch"),
+        ("single", 2, "1 epoch"),
+        ("single", 3, "1 epoch"),
         ("averaged", 1, "3 networks averaged"),
         ("hog", 1, HOG),
     ]
@@ -140,4 +140,4 @@ def test_made_in_earnest(write, data, tmp_path, capfd):
     assert json.loads(reports[0].read_text())["top1_error"] == found.arms["averaged"].by_seed[0]
     capfd.readouterr()
     assert reproduce.main([str(write(**OTHERS)), *options]) == 0  # all is there
-    assert "4 trainings: 4 are there" in capfd.readouterr().out
+    assert "trainings: 4 in all, 4 there" in capfd.readouterr().out

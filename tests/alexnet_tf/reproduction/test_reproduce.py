@@ -61,10 +61,10 @@ def test_a_claim_from_nothing_to_its_result(write, run, made, tmp_path, capsys):
     assert run(write()) == 0
     assert made == [("with", 1), ("without", 1), ("with", 2), ("without", 2)]
     shown = capsys.readouterr().out
-    assert "4 trainings: 0 are there, 4 to be made, about 1:00 h" in shown
+    assert "trainings: 4 in all, 0 there, 4 to be made, about 1:00 h" in shown
     # The other seed of an arm is taken to last as long as the first did, an hour.
-    assert "[2/4] dropout, without, seed 1: 1 epochs; about 1:30 h left of all" in shown
-    assert "[3/4] dropout, with, seed 2: 1 epochs; about 2:00 h left of all" in shown
+    assert "[2/4] dropout, without, seed 1: 1 epoch; about 1:30 h left of all" in shown
+    assert "[3/4] dropout, with, seed 2: 1 epoch; about 2:00 h left of all" in shown
     assert max(map(len, shown.replace(str(tmp_path), "").splitlines())) <= 100
     found = result.read(tmp_path / "out/claims/dropout/short/result.json")
     assert found.verdict == "verified"
@@ -77,14 +77,14 @@ def test_a_claim_from_nothing_to_its_result(write, run, made, tmp_path, capsys):
         paragraph
     )
     assert re.search(
-        r"with 20\.0% \(seeds 20\.0%, 20\.0%\) after 1 epochs, without 30\.0%", paragraph
+        r"with 20\.0% \(seeds 20\.0%, 20\.0%\) after 1 epoch, without 30\.0%", paragraph
     )
     assert (tmp_path / "out/claims/dropout/short/plot.png").read_bytes()[:4] == b"\x89PNG"
     assert len(list((tmp_path / "out/outcomes").iterdir())) == 4
 
     assert run(write()) == 0  # again: nothing is left to do
     assert len(made) == 4
-    assert "4 trainings: 4 are there, 0 to be made\n" in capsys.readouterr().out
+    assert "trainings: 4 in all, 4 there, 0 to be made\n" in capsys.readouterr().out
 
 
 def test_claims_share_trainings(write, run, made):

@@ -56,7 +56,7 @@ def test_a_reproduction_that_is_interrupted_and_loses_its_runs(write, tmp_path):
     )
     process.send_signal(signal.SIGINT)
     shown = finish(process, 130)
-    assert "2 trainings: 0 are there, 2 to be made" in shown
+    assert "trainings: 2 in all, 0 there, 2 to be made" in shown
     assert "stopped; the same command goes on" in shown.splitlines()[-1]
     assert "Traceback" not in shown
     assert list(output.glob("runs/*/seed-1/checkpoints/step-*"))
@@ -77,12 +77,12 @@ def test_a_reproduction_that_is_interrupted_and_loses_its_runs(write, tmp_path):
     paths[0].write_text("{")
     shown = finish(start(*claim))
     assert f"{paths[0].name} does not count" in shown
-    assert "2 trainings: 1 are there, 1 to be made" in shown
+    assert "trainings: 2 in all, 1 there, 1 to be made" in shown
     again = json.loads(paths[0].read_text())
     assert (again["views"], again["course"]) == (outcomes[0]["views"], outcomes[0]["course"])
     shutil.rmtree(output / "runs")
     shown = finish(start(*claim))
-    assert "2 trainings: 2 are there, 0 to be made" in shown
+    assert "trainings: 2 in all, 2 there, 0 to be made" in shown
     assert not (output / "runs").exists()
     assert result.read(output / "claims/dropout/full/result.json") == found
 
