@@ -16,7 +16,7 @@ from preprocessing.dataset.info import read_info
 def outcome_of_baseline(name: str, data: str, seed: int) -> Outcome:
     """Of a baseline of BASELINES on the dataset in directory `data`. Raises as `svm.evaluate`."""
     begin, processor = time.perf_counter(), time.process_time()
-    wrong = evaluate(BASELINES[name], data, seed).wrong
+    wrong = evaluate(BASELINES[name], data, seed)
     errors = Errors(
         top1_error=float(wrong.mean()),
         top5_error=None,

@@ -64,16 +64,15 @@ def test_features_are_those_of_a_loop_over_pixels(data):
     [Baseline("linear", c=1, cell=4), Baseline("rbf", c=10, cell=4, variance=0.9, pictures=120)],
 )
 def test_classes_that_can_be_told_are_told(data, baseline):
-    found = evaluate(baseline, data, seed=1)
-    assert found.wrong.shape == (60,)
-    assert found.wrong.dtype == bool
-    assert found.wrong.mean() < 0.2
-    assert found.training_error < 0.1
+    wrong = evaluate(baseline, data, seed=1)
+    assert wrong.shape == (60,)
+    assert wrong.dtype == bool
+    assert wrong.mean() < 0.2
 
 
 def test_a_part_is_the_seeds(data):
     some = Baseline("rbf", c=1, cell=4, pictures=7)
-    first, again, other = (evaluate(some, data, seed).wrong for seed in (1, 1, 2))
+    first, again, other = (evaluate(some, data, seed) for seed in (1, 1, 2))
     assert (first == again).all()
     assert (first != other).any()
 
