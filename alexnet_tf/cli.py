@@ -15,6 +15,7 @@ from alexnet_tf import startup_lines
 from alexnet_tf.errors import ConfigError, JobError, UserError
 from preprocessing.dataset.printable import printable
 
+HELP = not {"-h", "--help"}.isdisjoint(sys.argv[1:])  # the verb will print its help and end
 READER_GONE = 128 + 13  # as of a program that SIGPIPE ends
 # Of a path that cannot be written because of what it is, not of what happened meanwhile.
 MISTAKEN = (

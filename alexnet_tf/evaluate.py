@@ -11,17 +11,19 @@ from pathlib import Path
 import numpy as np
 
 from alexnet_tf import cli
-from alexnet_tf.data.views import VIEW_COUNTS
+from alexnet_tf.config.choices import CHECKPOINT_HELP, CHECKPOINTS, VIEW_COUNTS
 from alexnet_tf.errors import ConfigError
-from alexnet_tf.evaluation import report
 from alexnet_tf.evaluation.comparison import comparison
 from alexnet_tf.evaluation.ensemble import average, best_weights
-from alexnet_tf.evaluation.error_counts import ErrorCounts
-from alexnet_tf.evaluation.labelled_split import labelled, open_split
-from alexnet_tf.evaluation.predictions import Predictions, predictions
-from alexnet_tf.runs import directory as run_directory
-from alexnet_tf.runs.restore import CHECKPOINTS, OPTION_HELP, restored_model
 from preprocessing.dataset.atomic import write_text
+
+if not cli.HELP:  # which needs none of these, and TensorFlow takes seconds to load
+    from alexnet_tf.evaluation import report
+    from alexnet_tf.evaluation.error_counts import ErrorCounts
+    from alexnet_tf.evaluation.labelled_split import labelled, open_split
+    from alexnet_tf.evaluation.predictions import Predictions, predictions
+    from alexnet_tf.runs import directory as run_directory
+    from alexnet_tf.runs.restore import restored_model
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -59,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         help="find the weights on every second image, and report on the others only",
     )
     parser.add_argument("--data", help="dataset directory")
-    parser.add_argument("--checkpoint", choices=CHECKPOINTS, default="newest", help=OPTION_HELP)
+    parser.add_argument("--checkpoint", choices=CHECKPOINTS, default="newest", help=CHECKPOINT_HELP)
     parser.add_argument(
         "--compare",
         nargs="+",

@@ -9,26 +9,28 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import tensorflow as tf
-
 from alexnet_tf import cli
 from alexnet_tf.cli import writing
-from alexnet_tf.compat import versions
-from alexnet_tf.data import reader
-from alexnet_tf.data.split import Share
-from alexnet_tf.data.views import VIEW_COUNTS
+from alexnet_tf.config.choices import CHECKPOINT_HELP, CHECKPOINTS, VIEW_COUNTS, WEIGHTS
 from alexnet_tf.errors import ConfigError, JobError
 from alexnet_tf.evaluation.comparison import reports_of
-from alexnet_tf.evaluation.labelled_split import open_split
-from alexnet_tf.runs import directory as run_directory
-from alexnet_tf.runs.directory import Run
-from alexnet_tf.runs.reason import reason_of
-from alexnet_tf.runs.restore import CHECKPOINTS, OPTION_HELP
-from alexnet_tf.serving import model_card, parity, tflite, warmup
-from alexnet_tf.serving.load import NOTES_FILE
-from alexnet_tf.serving.signatures import WEIGHTS, Served
-from alexnet_tf.serving.tflite_labels import LABELS_FILE
+from alexnet_tf.serving import model_card
 from preprocessing.dataset.atomic import replacing_directory
+
+if not cli.HELP:  # which needs none of these, and TensorFlow takes seconds to load
+    import tensorflow as tf
+
+    from alexnet_tf.compat import versions
+    from alexnet_tf.data import reader
+    from alexnet_tf.data.split import Share
+    from alexnet_tf.evaluation.labelled_split import open_split
+    from alexnet_tf.runs import directory as run_directory
+    from alexnet_tf.runs.directory import Run
+    from alexnet_tf.runs.reason import reason_of
+    from alexnet_tf.serving import parity, tflite, warmup
+    from alexnet_tf.serving.load import NOTES_FILE
+    from alexnet_tf.serving.signatures import Served
+    from alexnet_tf.serving.tflite_labels import LABELS_FILE
 
 TFLITE_FILE = "model.tflite"
 
@@ -54,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m alexnet_tf.export", description=__doc__)
     parser.add_argument("--run", required=True, help="run directory")
     parser.add_argument("--output", required=True, help="directory of the SavedModel")
-    parser.add_argument("--checkpoint", choices=CHECKPOINTS, default="newest", help=OPTION_HELP)
+    parser.add_argument("--checkpoint", choices=CHECKPOINTS, default="newest", help=CHECKPOINT_HELP)
     parser.add_argument(
         "--views",
         type=int,

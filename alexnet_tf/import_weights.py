@@ -15,23 +15,25 @@ from pathlib import Path
 from alexnet_tf import cli
 from alexnet_tf.config import files as config_files
 from alexnet_tf.config.schema import Config
-from alexnet_tf.data.reader import check_sizes
 from alexnet_tf.errors import ConfigError, RunError
 from alexnet_tf.foreign_weights.description import numbered, read_classes, write_description
 from alexnet_tf.foreign_weights.files import open_arrays
 from alexnet_tf.foreign_weights.formats import LAYOUTS, Layout, imported
-from alexnet_tf.network import model as network
-from alexnet_tf.network.weights import weights_of
-from alexnet_tf.runs import directory as run_directory
-from alexnet_tf.runs.checkpoint_groups import training_groups
-from alexnet_tf.runs.checkpoints import Checkpoints
-from alexnet_tf.runs.directory import Run
 from alexnet_tf.runs.lock import locked
-from alexnet_tf.training import strategy as strategies
-from alexnet_tf.training.loop import Progress
-from alexnet_tf.training.loss_scale import LossScale
-from alexnet_tf.training.optimizers.optimizer import Optimizer
 from preprocessing.dataset.info import read_info
+
+if not cli.HELP:  # which needs none of these, and TensorFlow takes seconds to load
+    from alexnet_tf.data.reader import check_sizes
+    from alexnet_tf.network import model as network
+    from alexnet_tf.network.weights import weights_of
+    from alexnet_tf.runs import directory as run_directory
+    from alexnet_tf.runs.checkpoint_groups import training_groups
+    from alexnet_tf.runs.checkpoints import Checkpoints
+    from alexnet_tf.runs.directory import Run
+    from alexnet_tf.training import strategy as strategies
+    from alexnet_tf.training.loop import Progress
+    from alexnet_tf.training.loss_scale import LossScale
+    from alexnet_tf.training.optimizers.optimizer import Optimizer
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -8,13 +8,15 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import tensorflow as tf
-
 from alexnet_tf import cli
 from alexnet_tf.errors import ConfigError, JobError
-from alexnet_tf.serving import image_files
 from alexnet_tf.serving.image_files import STDIN, SUFFIXES, Unreadable
-from alexnet_tf.serving.load import load_saved_model
+
+if not cli.HELP:  # which needs none of these, and TensorFlow takes seconds to load
+    import tensorflow as tf
+
+    from alexnet_tf.serving import image_files
+    from alexnet_tf.serving.load import load_saved_model
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 from alexnet_tf import cli
 from alexnet_tf.config import files as config_files
-from alexnet_tf.runs.session import train
+
+if not cli.HELP:  # which needs none of these, and TensorFlow takes seconds to load
+    from alexnet_tf.runs.session import train
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -10,23 +10,25 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from alexnet_tf import cli
-from alexnet_tf.data.split import Split
-from alexnet_tf.data.views import VIEW_COUNTS
+from alexnet_tf.config.choices import CHECKPOINT_HELP, CHECKPOINTS, VIEW_COUNTS
 from alexnet_tf.errors import ConfigError, RunError
-from alexnet_tf.evaluation.error_counts import ErrorCounts
-from alexnet_tf.evaluation.image_features import FeatureExtractor, nearest_neighbors
-from alexnet_tf.evaluation.labelled_split import count_errors, open_split
-from alexnet_tf.evaluation.predictions import Network
 from alexnet_tf.figures.classes import class_errors, confusion_matrix
 from alexnet_tf.figures.curves import Course, curves
 from alexnet_tf.figures.figure4 import ClassifiedImage, Neighbors, figure_4
 from alexnet_tf.figures.page import save, save_pixels, style
 from alexnet_tf.figures.tiles import figure_3
-from alexnet_tf.network.weights import first_kernels
-from alexnet_tf.runs import directory as run_directory
 from alexnet_tf.runs import log
-from alexnet_tf.runs.directory import Run
-from alexnet_tf.runs.restore import CHECKPOINTS, OPTION_HELP, restored_model
+
+if not cli.HELP:  # which needs none of these, and TensorFlow takes seconds to load
+    from alexnet_tf.data.split import Split
+    from alexnet_tf.evaluation.error_counts import ErrorCounts
+    from alexnet_tf.evaluation.image_features import FeatureExtractor, nearest_neighbors
+    from alexnet_tf.evaluation.labelled_split import count_errors, open_split
+    from alexnet_tf.evaluation.predictions import Network
+    from alexnet_tf.network.weights import first_kernels
+    from alexnet_tf.runs import directory as run_directory
+    from alexnet_tf.runs.directory import Run
+    from alexnet_tf.runs.restore import restored_model
 
 IMAGES, QUERIES, NEAREST, TOP = 8, 5, 6, 5  # of Figure 4, as in the paper
 SEARCHED = 2000  # test images among which one of each class is sought
@@ -66,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--run", required=True, help="run directory")
     parser.add_argument("--data", required=True, help="dataset directory")
     parser.add_argument("--output", required=True, help="directory for the PNG files")
-    parser.add_argument("--checkpoint", choices=CHECKPOINTS, default="newest", help=OPTION_HELP)
+    parser.add_argument("--checkpoint", choices=CHECKPOINTS, default="newest", help=CHECKPOINT_HELP)
     parser.add_argument("--split", default="validation", help="of the test images; validation")
     parser.add_argument(
         "--views", type=int, choices=VIEW_COUNTS, default=1, help="default: 1, center"

@@ -9,8 +9,6 @@ import tensorflow as tf
 
 from alexnet_tf.data.augment import InputTransform
 
-VIEW_COUNTS = (1, 9, 10)
-
 
 @dataclass(frozen=True)
 class View:

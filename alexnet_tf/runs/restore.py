@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keras
 
+from alexnet_tf.config.choices import CHECKPOINTS
 from alexnet_tf.data.augment import InputTransform
 from alexnet_tf.errors import RunError
 from alexnet_tf.network import model as network
@@ -11,9 +12,6 @@ from alexnet_tf.network.weights import weights_of
 from alexnet_tf.runs.checkpoint_groups import prediction_groups
 from alexnet_tf.runs.checkpoints import Checkpoints
 from alexnet_tf.runs.directory import Run
-
-CHECKPOINTS = ("newest", "best")  # best: of the lowest top-1 error of validation
-OPTION_HELP = "of the run: the newest, or that of the lowest validation error; default: newest"
 
 
 def restored_model(run: Run, checkpoint: str = "newest") -> tuple[keras.Model, InputTransform]:

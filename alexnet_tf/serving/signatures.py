@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from alexnet_tf.compat import computing_with, tf_variable
+from alexnet_tf.config.choices import WEIGHTS
 from alexnet_tf.data.augment import InputTransform
 from alexnet_tf.data.image_check import check_in_graph, of_any_count
 from alexnet_tf.data.views import (
@@ -26,7 +27,6 @@ from alexnet_tf.serving.conversion import converted
 from preprocessing.dataset.info import DatasetInfo
 
 TOP = 5
-WEIGHTS = ("float32", "float16", "bfloat16")  # how they are stored; computing is in float32
 
 
 class Served(tf.Module):

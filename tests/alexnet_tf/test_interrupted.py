@@ -20,7 +20,7 @@ def test_ctrl_c_during_the_imports_ends_at_once(tmp_path, verb):
     (tmp_path / "keras.py").write_text(SLOW)
     path = os.pathsep.join([str(tmp_path), *sys.path])
     process = subprocess.Popen(
-        [sys.executable, "-m", f"alexnet_tf.{verb}", "--help"],
+        [sys.executable, "-m", f"alexnet_tf.{verb}"],
         env={**os.environ, "PYTHONPATH": path},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

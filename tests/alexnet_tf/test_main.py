@@ -33,6 +33,22 @@ def test_the_version(module):
     assert run("--version", module=module).stdout == f"alexnet_tf {__version__}\n"
 
 
+@pytest.mark.parametrize(
+    "verb", ["train", "evaluate", "export", "predict", "visualize", "import_weights", "describe"]
+)
+def test_help_comes_without_tensorflow(verb):
+    code = f"""
+import runpy, sys
+sys.argv = ["verb", "--help"]
+try:
+    runpy.run_module("alexnet_tf.{verb}", run_name="__main__")
+except SystemExit as end:
+    sys.exit(end.code or "tensorflow" in sys.modules or "keras" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=SECONDS)
+    assert (done.returncode, done.stdout[:6]) == (0, b"usage:")
+
+
 def test_help_and_mistakes():
     assert run().stdout == run("--help").stdout
     assert "import_weights" in run("-h").stdout
