@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from alexnet_tf.config import files as config_files
+from alexnet_tf.config.schema import Config, TrainingConfig
 from alexnet_tf.reproduction.identity import identity
 from alexnet_tf.reproduction.outcome import Outcomes
 from tests.alexnet_tf.reproduction import made_up
@@ -37,6 +38,10 @@ def test_what_changes_no_training_is_the_same(sections):
     [
         {"training": {"epochs": 91}},
         {"data": {"flip": False}},
+        {"data": {"held_out": {}}},
+        {"optimizer": {"name": "lamb"}},
+        {"optimizer": {"name": "sgdw"}},
+        {"schedule": {"name": "cosine"}},
         {"schedule": {"rate": [[0, 0.011]]}},
         {"network": {"num_classes": 7, "input_size": 64, "layers": {"conv3": {"std": 0.02}}}},
     ],
@@ -46,6 +51,38 @@ def test_another_configuration_or_dataset_is_another(sections):
     assert identity(changed(**sections), DATA) != own
     assert identity(CONFIG, "b" * 64) != own
     assert own.startswith("paper-")
+
+
+def test_kinds_with_their_defaults_and_the_order_of_layers_count():
+    configs = [changed(optimizer={"name": name}) for name in ("lamb", "sgdw", "moving-average")]
+    layer = {"reads": "image", "units": 4, "kernel": 3}
+    last = {"type": "dense", "tower": "a", "units": 7}
+    middle = {"one": {"type": "conv", "units": 4, "kernel": 3}}
+    middle |= {"two": {**middle["one"], "std": 0.5}}
+    for kind, order in (("conv", "one two"), ("local", "one two"), ("conv", "two one")):
+        rows = {"first": {"type": kind, **layer}, **{name: middle[name] for name in order.split()}}
+        network = {
+            "variant": "own",
+            "towers": 1,
+            "input_size": 16,
+            "layers": {**rows, "last": last},
+        }
+        configs.append(config_files.parse({"network": network}))
+    assert len({identity(config, DATA) for config in configs}) == 6
+
+
+def test_a_setting_that_is_added_leaves_the_identity():
+    class Training(TrainingConfig):
+        added: int = 3
+
+    class Newer(Config):
+        training: Training = Training()
+        added: tuple[int, ...] = (1, 2)
+
+    tree = {**CONFIG.model_dump(), "training": {"epochs": 7}}
+    old, new = Config(**tree), Newer(**tree)
+    assert identity(new, DATA) == identity(old, DATA)
+    assert identity(Newer(**tree, added=[1]), DATA) != identity(old, DATA)
 
 
 def test_kept_and_found_again(tmp_path):
