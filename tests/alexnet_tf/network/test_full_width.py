@@ -68,5 +68,5 @@ def test_float32_differs_by_rounding_and_by_choices_near_a_kink(name):
     assert error < 1e-5
     for kind in others:  # rare: as many as lie within float32's rounding of their kink
         assert others[kind] < 1e-4 * total[kind]
-    # One ReLU of fc6 on the other side is a column of its kernel's gradient, there or not: no bound.
+    # One ReLU of fc6 on the other side is a column of a gradient, there or not: there is no bound.
     assert any(others.values()) or gradient_error < 1e-5
