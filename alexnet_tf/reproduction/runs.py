@@ -26,6 +26,7 @@ from alexnet_tf.reproduction.finished_run import VIEWS, outcome_of
 from alexnet_tf.reproduction.identity import average_identity, identity
 from alexnet_tf.reproduction.outcome import Outcome
 from alexnet_tf.runs import directory as run_directory
+from alexnet_tf.runs.lock import locked
 from alexnet_tf.runs.saved_checkpoints import SavedCheckpoints
 from preprocessing.dataset.atomic import write_text
 from preprocessing.dataset.info import DatasetInfo
@@ -107,7 +108,8 @@ def make(training: Training, data: str, runs: Path) -> Outcome:
 
     Raises:
         Interrupted: a signal came; the training stopped with a checkpoint.
-        JobError: it failed, and its own line was printed; or it was stopped from elsewhere.
+        JobError: it failed, and its own line was printed; it was stopped from elsewhere; or
+            another process is at it, such as a second reproduction into the same directory.
         UserError: a mistake, of which a line was printed, would end every other training as well.
     """
     who = f"{training.claim}, {training.arm}, seed {training.seed}"
@@ -126,6 +128,7 @@ def make(training: Training, data: str, runs: Path) -> Outcome:
         _call(["evaluate", *networks, "--data", data, "--views", *views], who, subprocess.DEVNULL)
         path = paths[0]
     else:
+        _expect_free(path, who)
         _set_damaged_aside(path)
         where = ["--run", str(path), "--data", data]
         config = _write_config(training, path.parent / "config.yaml")
@@ -141,6 +144,16 @@ def make(training: Training, data: str, runs: Path) -> Outcome:
             f" one of {outcome.identity}, seed {outcome.seed}; move it away"
         )
     return outcome
+
+
+def _expect_free(path: Path, who: str) -> None:
+    try:
+        with locked(path):
+            pass
+    except RunError as error:
+        if isinstance(error.__cause__, BlockingIOError):
+            raise JobError(f"{who}: {error}") from error
+        raise
 
 
 def _write_config(training: Training, path: Path) -> str:

@@ -15,6 +15,7 @@ from alexnet_tf.reproduction import claim_files, runs
 from alexnet_tf.reproduction.finished_run import outcome_of
 from alexnet_tf.reproduction.identity import identity
 from alexnet_tf.runs import directory as run_directory
+from alexnet_tf.runs.lock import locked
 from preprocessing.dataset.info import read_info
 from tests import tiny_datasets
 
@@ -111,6 +112,16 @@ def test_the_configuration_is_that_of_the_start_whatever_becomes_of_its_file(
     config = config_files.load(train[2], train[7:])
     assert config.training.seed == 3
     assert identity(config, read_info(tmp_path / "data").fingerprint) == first.identity
+
+
+def test_a_run_that_another_process_is_at_is_left_to_it(write, tmp_path):
+    info = tiny_datasets.write(tmp_path / "data")
+    training, *_ = runs.trainings(claim_files.load(write()), "short", [1], info)
+    with (
+        locked(training.directory(tmp_path)),
+        pytest.raises(JobError, match=r"dropout, with, seed 1: .* another training is using it"),
+    ):
+        runs.make(training, str(tmp_path / "data"), tmp_path)
 
 
 @pytest.fixture
