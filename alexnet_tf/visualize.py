@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,19 +13,23 @@ from matplotlib.figure import Figure
 from alexnet_tf import cli
 from alexnet_tf.config.choices import CHECKPOINT_HELP, CHECKPOINTS, VIEW_COUNTS
 from alexnet_tf.errors import ConfigError, RunError
+from alexnet_tf.evaluation.comparison import reports_of
 from alexnet_tf.figures.classes import class_errors, confusion_matrix
 from alexnet_tf.figures.curves import Course, curves
 from alexnet_tf.figures.figure4 import ClassifiedImage, Neighbors, figure_4
 from alexnet_tf.figures.page import save, save_pixels, style
 from alexnet_tf.figures.tiles import figure_3
 from alexnet_tf.runs import log
+from preprocessing.dataset.atomic import write_text
 
 if not cli.HELP:  # which needs none of these, and TensorFlow takes seconds to load
     from alexnet_tf.data.split import Split
+    from alexnet_tf.evaluation import run_page
     from alexnet_tf.evaluation.error_counts import ErrorCounts
     from alexnet_tf.evaluation.image_features import FeatureExtractor, nearest_neighbors
     from alexnet_tf.evaluation.labelled_split import count_errors, open_split
     from alexnet_tf.evaluation.predictions import Network
+    from alexnet_tf.evaluation.report import Subject
     from alexnet_tf.network.weights import first_kernels
     from alexnet_tf.runs import directory as run_directory
     from alexnet_tf.runs.directory import Run
@@ -33,6 +38,7 @@ if not cli.HELP:  # which needs none of these, and TensorFlow takes seconds to l
 IMAGES, QUERIES, NEAREST, TOP = 8, 5, 6, 5  # of Figure 4, as in the paper
 SEARCHED = 2000  # test images among which one of each class is sought
 SIDE = 144  # of the images shown, at most
+PAGE = "report.html"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,8 +51,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise RunError(f"expected the image size of {run.path}'s dataset")
     trained = (run.path / log.LOG).is_file()  # not a run of imported weights
     epochs = course(run) if trained else None
+    earlier = reports_of(run.path) if arguments.html else []  # a damaged one is told at once
     network = restored_model(run, arguments.checkpoint)
     counts = count_errors(network, test, arguments.views)
+    subject = Subject(
+        [str(run.path)], [1.0], test.name, arguments.views, test.info, "all", arguments.checkpoint
+    )
     names = [name.text for name in run.info.classes]
     output = Path(arguments.output)
     with style(), cli.writing(output):
@@ -58,8 +68,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         if epochs is not None:
             title = f"{run.config.network.variant}: training"
             save(curves(epochs, title), output / "curves.png")
+        if arguments.html:
+            given = sys.argv[1:] if argv is None else argv
+            page = run_page.run_page(
+                run,
+                network[0].count_params(),
+                run_page.Measured(subject, counts, earlier),
+                _drawn(output, trained),
+                run_page.commands(run, arguments.data, subject, given),
+            )
+            write_text(output / PAGE, page)
     for path in sorted(output.glob("*.png")):
         print(path)
+    if arguments.html:
+        print(output / PAGE)
     return 0
 
 
@@ -68,6 +90,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--run", required=True, help="run directory")
     parser.add_argument("--data", required=True, help="dataset directory")
     parser.add_argument("--output", required=True, help="directory for the PNG files")
+    parser.add_argument(
+        "--html", action="store_true", help=f"all of it also as one web page, OUTPUT/{PAGE}"
+    )
     parser.add_argument("--checkpoint", choices=CHECKPOINTS, default="newest", help=CHECKPOINT_HELP)
     parser.add_argument("--split", default="validation", help="of the test images; validation")
     parser.add_argument(
@@ -130,6 +155,12 @@ def _figure_4(run: Run, network: Network, test: Split, train: Split, limit: int)
         for i, rows in zip(queries, nearest, strict=True)
     ]
     return figure_4(classified, neighbors)
+
+
+def _drawn(output: Path, trained: bool) -> run_page.Figures:
+    """The figures that have been written there."""
+    names = ("figure3", "figure4", "confusion", *(["curves"] if trained else []))
+    return run_page.Figures(*((output / f"{name}.png").read_bytes() for name in names))
 
 
 def _best(probabilities: np.ndarray) -> np.ndarray:

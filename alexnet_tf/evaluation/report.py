@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from tabulate import tabulate
@@ -13,7 +13,8 @@ from alexnet_tf.evaluation.packed import pack
 from alexnet_tf.evaluation.published import beside
 from preprocessing.dataset.info import DatasetInfo
 
-WORST = 20  # classes in the Markdown table
+WORST = 20  # classes in a table of them
+CLASS_HEAD = ("class", "images", "top-1 error", "top-5 error", "most often taken for")
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,8 @@ def line(report: dict) -> str:
     return (
         f"{report['split']}, {report['views']} view(s), {report['examples']:,} images"
         f"{_best(report)}:"
-        f" top-1 error {_with_interval(report, 'top1')},"
-        f" top-5 error {_with_interval(report, 'top5')}, log-loss {report['loss']:.4f},"
+        f" top-1 error {with_interval(report, 'top1')},"
+        f" top-5 error {with_interval(report, 'top5')}, log-loss {report['loss']:.4f},"
         f" calibration error {report['calibration_error']:.2%}"
     )
 
@@ -94,8 +95,8 @@ def as_markdown(subject: Subject, counts: ErrorCounts) -> str:
         _table(
             ("", "error"),
             [
-                ("top-1 error", _with_interval(report, "top1")),
-                ("top-5 error", _with_interval(report, "top5")),
+                ("top-1 error", with_interval(report, "top1")),
+                ("top-5 error", with_interval(report, "top5")),
                 ("log-loss, nats", f"{report['loss']:.4f}"),
                 ("calibration error", f"{report['calibration_error']:.2%}"),
             ],
@@ -120,7 +121,8 @@ def _best(report: dict) -> str:
     return ", checkpoint of the lowest validation error" if report["checkpoint"] == "best" else ""
 
 
-def _with_interval(report: dict, which: str) -> str:
+def with_interval(report: Mapping, which: str) -> str:
+    """The error "top1" or "top5" of what `as_json` made, with the interval that holds 95 %."""
     low, high = report[f"{which}_interval"]
     return f"{report[f'{which}_error']:.2%} ({low:.2%} to {high:.2%})"
 
@@ -145,19 +147,21 @@ def _beside(report: dict) -> str:
 
 def class_table(rows: Sequence[ClassErrors], names: Sequence[str]) -> str:
     """A Markdown table of some classes' errors; `names` by label."""
-    return _table(
-        ("class", "images", "top-1 error", "top-5 error", "most often taken for"),
-        [
-            (
-                names[row.label],
-                row.examples,
-                f"{row.top1_error:.1%}",
-                f"{row.top5_error:.1%}",
-                "" if row.mistaken_for is None else f"{names[row.mistaken_for]} ({row.mistaken})",
-            )
-            for row in rows
-        ],
-    )
+    return _table(CLASS_HEAD, class_cells(rows, names))
+
+
+def class_cells(rows: Sequence[ClassErrors], names: Sequence[str]) -> list[tuple[str, ...]]:
+    """What stands below CLASS_HEAD; `names` by label."""
+    return [
+        (
+            names[row.label],
+            f"{row.examples}",
+            f"{row.top1_error:.1%}",
+            f"{row.top5_error:.1%}",
+            "" if row.mistaken_for is None else f"{names[row.mistaken_for]} ({row.mistaken})",
+        )
+        for row in rows
+    ]
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence]) -> str:

@@ -7,9 +7,9 @@ import time
 
 from alexnet_tf.evaluation.packed import pack
 from alexnet_tf.reproduction.baseline import BASELINES, baseline_identity
-from alexnet_tf.reproduction.finished_run import here
 from alexnet_tf.reproduction.outcome import Course, Errors, Outcome
 from alexnet_tf.reproduction.svm import evaluate
+from alexnet_tf.runs.machine import here
 from preprocessing.dataset.info import read_info
 
 

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
-import os
-import platform
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,10 +12,10 @@ from alexnet_tf.reproduction.identity import average_identity, identity
 from alexnet_tf.reproduction.outcome import Course, Errors, Outcome
 from alexnet_tf.runs import directory as run_directory
 from alexnet_tf.runs import log
+from alexnet_tf.runs.machine import here
 from alexnet_tf.runs.saved_checkpoints import SavedCheckpoints
 
 VIEWS = (1, 10)  # at which every run is measured, so that later claims find what they need
-LIBRARIES = ("tensorflow", "keras", "numpy")
 
 
 def outcome_of(path: Path, averaged: Sequence[int] = ()) -> Outcome:
@@ -54,8 +50,8 @@ def outcome_of(path: Path, averaged: Sequence[int] = ()) -> Outcome:
         pictures=run.info.num_examples("validation"),
         views={views: _errors(report) for views, report in reports.items()},
         course=Course() if averaged else course,
-        machine_seconds=0.0 if averaged else _total(rows, "seconds"),
-        processor_seconds=0.0 if averaged else _total(rows, "processor seconds"),
+        machine_seconds=0.0 if averaged else log.total(rows, "seconds"),
+        processor_seconds=0.0 if averaged else log.total(rows, "processor seconds"),
         made=here(),
         config=config_files.to_tree(run.config),
         averaged=tuple(averaged),
@@ -69,24 +65,6 @@ COLUMNS = {
     "seconds": "seconds",
     "processor_seconds": "processor seconds",
 }
-
-
-def here() -> dict[str, str]:
-    """This machine and its software, today."""
-    versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
-    return {
-        "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        "processor": f"{_processor()}, {len(os.sched_getaffinity(0))} cores",
-        "python": platform.python_version(),
-        **versions,
-    }
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
-    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return named[0] if named else platform.machine()
 
 
 def _report(run: run_directory.Run, views: int, averaged: Sequence[int]) -> dict:
@@ -112,9 +90,3 @@ def _errors(report: dict) -> Errors:
         top1_wrong=report["wrong"]["top1"],
         top5_wrong=report["wrong"]["top5"],
     )
-
-
-def _total(rows: list[dict], name: str) -> float | None:
-    """Also of epochs that were done twice; None where some did not note it."""
-    values = [row.get(name) for row in rows]
-    return None if None in values else float(sum(values))

@@ -24,6 +24,12 @@ def by_epoch(rows: list[dict]) -> dict[int, dict]:
     return dict(sorted({row["epoch"]: row for row in rows}.items()))
 
 
+def total(rows: list[dict], name: str) -> float | None:
+    """Also of epochs that were done twice; None where some did not note it."""
+    values = [row.get(name) for row in rows]
+    return None if None in values else float(sum(values))
+
+
 def _row(line: str) -> dict | None:
     try:
         row = json.loads(line)

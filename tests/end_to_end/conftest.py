@@ -1,5 +1,6 @@
 """One trained run and its export that the end-to-end tests share, made by the verbs."""
 
+import shutil
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,20 @@ CONFIG = """
 network: {width: 0.05, input_size: 64, init_scaling: keep-variance}
 training: {epochs: 2, global_batch_size: 8, log_every_steps: 2}
 """
+
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--enable-unsafe-swiftshader",  # the projector draws with WebGL
+    "--window-size=1500,1250",
+)
+PATIENCE = 120  # seconds, for a page to load and to show what it is asked for
 
 
 @dataclass(frozen=True)
@@ -59,3 +74,20 @@ def files(made) -> list[bytes]:
     """The validation images' files."""
     with tarfile.open(made.archives / "ILSVRC2012_img_val.tar") as archive:
         return [archive.extractfile(member).read() for member in archive]
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """Chromium, headless. Tests of it are skipped where there is none."""
+    chromium, driver = (shutil.which(name) for name in ("chromium", "chromedriver"))
+    if not (chromium and driver):
+        pytest.skip("needs chromium and chromedriver")
+    webdriver = pytest.importorskip("selenium.webdriver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    browser = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    browser.set_page_load_timeout(PATIENCE)
+    yield browser
+    browser.quit()

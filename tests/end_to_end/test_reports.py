@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import json
 import os
+import shlex
 import shutil
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from alexnet_tf.figures.tiles import figure_3
 from alexnet_tf.network.weights import first_kernels
 from alexnet_tf.runs import directory as run_directory
 from preprocessing.dataset.info import read_info, write_info
+from tests.parsed_page import ParsedPage
 
 
 @pytest.fixture(scope="module")
@@ -205,6 +207,34 @@ def test_figures(made, tmp_path, capsys):
     kernels = first_kernels(load_run(made.run).model)
     with Image.open(tmp_path / "figure3.png") as image:
         np.testing.assert_array_equal(np.asarray(image), figure_3(kernels, factor=5))
+
+
+def test_a_page_of_the_figures(made, tmp_path, capsys):
+    output = tmp_path / "figures"
+    arguments = ["--run", str(made.run), "--data", str(made.data), "--output", str(output)]
+    assert visualize.main([*arguments, "--gallery", "30", "--html"]) == 0
+    assert capsys.readouterr().out.split()[-1] == str(output / "report.html")
+    parsed = ParsedPage((output / "report.html").read_text(encoding="utf-8"))
+    shown = []
+    for name in ("curves", "figure3", "figure4", "confusion"):
+        with Image.open(output / f"{name}.png") as image:
+            shown.append(image.size)
+    assert parsed.expect_self_contained() == shown
+    parameters = load_run(made.run).model.count_params()
+    assert f"{parameters:,} parameters, trained for 2 epochs on 40 images" in parsed.texts["p"][0]
+    assert "On the 20 images of the validation split" in parsed.texts["p"][0]
+    assert shlex.join(["--gallery", "30", "--html"]) in parsed.texts["pre"][-1]
+
+
+def test_a_damaged_report_is_told_before_anything_is_drawn(made, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(made.run, run)
+    (run / "evaluation").mkdir(exist_ok=True)
+    (run / "evaluation" / "validation-9-views.json").write_text("{}")
+    arguments = ["--run", str(run), "--data", str(made.data), "--output", str(tmp_path / "a")]
+    with pytest.raises(RunError, match=r"validation-9-views.json is damaged"):
+        visualize.main([*arguments, "--html"])
+    assert not (tmp_path / "a").exists()
 
 
 def test_curves_tell_a_repeated_epoch_once(made, tmp_path):

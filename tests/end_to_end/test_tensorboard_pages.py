@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -11,24 +10,9 @@ from pathlib import Path
 
 import pytest
 
-CHROMIUM, DRIVER = (shutil.which(name) for name in ("chromium", "chromedriver"))
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver"),
-]
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--enable-unsafe-swiftshader",  # the projector draws with WebGL
-    "--window-size=1500,1250",
-)
-PATIENCE = 120  # seconds, for a page to load and to show what it is asked for
+from tests.end_to_end.conftest import PATIENCE
+
+pytestmark = pytest.mark.slow
 
 # The text of a page and of its shadow trees and frames, which innerText leaves out.
 TEXT = """
@@ -45,7 +29,7 @@ return texts.join(" ").replace(/\\s+/g, " ");
 
 
 @pytest.fixture(scope="module")
-def address(made):
+def address(browser, made):
     """Of a TensorBoard over the run that the end-to-end tests share."""
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(made.run), "--port", "0"]
     # Its own server answers for the files' reader, too: no second process to wait for.
@@ -66,19 +50,6 @@ def address(made):
         late.cancel()
         server.terminate()
         server.wait(PATIENCE)
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    webdriver = pytest.importorskip("selenium.webdriver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
-    driver.set_page_load_timeout(PATIENCE)
-    yield driver
-    driver.quit()
 
 
 def open_page(browser, address: str, tab: str, *expected: str) -> None:

@@ -23,6 +23,7 @@ def write_report(root, run: str, **changes):
         "top1_error": 0.1,
         "top5_error": 0.05,
         "top1_interval": [0.08, 0.12],
+        "top5_interval": [0.04, 0.06],
         "loss": 0.5,
         **changes,
     }
@@ -58,7 +59,8 @@ def test_mistakes(tmp_path):
     with pytest.raises(RunError, match=r"found none; make one with python -m alexnet_tf\.evaluate"):
         evaluate.main(["--compare", str(tmp_path / "new")])
     [report] = (tmp_path / "run" / "evaluation").iterdir()
-    for content in ("", "[]", "{}", '{"runs": 3}', report.read_text().replace("0.08", '"x"')):
+    damaged = [report.read_text().replace(end, '"x"') for end in ("0.08", "0.04")]
+    for content in ("", "[]", "{}", '{"runs": 3}', *damaged):
         report.write_text(content)
         with pytest.raises(RunError, match="is damaged"):
             evaluate.main(["--compare", run])
