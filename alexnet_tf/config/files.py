@@ -28,9 +28,15 @@ def to_yaml(config: Config) -> str:
 
 
 def to_tree(config: Config) -> dict:
-    """The resolved configuration as nested mappings, the layers by name; `parse` is its inverse."""
+    """The resolved configuration as nested mappings, the layers by name; `parse` is its inverse.
+
+    Layers that the variant has and this network has not are null.
+    """
     tree = config.model_dump(mode="json")
-    tree["network"]["layers"] = {layer.pop("name"): layer for layer in tree["network"]["layers"]}
+    layers = {layer.pop("name"): layer for layer in tree["network"]["layers"]}
+    known = VARIANTS.get(config.network.variant)
+    missing = {row.name for row in known.layers} - set(layers) if known else ()
+    tree["network"]["layers"] = {**layers, **dict.fromkeys(sorted(missing))}
     return tree
 
 
@@ -149,6 +155,7 @@ def _with_names(tree: dict) -> dict:
 def _network(given: Any) -> Any:
     """The variant's fields with all given ones laid over them; layers are merged by name.
 
+    A layer given as null is left out.
     Settings of operations that no layer has (left) are dropped if they are the variant's own.
     """
     if not isinstance(given, dict):
@@ -166,7 +173,7 @@ def _network(given: Any) -> Any:
             f"network.layers: expected some of {', '.join(layers)}, the layers of {variant},"
             f" received {messages.short(sorted(map(str, unknown)))}"
         )
-    rows = list(_laid_over(layers, changes).values())
+    rows = [row for row in _laid_over(layers, changes).values() if row is not None]
     used = set()
     for row in rows:
         ops = _listed(row.get("ops")) if isinstance(row, dict) else []

@@ -137,3 +137,22 @@ def test_a_name_that_chooses_no_other_settings_discards_none(tmp_path):
     config = config_files.load(tmp_path / "a.yaml", overrides)
     assert config.strategy == StrategyConfig(name="mirrored", placement="two-tower")
     assert config.schedule.batch_rule == BatchRule(name="sqrt", reference=64, warmup_epochs=1)
+
+
+def test_a_layer_is_left_out_by_null_and_stays_out():
+    config = config_files.parse({"network": {"layers": {"conv4": None, "conv3": {"units": 96}}}})
+    assert [row.name for row in config.network.layers] == [
+        row.name for row in VARIANTS["paper"].layers if row.name != "conv4"
+    ]
+    again = config_files.parse(yaml.safe_load(config_files.to_yaml(config)))
+    assert again == config
+    [row] = config_files.differences(
+        config_files.parse({"network": {"layers": {"conv3": {"units": 96}}}}), config
+    )
+    assert row.startswith("network.layers.conv4: {")
+    assert row.endswith("→ None")
+
+
+def test_what_needs_the_layer_that_is_left_out_is_refused():
+    with pytest.raises(ConfigError, match=r"network\.layers\.\w+\.reads: expected image"):
+        config_files.parse({"network": {"layers": {"conv1": None}}})
