@@ -18,6 +18,7 @@ from alexnet_tf.runs import directory as run_directory
 from alexnet_tf.runs.lock import locked
 from preprocessing.dataset.info import read_info
 from tests import tiny_datasets
+from tests.deadlines import SECONDS
 
 
 @pytest.fixture
@@ -60,7 +61,8 @@ def test_signals_are_handed_on_and_the_end_is_waited_for(python, tmp_path, numbe
                while true; do sleep 0.05; done""")
 
     def send():
-        while not (tmp_path / "begun").exists():
+        end = time.monotonic() + SECONDS
+        while not (tmp_path / "begun").exists() and time.monotonic() < end:
             time.sleep(0.01)
         os.kill(os.getpid(), number)
 
@@ -69,7 +71,7 @@ def test_signals_are_handed_on_and_the_end_is_waited_for(python, tmp_path, numbe
     thread.start()
     with pytest.raises(runs.Interrupted) as stopped:
         runs._call(["train"], "who")
-    thread.join()
+    thread.join(SECONDS)
     assert stopped.value.number == number
     assert (tmp_path / "saved").exists()
     assert signal.getsignal(number) is before

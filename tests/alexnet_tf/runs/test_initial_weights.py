@@ -127,15 +127,16 @@ def test_what_does_not_fit_is_refused(root, change, message):
     assert not list((root / name).glob("checkpoints/step-*"))
 
 
-def test_in_one_call_from_a_file_and_from_a_run(root, tuned):
-    """The call does what the command did; from a run, it takes over the run's network."""
+def test_in_one_call_from_a_file_and_from_a_run(root):
+    """The call does what the command does; from a run, it takes over the run's network."""
+    assert not train.main(arguments(root, "commanded", 3, from_file(root)))
     sections = {
         "network": {"width": WIDTH, "input_size": SIZES["torchvision"]},
         "training": {"epochs": 1, "global_batch_size": 10, "flat_loss_steps": None},
         "monitoring": {"every_epochs": 0},
     }
     trained = fine_tune(root / "alexnet.npz", root / "data-3", root / "called", **sections)
-    before, after = weights(tuned), weights(root / "called")
+    before, after = weights(root / "commanded"), weights(root / "called")
     for name, value in before.items():
         np.testing.assert_allclose(after[name], value, rtol=1e-4, atol=1e-5)
     assert len(trained.classes) == 3
