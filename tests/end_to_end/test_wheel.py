@@ -93,6 +93,8 @@ def test_the_main_job_in_an_empty_folder(installed, tmp_path):
     run("alexnet", "train", "--config", "paper", "--data", "data", "--run", "run", *TINY)
     assert "top-1 error" in run("alexnet", "evaluate", "--run", "run", "--data", "data")
     run("alexnet", "export", "--run", "run", "--output", "model")
-    subprocess.run(["tar", "-xf", "archives/ILSVRC2012_img_val.tar"], cwd=tmp_path, check=True, timeout=SECONDS)
+    subprocess.run(
+        ["tar", "-xf", "archives/ILSVRC2012_img_val.tar"], cwd=tmp_path, check=True, timeout=SECONDS
+    )
     shown = run("alexnet", "predict", "--model", "model", "ILSVRC2012_val_00000001.JPEG")
     assert len(shown.splitlines()) == 6
