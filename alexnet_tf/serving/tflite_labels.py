@@ -31,7 +31,7 @@ def with_labels(content: bytes, labels: str, name: str) -> bytes:
         labels: a line for each class, in the order of the output.
         name: of the network.
     """
-    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    model = flatbuffer_utils.convert_bytearray_to_object(bytearray(content))
     buffer, entry = schema.BufferT(), schema.MetadataT()
     buffer.data = np.frombuffer(_metadata(name), np.uint8)
     entry.name, entry.buffer = _METADATA, len(model.buffers)
