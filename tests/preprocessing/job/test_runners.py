@@ -177,7 +177,7 @@ def installed(tmp_path_factory):
     checkout, folder = tmp_path_factory.mktemp("checkout"), tmp_path_factory.mktemp("installed")
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, checkout)
-    for name in ("preprocessing", "alexnet_tf"):
+    for name in ("preprocessing", "alexnet_tf", "configs"):
         shutil.copytree(ROOT / name, checkout / name)
     quietly = {"check": True, "capture_output": True, "timeout": LIMIT}
     # As Beam does for --setup_file, while `convert` sets ALEXNET_TF_WORKER.
