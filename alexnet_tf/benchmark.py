@@ -6,14 +6,23 @@ import argparse
 from collections.abc import Callable, Sequence
 
 from alexnet_tf import cli
-from alexnet_tf.benchmarks import growth, local_layers, normalization, reading, serving, training
-from alexnet_tf.benchmarks.table import Table
 from alexnet_tf.config import files as config_files
-from alexnet_tf.data.cache import cached
-from alexnet_tf.data.reader import check_sizes
-from alexnet_tf.data.split import Split
 from alexnet_tf.errors import ConfigError
 from preprocessing.dataset.info import read_info
+
+if not cli.HELP:  # which needs none of these, and TensorFlow takes seconds to load
+    from alexnet_tf.benchmarks import (
+        growth,
+        local_layers,
+        normalization,
+        reading,
+        serving,
+        training,
+    )
+    from alexnet_tf.benchmarks.table import Table
+    from alexnet_tf.data.cache import cached
+    from alexnet_tf.data.reader import check_sizes
+    from alexnet_tf.data.split import Split
 
 
 def main(argv: Sequence[str] | None = None) -> int:
