@@ -130,6 +130,13 @@ class Outcomes:
         """Those of all seeds there are."""
         return [found for (name, _), found in self._found.items() if name == identity]
 
+    def networks(self) -> list[list[Outcome]]:
+        """All of them, those of one identity together, by seed."""
+        together: dict[str, list[Outcome]] = {}
+        for (network, _), outcome in sorted(self._found.items()):
+            together.setdefault(network, []).append(outcome)
+        return list(together.values())
+
     def keep(self, outcome: Outcome) -> Path:
         """Writes it, under a temporary name first. Raises OSError."""
         self.directory.mkdir(parents=True, exist_ok=True)

@@ -150,7 +150,7 @@ def _conclude(
     for training in plan:
         by_arm[training.arm].append(outcomes.get(*training.key))
     data = f"{DATASETS[claim.scale(request.scale).data].what} (source: {source})"
-    result = results.conclude(claim, request.scale, data, by_arm)
+    result = results.conclude(claim, request.scale, data, by_arm, outcomes.networks())
     folder = place(request.output, claim.name, request.scale)
     with cli.writing(folder), style():
         folder.mkdir(parents=True, exist_ok=True)

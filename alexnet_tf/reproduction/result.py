@@ -8,7 +8,7 @@ from pathlib import Path
 
 from alexnet_tf.errors import RunError
 from alexnet_tf.network.operations import Settings
-from alexnet_tf.reproduction import measures, statistics
+from alexnet_tf.reproduction import kin, measures, statistics
 from alexnet_tf.reproduction.claim import (
     ERRORS,
     Claim,
@@ -66,10 +66,18 @@ class Result(Settings):
 
 
 def conclude(
-    claim: Claim, scale: ScaleName, data: str, outcomes: Mapping[str, Sequence[Outcome]]
+    claim: Claim,
+    scale: ScaleName,
+    data: str,
+    outcomes: Mapping[str, Sequence[Outcome]],
+    others: Sequence[Sequence[Outcome]] = (),
 ) -> Result:
-    """The result of a claim whose arms have these outcomes, by seed."""
-    estimate = _effect(claim, outcomes)
+    """The result of a claim whose arms have these outcomes, by seed.
+
+    others: outcomes of further networks; the spread of seeds is also that of those trained alike.
+    """
+    related = kin.of(claim, outcomes, others)
+    estimate = _effect(claim, outcomes, related)
     every = {(o.identity, o.seed): o for rows in outcomes.values() for o in rows}.values()
     seeds = [len(outcomes[arm]) for arm in claim.compared]
     return Result(
@@ -87,7 +95,7 @@ def conclude(
         low=_finite(estimate.low),
         high=_finite(estimate.high),
         within=claim.comparison.within if isinstance(claim.comparison, Figure) else None,
-        covered=_covered(claim, seeds),
+        covered=_covered(claim, seeds, related),
         verdict=_verdict(claim, scale, estimate),
         discordances=_discordances(claim, outcomes),
         dataset=next(iter(every)).dataset,
@@ -112,7 +120,11 @@ def read(path: Path) -> Result:
         raise RunError(f"expected a claim's result in {path}: {reason:.200}") from error
 
 
-def _effect(claim: Claim, outcomes: Mapping[str, Sequence[Outcome]]) -> Estimate:
+def _effect(
+    claim: Claim,
+    outcomes: Mapping[str, Sequence[Outcome]],
+    related: Sequence[Sequence[Outcome]],
+) -> Estimate:
     """In fractions, or as a ratio."""
     measure, kind = claim.measure, claim.comparison
     rows = [outcomes[arm] for arm in claim.compared]
@@ -120,14 +132,19 @@ def _effect(claim: Claim, outcomes: Mapping[str, Sequence[Outcome]]) -> Estimate
     numbers = [measures.by_seed(measure, v, r) for v, r in zip(views, rows, strict=True)]
     if isinstance(kind, Lower) and measure.name in ERRORS:
         wrong = [measures.wrong(measure, v, r) for v, r in zip(views, rows, strict=True)]
-        same = [row.identity for row in rows[0]] == [row.identity for row in rows[1]]
-        return _fractions(statistics.paired_difference(*wrong, same_runs=same))
+        spread = [measures.wrong(measure, views[0], row) for row in related]
+        same = kin.same_runs(*rows)
+        return _fractions(statistics.paired_difference(*wrong, same_runs=same, kin=spread))
     if isinstance(kind, Lower):
-        return statistics.mean_difference(*numbers)
+        spread = [measures.by_seed(measure, views[0], row) for row in related]
+        return statistics.mean_difference(*numbers, kin=spread)
     if isinstance(kind, Figure):
         published = claim.published.arms[kind.arm]
         if measure.name in ERRORS:
-            arm = _fractions(statistics.error_interval(measures.wrong(measure, views[0], rows[0])))
+            spread = [measures.wrong(measure, views[0], row) for row in related]
+            arm = _fractions(
+                statistics.error_interval(measures.wrong(measure, views[0], rows[0]), kin=spread)
+            )
         else:
             arm = statistics.mean_interval(numbers[0])
         return Estimate(*(end - published for end in arm))
@@ -164,8 +181,10 @@ def _claimed(claim: Claim) -> tuple[float, float]:
     return kind.at_least, math.inf
 
 
-def _covered(claim: Claim, seeds: Sequence[int]) -> str:
-    return statistics.covered(*seeds) if claim.measure.name in ERRORS else "seeds"
+def _covered(claim: Claim, seeds: Sequence[int], related: Sequence[Sequence[Outcome]]) -> str:
+    if claim.measure.name in ERRORS:
+        return statistics.covered(*seeds, kin=[len(row) for row in related])
+    return "seeds"
 
 
 def _arm(claim: Claim, arm: str, outcomes: Sequence[Outcome]) -> ArmResult:

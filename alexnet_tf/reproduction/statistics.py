@@ -6,6 +6,9 @@ variance of the mean over S seeds and P pictures has three parts: of the picture
 of what a seed makes of a picture. The first is known well, from thousands of pictures. What differs
 between seeds is known from two or three of them, so it is weighed by Student's t, with the seeds of
 both arms taken together; it is never taken as smaller than what the errors' scatter alone explains.
+Of other networks, trained alike on the same data, the spread of the seeds is taken to be the same
+(`kin`): with theirs it is known from a dozen trainings, and an arm of one seed has an interval that
+allows for seeds.
 
 Why not a bootstrap over seeds and pictures: of two seeds it draws the same one twice half of the
 time. In simulations (tests/alexnet_tf/reproduction/test_coverage.py) its 95 % interval held the
@@ -50,22 +53,30 @@ class Discordance(NamedTuple):
     p: float
 
 
-def covered(*seeds: int) -> str:
-    """What an interval from arms of so many seeds allows for."""
+def covered(*seeds: int, kin: Sequence[int] = ()) -> str:
+    """What an interval from arms of so many seeds allows for; kin: the seeds of each of those."""
+    if kin:
+        of = f"{sum(kin)} other trainings of {len(kin)} network{'s' if len(kin) > 1 else ''}"
+        return f"pictures and seeds, whose spread is also that of {of} on the same data"
     if max(seeds) > 1:
         return "pictures and seeds"
     return "pictures only: one seed does not show how trainings differ"
 
 
 def paired_difference(
-    first_wrong: np.ndarray, second_wrong: np.ndarray, same_runs: bool = False
+    first_wrong: np.ndarray,
+    second_wrong: np.ndarray,
+    same_runs: bool = False,
+    kin: Sequence[np.ndarray] = (),
 ) -> Estimate:
     """The first arm's error less the second's, in percentage points, over the same pictures.
 
     Args:
         first_wrong: bool [seeds, pictures] (or shares of an error in [0, 1], where ties are).
         second_wrong: the same of the second arm; the seeds may differ in number.
-        same_runs: seed s is one training in both arms (other views of it, for instance).
+        same_runs: seed s is one training in both arms (other views of it, for instance); then the
+            spread is that of the differences, and `kin` does not count.
+        kin: of other networks, the same on the same pictures.
     Raises:
         ValueError: no such arrays, or other pictures.
     """
@@ -73,24 +84,26 @@ def paired_difference(
     if arms[0].shape[1] != arms[1].shape[1]:
         raise ValueError(f"expected the same pictures, received {arms[0].shape}, {arms[1].shape}")
     difference = arms[0].mean(axis=0) - arms[1].mean(axis=0)
+    others = [_checked(other) for other in kin]
     if same_runs:
-        arms = [arms[0] - arms[1]]
-    center, half = _interval(difference, arms, FOR_DIFFERENCE)
+        arms, others = [arms[0] - arms[1]], []
+    center, half = _interval(difference, arms, FOR_DIFFERENCE, others)
     low, high = max(-1.0, center - half), min(1.0, center + half)
     return Estimate(*(100 * float(end) for end in (difference.mean(), low, high)))
 
 
-def error_interval(wrong: np.ndarray) -> Estimate:
-    """An arm's error in percent. Of one seed: Wilson's interval, over pictures only.
+def error_interval(wrong: np.ndarray, kin: Sequence[np.ndarray] = ()) -> Estimate:
+    """An arm's error in percent. Of one seed without kin: Wilson's interval, over pictures only.
 
-    Args: wrong, bool [seeds, pictures]. Raises ValueError: no such array.
+    Args: wrong, bool [seeds, pictures]; kin, the same of others. Raises ValueError: no such array.
     """
     arm = _checked(wrong)
+    others = [_checked(other) for other in kin]
     error = float(arm.mean())
-    if len(arm) == 1:
+    if all(len(each) == 1 for each in (arm, *others)):
         low, high = wilson(error, arm.shape[1])
     else:
-        center, half = _interval(arm.mean(axis=0), [arm], FOR_ERROR)
+        center, half = _interval(arm.mean(axis=0), [arm], FOR_ERROR, others)
         low, high = max(0.0, float(center - half)), min(1.0, float(center + half))
     return Estimate(100 * error, 100 * low, 100 * high)
 
@@ -154,19 +167,23 @@ def mean_interval(numbers: Sequence[float]) -> Estimate:
     return _student(float(arm.mean()), arm.var(ddof=1) / arm.size, arm.size - 1)
 
 
-def mean_difference(first: Sequence[float], second: Sequence[float]) -> Estimate:
+def mean_difference(
+    first: Sequence[float], second: Sequence[float], kin: Sequence[Sequence[float]] = ()
+) -> Estimate:
     """The first arm's mean less the second's, of a number for each seed.
 
-    Student's t interval with the same spread in both arms: open where no arm has two seeds.
+    Student's t interval with the same spread in both arms, and in `kin`: open where none of them
+    has two seeds.
 
     Raises ValueError: no finite numbers.
     """
     arms = [_finite(first), _finite(second)]
     value = float(arms[0].mean() - arms[1].mean())
-    freedom = sum(arm.size - 1 for arm in arms)
+    spread = [*arms, *map(_finite, kin)]
+    freedom = sum(arm.size - 1 for arm in spread)
     if not freedom:
         return Estimate(value, -math.inf, math.inf)
-    pooled = sum(((arm - arm.mean()) ** 2).sum() for arm in arms) / freedom
+    pooled = sum(((arm - arm.mean()) ** 2).sum() for arm in spread) / freedom
     return _student(value, pooled * sum(1 / arm.size for arm in arms), freedom)
 
 
@@ -204,22 +221,26 @@ def _checked(wrong: np.ndarray) -> np.ndarray:
 
 
 def _interval(
-    pictures: np.ndarray, arms: Sequence[np.ndarray], added: np.ndarray
+    pictures: np.ndarray,
+    arms: Sequence[np.ndarray],
+    added: np.ndarray,
+    kin: Sequence[np.ndarray] = (),
 ) -> tuple[float, float]:
     """The center and half the width of a mean's interval.
 
     Args: pictures, float64 [P], the mean over seeds at each picture; arms, float64 [S, P], whose
-    seeds differ independently; added, to `pictures`.
+    seeds differ independently; added, to `pictures`; kin, whose seeds spread as those of the arms.
     """
     padded = np.concatenate([pictures, added])
     z = ndtri((1 + LEVEL) / 2)
     of_pictures = padded.var() / len(padded)  # and of what each seed makes of each of them
-    freedom = sum(len(arm) - 1 for arm in arms)
+    spread = [*arms, *kin]
+    freedom = sum(len(arm) - 1 for arm in spread)
     if not freedom:
         return padded.mean(), z * math.sqrt(of_pictures)
     repeated = sum(1 / len(arm) for arm in arms)
-    of_seeds = repeated * _pooled([arm.mean(axis=1) for arm in arms], freedom)
-    scatter = repeated * _pooled(arms, freedom).mean() / len(pictures)
+    of_seeds = repeated * _pooled([arm.mean(axis=1) for arm in spread], freedom)
+    scatter = repeated * _pooled(spread, freedom).mean() / len(pictures)
     scatter = max(0.0, scatter - of_seeds / len(pictures))  # a seed's own effect is in all pictures
     t = stdtrit(freedom, (1 + LEVEL) / 2)
     seeds = max(t**2 * of_seeds, z**2 * scatter)

@@ -79,6 +79,21 @@ def test_an_error(seeds):
     assert np.mean([low <= truth <= high for _, low, high in found]) >= 0.95 - ALLOWED
 
 
+@pytest.mark.parametrize("seeds", [1, 2])
+@pytest.mark.parametrize("own", [0.0, 0.2])
+def test_a_difference_with_kin(seeds, own):
+    """Six other networks of two seeds each: the level holds, also of single seeds."""
+    rng = np.random.default_rng(seeds)
+    pictures = difficulties(rng)
+    shifts = (0, 0, 0.1, 0.2, -0.1, -0.2)
+    kin = zip(*(arms(rng, pictures + shift, 2, own) for shift in shifts), strict=True)
+    pairs = zip(*(arms(rng, pictures, seeds, own) for _ in "ab"), strict=True)
+    found = [paired_difference(*pair, kin=k) for pair, k in zip(pairs, kin, strict=True)]
+    assert np.mean([low <= 0 <= high for _, low, high in found]) >= 0.95 - ALLOWED
+    passed = np.mean([verdict(low, high, BETTER) == "verified" for _, low, high in found])
+    assert passed <= 0.025 + ALLOWED
+
+
 @pytest.mark.parametrize("seeds", [2, 3, 5])
 def test_a_ratio(seeds):
     rng = np.random.default_rng(seeds)

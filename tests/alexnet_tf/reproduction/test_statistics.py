@@ -13,6 +13,7 @@ from alexnet_tf.reproduction.statistics import (
     covered,
     error_interval,
     mcnemar,
+    mean_difference,
     paired_difference,
     ratio,
     verdict,
@@ -188,3 +189,40 @@ def test_what_an_interval_covers():
 def test_what_is_no_measurement_is_refused(call, arguments):
     with pytest.raises(ValueError, match="expected"):
         call(*arguments)
+
+
+def test_the_spread_of_kin_counts_with_that_of_the_arms():
+    """Seeds that differ alike on all pictures: Student's t with the variance of all four groups."""
+    first, second, *kin = rows = [
+        np.array(errors) for errors in ([0.20, 0.24], [0.26], [0.31, 0.35, 0.30], [0.10, 0.11])
+    ]
+    freedom = 1 + 0 + 2 + 1
+    variance = sum(((row - row.mean()) ** 2).sum() for row in rows) / freedom
+    half = T95[freedom] * math.sqrt(variance * (1 / 2 + 1 / 1))
+    pictures = np.ones(200_000)
+    found = paired_difference(
+        np.outer(first, pictures),
+        np.outer(second, pictures),
+        kin=[np.outer(row, pictures) for row in kin],
+    )
+    assert found.value == pytest.approx(-4)
+    assert found.high - found.value == pytest.approx(100 * half, rel=1e-3)
+    assert mean_difference(first, second, kin=kin) == pytest.approx(
+        (-0.04, -0.04 - half, -0.04 + half)
+    )
+    found = error_interval(np.outer(second, pictures), kin=[np.outer(row, pictures) for row in kin])
+    freedom = 2 + 1
+    variance = sum(((row - row.mean()) ** 2).sum() for row in kin) / freedom
+    half = stats.t.ppf(0.975, freedom) * math.sqrt(variance)
+    assert found.high - found.low == pytest.approx(200 * half, rel=1e-2)
+
+
+def test_kin_do_not_count_for_the_same_runs():
+    first, second, other = RNG.random((3, 2, 500)) < 0.3
+    assert paired_difference(first, second, True, kin=[other]) == paired_difference(
+        first, second, True
+    )
+
+
+def test_what_kin_make_of_what_is_covered():
+    assert covered(1, 1, kin=[2, 3]).endswith("5 other trainings of 2 networks on the same data")

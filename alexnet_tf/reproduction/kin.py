@@ -1,0 +1,58 @@
+"""Trainings from which the spread of a claim's seeds is known better than from its own arms alone.
+
+Two seeds tell little of how much trainings differ. Networks of one variant, trained for as many
+epochs on the same pictures, are taken to spread alike; there are many, since claims try one part
+each. Which they are is told by the outcomes themselves, not chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from alexnet_tf.reproduction.claim import EPOCHS, Claim
+from alexnet_tf.reproduction.outcome import Outcome
+
+
+def of(
+    claim: Claim,
+    outcomes: Mapping[str, Sequence[Outcome]],
+    others: Sequence[Sequence[Outcome]],
+) -> list[Sequence[Outcome]]:
+    """Those of `others`, a network each, of 2 seeds or more, that are like the compared arms.
+
+    None where the arms are the same trainings, seen otherwise, or where epochs are counted: there
+    the spread is the arms' own.
+    """
+    rows = [outcomes[arm] for arm in claim.compared]
+    networks = [row for row in rows if _is_network(row)]
+    if claim.measure.name == EPOCHS or (len(rows) == 2 and same_runs(*rows)) or not networks:
+        return []
+    alike = {_likeness(row) for row in networks}
+    if len(alike) > 1:
+        return []
+    own = {row[0].identity for row in rows}
+    views = {claim.views_of(arm) for arm in claim.compared}
+    return [
+        row
+        for row in others
+        if len(row) > 1
+        and _is_network(row)
+        and row[0].identity not in own
+        and _likeness(row) in alike
+        and all(views <= outcome.views.keys() for outcome in row)
+    ]
+
+
+def same_runs(first: Sequence[Outcome], second: Sequence[Outcome]) -> bool:
+    """Whether two arms are the same trainings, in other views for instance."""
+    return [row.identity for row in first] == [row.identity for row in second]
+
+
+def _is_network(row: Sequence[Outcome]) -> bool:
+    return not (row[0].averaged or row[0].baseline)
+
+
+def _likeness(row: Sequence[Outcome]) -> tuple:
+    first = row[0]
+    variant = first.config["network"]["variant"]
+    return first.dataset, variant, len(first.course.training_error)
