@@ -163,6 +163,7 @@ def _notes(run: Run, arguments: argparse.Namespace, measured: parity.Parity | No
     return {
         "variant": run.config.network.variant,
         "classes": [asdict(name) for name in run.info.classes],
+        "training_images": run.training_images,
         "apply_exif": bool(run.info.options.get("apply_exif", False)),
         "image_size": run.info.image_size,
         "input_size": run.config.network.input_size,

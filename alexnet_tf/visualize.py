@@ -49,6 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     test, train = (open_split([run], arguments.data, name) for name in (arguments.split, "train"))
     if test.info.image_size != run.info.image_size:
         raise RunError(f"expected the image size of {run.path}'s dataset")
+    train = train.first(run.config.data.fraction)
     trained = (run.path / log.LOG).is_file()  # not a run of imported weights
     epochs = course(run) if trained else None
     earlier = reports_of(run.path) if arguments.html else []  # a damaged one is told at once

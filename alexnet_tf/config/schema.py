@@ -85,14 +85,14 @@ class ColorNoise(Settings):
 
 
 class HeldOut(Settings):
-    """The last `fraction` of the training split's records, in stored order (drawn at conversion).
+    """The last `fraction` of the training records, in stored order (drawn at conversion).
 
     Until `until_epoch` (from 0; null: never) they are not trained on: each epoch is validated on
     them, in place of the validation split. From then on they are trained on too, and the validation
     split has its turn. 2012's CIFAR-10 recipes did so with the fifth of their five files.
     """
 
-    fraction: float = Field(0.2, ge=1e-6, lt=1)  # of the training split's records
+    fraction: float = Field(0.2, ge=1e-6, lt=1)  # of the records that data.fraction leaves
     # It may be moved, by the same command with another epoch, as long as both lie ahead.
     until_epoch: Count | None = None
 
@@ -111,6 +111,9 @@ class DataConfig(Settings):
     mean_rgb: tuple[GreyLevel, GreyLevel, GreyLevel] | None = None
     color_noise: ColorNoise = ColorNoise()  # see below
     order: Literal["shuffled", "fixed"] = "shuffled"  # fixed: 2012, no reshuffling between epochs
+    # Of the training split, the first records in stored order, which the conversion drew: a random
+    # part, and within each larger one. The mean and the colors' statistics stay those of the whole.
+    fraction: float = Field(1.0, ge=1e-6, le=1)
     held_out: HeldOut | None = None  # null: all is trained on from the start; else see below
     # Records, across shards read in a new order each epoch.
     shuffle_buffer: int = Field(8192, ge=1, le=2**24)

@@ -44,10 +44,10 @@ def directory() -> Path:
 
 
 def _in_memory(split: Split, kind: str) -> Split:
-    """All records in tensors; an epoch's order is then made of their numbers."""
-    shards = split.info.splits[split.name]
+    """The shards' records in tensors; an epoch's order is then made of their numbers."""
+    shards = split.shards
     pixels = kind == "pixels" or split.info.encoding == "raw"
-    expected = sum(split.counts) + 1
+    expected = sum(shard.examples for shard in shards) + 1
     needed = sum(shard.bytes for shard in shards)
     if pixels:  # for a moment each image is there alone and in one tensor with the others
         needed = 2 * expected * 3 * split.info.image_size**2
@@ -62,7 +62,7 @@ def _in_memory(split: Split, kind: str) -> Split:
                 return split.records(tf.identity(path))
 
         sizes = [shard.bytes for shard in shards]
-        files = tf.data.Dataset.from_tensor_slices((split.paths, sizes))
+        files = tf.data.Dataset.from_tensor_slices((split.paths[: len(shards)], sizes))
         records = files.flat_map(read).concatenate(tf.data.Dataset.from_tensors(blank(split.info)))
         parts = records.map(
             lambda record: Memory.part(record, split.info, pixels),
@@ -92,7 +92,7 @@ def _on_disk(split: Split) -> Split:
     its name only when it is whole and its checksum right.
     """
     target = directory() / split.info.fingerprint
-    shards = split.info.splits[split.name]
+    shards = split.shards
     missing = [shard for shard in shards if not _is_copy(target / shard.name, shard)]
     try:
         target.mkdir(parents=True, exist_ok=True)
@@ -154,5 +154,5 @@ def available_memory() -> int | None:
 
 
 def _progress(split: Split, what: str) -> tqdm:
-    total = sum(shard.bytes for shard in split.info.splits[split.name])
+    total = sum(shard.bytes for shard in split.shards)
     return tqdm(total=total, desc=f"{split.name}: {what}", unit="B", unit_scale=True, mininterval=1)

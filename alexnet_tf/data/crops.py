@@ -46,7 +46,9 @@ def decode_crops(records: tf.Tensor, info: DatasetInfo, offsets: tf.Tensor, size
 
 @dataclass(frozen=True, eq=False)
 class Memory:
-    """Images and labels of all records in stored order, and of a blank one after them.
+    """Images and labels of the records in stored order, and of a blank one after them.
+
+    Of all records, or of those in a split's first shards, if it reads no others.
 
     `images`: string [records + 1], as they are encoded, or their pixels' rows, uint8 [records +
     1, side, 3·side], from which a crop is cut without copying the rest. `labels`: int32 [records +
@@ -55,6 +57,11 @@ class Memory:
 
     images: tf.Tensor
     labels: tf.Tensor
+
+    @property
+    def blank(self) -> tf.Tensor:
+        """The blank record's number, int64 []."""
+        return tf.constant(self.labels.shape[0] - 1, tf.int64)
 
     @staticmethod
     def part(record: tf.Tensor, info: DatasetInfo, pixels: bool) -> tuple[tf.Tensor, tf.Tensor]:

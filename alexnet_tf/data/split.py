@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from dataclasses import dataclass, field
 
@@ -10,7 +11,7 @@ import tensorflow as tf
 
 from alexnet_tf.data.crops import Memory, blank, decode_crops
 from alexnet_tf.errors import ConfigError
-from preprocessing.dataset.info import DatasetInfo
+from preprocessing.dataset.info import DatasetInfo, Shard
 
 AT_ONCE = 16  # records decoded in one call, at most: waking a thread for each costs a quarter more
 LANES = (8, 32)  # at most; fewer for a dataset of few shards, whose lanes share files
@@ -63,7 +64,7 @@ class Split:
 
     Records are read from files, or taken from `memory` (`data.cache`) by their numbers. `copied`:
     the files are copies of the dataset's. `part`: (first, last + 1) of the records in stored order,
-    where the split is not the whole one.
+    where the split is not the whole one; the shards after it are not read.
     """
 
     directory: str | os.PathLike
@@ -78,6 +79,14 @@ class Split:
         return self.info.shard_paths(self.directory, self.name)
 
     @property
+    def shards(self) -> tuple[Shard, ...]:
+        """Those up to the last with a record of the part."""
+        shards = self.info.splits[self.name]
+        if self.part is None:
+            return shards
+        return shards[: np.flatnonzero(self._kept[:, 1])[-1] + 1]
+
+    @property
     def stored(self) -> list[int]:
         """Records of each shard, whatever the part."""
         return [shard.examples for shard in self.info.splits[self.name]]
@@ -90,6 +99,21 @@ class Split:
     @property
     def _kept(self) -> np.ndarray:
         return within(self.stored, *(self.part or (0, sum(self.stored))))
+
+    def first(self, fraction: float) -> Split:
+        """The first records of a whole split, such a fraction of all; of 1, the split itself.
+
+        Raises ConfigError: that is less than half a record.
+        """
+        if fraction == 1:
+            return self
+        total = sum(self.stored)
+        if not round(fraction * total):
+            raise ConfigError(
+                f"data.fraction: expected at least one of the {total} {self.name} images, received"
+                f" {fraction}"
+            )
+        return dataclasses.replace(self, part=(0, round(fraction * total)))
 
     def elements(self, shard: tf.Tensor, skipped: tf.Tensor, taken: tf.Tensor) -> tf.data.Dataset:
         """What stands for some records in a row of a shard: themselves, or their numbers.
@@ -115,8 +139,7 @@ class Split:
 
     def blanks(self, count: tf.Tensor | int) -> tf.data.Dataset:
         """Elements of a blank record."""
-        number = tf.constant(sum(self.stored), tf.int64)
-        element = blank(self.info) if self.memory is None else number
+        element = blank(self.info) if self.memory is None else self.memory.blank
         return tf.data.Dataset.from_tensors(element).repeat(count)
 
     def crops(self, elements: tf.Tensor, offsets: tf.Tensor, size: int) -> tuple:

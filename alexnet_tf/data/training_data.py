@@ -15,7 +15,7 @@ from alexnet_tf.errors import ConfigError
 
 @dataclass(frozen=True)
 class TrainingData:
-    """A dataset's training split, all of it, and its validation split, if it has one.
+    """A dataset's training split, all of it or its `first` part, and its validation split, if any.
 
     Raises ConfigError where `held_out` leaves nothing to train on, or nothing out.
     """

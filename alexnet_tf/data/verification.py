@@ -7,6 +7,7 @@ the number of records while they are read (`Split.elements`), and their bytes he
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import threading
 from collections.abc import Iterator
@@ -31,9 +32,9 @@ class ShardVerifier:
 
     def __init__(self, split: Split):
         self.split = split
-        self._shards = () if split.memory is not None else split.info.splits[split.name]
+        self._shards = () if split.memory is not None else split.shards
         if self._shards:
-            check_files(split.directory, split.info, [split.name])
+            _check_files(split)
         self._stamps: dict[str, tuple[int, ...]] = {}  # of the shards that were compared
         self._failure: JobError | None = None
         self._closed = threading.Event()
@@ -81,10 +82,15 @@ class ShardVerifier:
 
 
 def compare_all(split: Split) -> None:
-    """Compares the names, sizes and checksums of all shards of a split. Raises DatasetError."""
-    check_files(split.directory, split.info, [split.name])
-    for shard in split.info.splits[split.name]:
+    """Compares the names, sizes and checksums of a split's shards. Raises DatasetError."""
+    _check_files(split)
+    for shard in split.shards:
         check_shard(split.directory, shard)
+
+
+def _check_files(split: Split) -> None:
+    read = dataclasses.replace(split.info, splits={split.name: split.shards})
+    check_files(split.directory, read)
 
 
 @contextlib.contextmanager

@@ -98,8 +98,7 @@ def commands(run: Run, data: str, subject: report.Subject, page: Sequence[str]) 
 def _summary(run: Run, parameters: int, epochs: int, content: Mapping) -> str:
     info = run.info
     if epochs:
-        images = info.num_examples("train")
-        made = f"trained for {epochs} epoch{'s' * (epochs > 1)} on {images:,} images"
+        made = f"trained for {epochs} epoch{'s' * (epochs > 1)} on {run.training_images:,} images"
     else:
         made = "of imported weights, for images"
     top1, top5 = (report.with_interval(content, which) for which in ("top1", "top5"))

@@ -52,6 +52,11 @@ class Run:
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
 
+    @property
+    def training_images(self) -> int:
+        """Those that `data.fraction` leaves of the dataset's."""
+        return round(self.config.data.fraction * self.info.num_examples("train"))
+
 
 def load(path: str | os.PathLike) -> Run:
     """Opens an existing run. RunError if it is none, ConfigError or DatasetError if damaged."""

@@ -166,5 +166,5 @@ class Session:
     def _images(self, epoch: int) -> str:
         """How many an epoch trains on."""
         total = self.run.info.num_examples("train")
-        some = f"{self.setup.data.trained_at_first:,} of "
-        return f"{some if self.setup.data.holds_out(epoch) else ''}{total:,} images"
+        count = sum(self.setup.data.trained_on(epoch).counts)
+        return f"{f'{count:,} of ' if count < total else ''}{total:,} images"

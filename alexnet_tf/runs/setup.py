@@ -219,6 +219,8 @@ class Setup:
                 " schedule.name=piecewise, or data.held_out.fraction=0.1, or convert the dataset"
                 " with a validation split"
             )
-        names = ("train", "validation") if validated else ("train",)
-        splits = [cached(Split(directory, info, name), settings.cache) for name in names]
+        splits = [Split(directory, info, "train").first(settings.fraction)]
+        if validated:
+            splits.append(Split(directory, info, "validation"))
+        splits = [cached(split, settings.cache) for split in splits]
         return TrainingData(*splits, held_out=settings.held_out)

@@ -41,7 +41,7 @@ checkpoint of its run, weights in {notes["weights"]}, TensorFlow {notes["version
 
 ## Data
 
-{info.num_examples("train"):,} images for training ({info.source}), of the fingerprint
+{notes["training_images"]:,} images for training ({info.source}), of the fingerprint
 `{info.fingerprint}`.
 
 Classes: {", ".join(names[:SHOWN])}{more}.

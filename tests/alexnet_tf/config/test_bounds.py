@@ -102,6 +102,8 @@ REFUSED = [
     "data.chunk=0",
     "data.shuffle_buffer=4611686018427387904",
     "data.mean_rgb=[1, 2]",
+    "data.fraction=0",
+    "data.fraction=1.1",
     "data.held_out.fraction=1",
     "data.held_out.until_epoch=0",
     "schedule.name=plateau data.held_out.until_epoch=3",

@@ -162,6 +162,7 @@ ELSEWHERE = {  # field: the test that shows it
     "network.layers.type": None,  # and which settings it has
     "network.layers.tower": "network/test_model.py::test_the_last_layer_is_in_the_tower_that",
     "data.cache": "data/test_cache.py::test_a_cache_changes_no_batch",
+    "data.fraction": "data/test_fraction.py::test_the_first_records_in_stored_order",
     "data.held_out": "data/test_training_data.py::test_what_is_held_out_is_read_from_its_epoch_on",
     "data.held_out.fraction": "data/test_training_data.py::test_the_last_part_in_stored_order",
     "data.held_out.until_epoch": "runs/test_session.py::test_a_run_goes_on_with_what_was_held_out",

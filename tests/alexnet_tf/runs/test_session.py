@@ -168,6 +168,16 @@ def test_a_run_goes_on_with_what_was_held_out(inputs, capsys):
     np.testing.assert_array_equal(best, stored.get_tensor(FC8))
 
 
+def test_a_run_on_a_part_of_the_pictures(inputs, capsys):
+    """26 of 52 images, 4 batches of 8; all of them is another training."""
+    arguments = [*inputs.arguments, "training.epochs=1"]
+    assert train.main([*arguments, "data.fraction=0.5"]) == 0
+    assert "26 of 52 images" in capsys.readouterr().out
+    assert inputs.steps() == ["step-000000004"]
+    with pytest.raises(RunError, match=r"received another: data\.fraction: 0\.5 → 1\.0"):
+        train.main(arguments)
+
+
 def test_what_is_held_out_for_good_is_not_trained_on_later(inputs):
     arguments = [*inputs.arguments, "data.held_out.fraction=0.25"]
     assert train.main([*arguments, "training.epochs=1"]) == 0
