@@ -13,6 +13,7 @@ from alexnet_tf.reproduction.claim import SCALES
 from alexnet_tf.reproduction.listing import listing
 from alexnet_tf.reproduction.reproduce import Request, reproduce
 from preprocessing.dataset.atomic import write_text
+from preprocessing.dataset.printable import counted
 
 REPORT = "report"  # in the place of a claim
 
@@ -72,7 +73,7 @@ def _report(arguments: argparse.Namespace) -> int:
     with cli.writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, page.markdown(rows, path))
-    print(f"report of {len(rows)} result(s): {path}")
+    print(f"report of {counted(len(rows), 'result')}: {path}")
     return 0
 
 

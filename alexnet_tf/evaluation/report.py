@@ -12,6 +12,7 @@ from alexnet_tf.evaluation.interval import wilson
 from alexnet_tf.evaluation.packed import pack
 from alexnet_tf.evaluation.published import beside
 from preprocessing.dataset.info import DatasetInfo
+from preprocessing.dataset.printable import counted
 
 WORST = 20  # classes in a table of them
 CLASS_HEAD = ("class", "images", "top-1 error", "top-5 error", "most often taken for")
@@ -75,7 +76,8 @@ def as_json(subject: Subject, counts: ErrorCounts) -> dict:
 def line(report: dict) -> str:
     """What the terminal shows."""
     return (
-        f"{report['split']}, {report['views']} view(s), {report['examples']:,} images"
+        f"{report['split']}, {counted(report['views'], 'view')},"
+        f" {counted(report['examples'], 'image')}"
         f"{_best(report)}:"
         f" top-1 error {with_interval(report, 'top1')},"
         f" top-5 error {with_interval(report, 'top5')}, log-loss {report['loss']:.4f},"
@@ -90,8 +92,9 @@ def as_markdown(subject: Subject, counts: ErrorCounts) -> str:
     worst = counts.worst_classes(WORST)
     parts = [
         "# Evaluation",
-        f"{report['examples']:,} images of the {report['split']} split ({report['images']}),"
-        f" {report['views']} view(s) each{_best(report)}. Intervals hold 95 %.",
+        f"{counted(report['examples'], 'image')} of the {report['split']} split"
+        f" ({report['images']}), {counted(report['views'], 'view')} each"
+        f"{_best(report)}. Intervals hold 95 %.",
         _table(
             ("", "error"),
             [

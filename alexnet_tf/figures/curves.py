@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from alexnet_tf.figures.epoch_axis import mark_epochs, marker
 from alexnet_tf.figures.page import BLUE, GREY, ORANGE, RED, page
 
 
@@ -34,7 +35,8 @@ def curves(course: Course, title: str) -> Figure:
     ) -> None:
         if any(value is not None for value in values):
             seen = [float("nan") if value is None else value for value in values]
-            axes.plot(epochs, seen, dashes, color=color, label=label, linewidth=1.8)
+            look = {"linewidth": 1.8, "marker": marker(values), "markersize": 4}
+            axes.plot(epochs, seen, dashes, color=color, label=label, **look)
 
     draw(loss, course.train_loss, BLUE, "training")
     draw(loss, course.validation_loss, RED, "validation")
@@ -45,7 +47,8 @@ def curves(course: Course, title: str) -> Figure:
     error.set(ylabel="error", ylim=(0, None))
     error.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     draw(rate, course.rate, GREY, "learning rate")
-    rate.set(ylabel="learning rate", xlabel="epoch")
+    rate.set(ylabel="learning rate")
+    mark_epochs(rate, len(epochs))
     if any(value for value in course.rate):
         rate.set_yscale("log")
     for axes in (loss, error):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from alexnet_tf.reproduction import words
 from alexnet_tf.reproduction.claim import SCALES, Claim
 from alexnet_tf.reproduction.datasets import DATASETS
+from preprocessing.dataset.printable import counted
 
 WIDTH = 98
 
@@ -25,8 +26,9 @@ def _entry(claim: Claim) -> str:
         rows.append(
             _row(
                 f"{name}: ",
-                f"{DATASETS[scale.data].what}; {runs} trainings ({len(claim.arms)} arms,"
-                f" {seeds} seeds), about {scale.hours:g} h on {scale.machine}",
+                f"{DATASETS[scale.data].what}; {counted(runs, 'training')}"
+                f" ({counted(len(claim.arms), 'arm')}, {counted(seeds, 'seed')}),"
+                f" about {scale.hours:g} h on {scale.machine}",
             )
         )
     return "\n".join(rows)

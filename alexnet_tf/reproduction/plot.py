@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from alexnet_tf.figures.epoch_axis import mark_epochs, marker
 from alexnet_tf.figures.page import BLUE, GREY, INK, ORANGE, RED, page
 from alexnet_tf.reproduction import words
 from alexnet_tf.reproduction.claim import EPOCHS
@@ -34,15 +35,15 @@ def _course(axes: Axes, result: Result, colors: dict[str, str]) -> None:
             axes.axhline(words.mean(arm), color=colors[name], linestyle="-.", label=f"{name}, test")
             continue
         epochs = np.arange(1, arm.epochs + 1)
-        marker = "o" if arm.epochs < 3 else None  # a line needs two points
         for errors, dashes, split in _lines(result, name):
-            look = {"color": colors[name], "linestyle": dashes, "marker": marker, "markersize": 3}
+            look = {"color": colors[name], "linestyle": dashes}
+            look |= {"marker": marker(errors[0]), "markersize": 3}
             for row in errors if len(errors) > 1 else ():
                 axes.plot(epochs, row, linewidth=0.5, alpha=0.4, **look)
             label = f"{name}, {split}"
             axes.plot(epochs, np.mean(errors, axis=0), linewidth=1.6, label=label, **look)
-    axes.set(xlabel="epoch", ylabel="top-1 error", ylim=(0, None))
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.set(ylabel="top-1 error", ylim=(0, None))
+    mark_epochs(axes, max(arm.epochs for arm in result.arms.values()))
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     axes.grid(axis="y", color="#eeeeee")
     axes.set_axisbelow(True)

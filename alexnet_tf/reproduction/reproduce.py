@@ -22,6 +22,7 @@ from alexnet_tf.reproduction.plot import plot
 from alexnet_tf.reproduction.progress import Remaining, clock
 from alexnet_tf.reproduction.runs import Interrupted, Training, make, trainings
 from preprocessing.dataset.info import read_info
+from preprocessing.dataset.printable import counted
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ def reproduce(claims: Sequence[Claim], request: Request) -> int:
         print("stopped; the same command goes on")
         return 130 if stop.number == signal.SIGINT else 0
     if work.failed:
-        raise JobError(f"{len(work.failed)} training(s) failed: {'; '.join(work.failed.values())}")
+        failed = counted(len(work.failed), "training")
+        raise JobError(f"{failed} failed: {'; '.join(work.failed.values())}")
     return 0
 
 
@@ -115,7 +117,9 @@ class _Work:
             return
         with cli.writing(self.outcomes.directory):
             path = self.outcomes.keep(outcome)
-        errors = ", ".join(f"{e.top1_error:.2%} ({v} view(s))" for v, e in outcome.views.items())
+        errors = ", ".join(
+            f"{e.top1_error:.2%} ({counted(v, 'view')})" for v, e in outcome.views.items()
+        )
         print(f"top-1 error {errors}; kept as {path.name}", flush=True)
 
     def _missing(self) -> list[Training]:

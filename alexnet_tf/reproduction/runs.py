@@ -19,7 +19,7 @@ from alexnet_tf import cli
 from alexnet_tf.config import files as config_files
 from alexnet_tf.config.schema import Config
 from alexnet_tf.errors import CheckpointError, ConfigError, JobError, RunError, UserError
-from alexnet_tf.reproduction import claim_files, words
+from alexnet_tf.reproduction import claim_files
 from alexnet_tf.reproduction.baseline import baseline_identity
 from alexnet_tf.reproduction.claim import Claim, ScaleName
 from alexnet_tf.reproduction.finished_run import VIEWS, outcome_of
@@ -30,6 +30,7 @@ from alexnet_tf.runs.lock import locked
 from alexnet_tf.runs.saved_checkpoints import SavedCheckpoints
 from preprocessing.dataset.atomic import write_text
 from preprocessing.dataset.info import DatasetInfo
+from preprocessing.dataset.printable import counted
 
 MISTAKE = 2  # a verb's exit code
 
@@ -66,7 +67,7 @@ class Training:
         """What there is to do."""
         if self.averaged:
             return f"{len(self.averaged)} networks averaged"
-        return self.baseline or words.epochs(self.config.training.epochs)
+        return self.baseline or counted(self.config.training.epochs, "epoch")
 
     def directory(self, runs: Path) -> Path:
         return runs / self.identity / f"seed-{self.seed}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alexnet_tf.reproduction.claim import EPOCHS, Claim
 from alexnet_tf.reproduction.result import ArmResult, Result
+from preprocessing.dataset.printable import counted
 
 
 def figure(of: Claim | Result, number: float | None) -> str:
@@ -65,8 +66,8 @@ def here(result: Result) -> str:
 
 def seeds(result: Result) -> str:
     counts = {len(result.arms[arm].seeds) for arm in result.compared}
-    most = max(counts)
-    return f"{' and '.join(map(str, sorted(counts)))} seed{'s' if most > 1 else ''}"
+    *fewer, most = sorted(counts)
+    return " and ".join([*map(str, fewer), counted(most, "seed")])
 
 
 def measure(result: Result) -> str:
@@ -84,10 +85,6 @@ def hours(result: Result) -> str:
     if result.processor_hours is None:
         return "not noted"
     return f"{result.processor_hours:.2f} processor hours"
-
-
-def epochs(count: int) -> str:
-    return f"{count} epoch{'' if count == 1 else 's'}"
 
 
 def paragraph(result: Result) -> str:
@@ -114,5 +111,5 @@ def _arm(result: Result, name: str) -> str:
     arm = result.arms[name]
     each = ", ".join(figure(result, number) for number in arm.by_seed)
     of = f" (seeds {each})" if len(arm.seeds) > 1 else ""
-    after = f" after {epochs(arm.epochs)}" if arm.epochs else ""
+    after = f" after {counted(arm.epochs, 'epoch')}" if arm.epochs else ""
     return f"{name} {figure(result, mean(arm))}{of}{after}"

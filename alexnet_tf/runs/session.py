@@ -20,6 +20,7 @@ from alexnet_tf.runs.setup import Setup
 from alexnet_tf.training import strategy as strategies
 from alexnet_tf.training.loop import Loop, Progress, Stopped, Window
 from alexnet_tf.training.optimizers.optimizer import averaged, check
+from preprocessing.dataset.printable import counted
 
 INTERRUPTED = 128 + 2  # the exit code of a program that Ctrl-C ends
 
@@ -52,7 +53,7 @@ def _train(
         finished = session.train()
     if setup.is_chief:
         how = "finished" if finished else "stopped; the same command goes on"
-        print(f"{how}: {run.path} (TensorBoard: tensorboard --logdir {run.path})")
+        print(f"{how}; its curves: tensorboard --logdir {run.path}")
     return INTERRUPTED if session.loop.interrupted else 0
 
 
@@ -152,10 +153,10 @@ class Session:
         print(
             f"{verb} at epoch {progress.epoch + 1}, step {progress.step} of"
             f" {self.steps.of(progress.epoch)}: {self.config.network.variant},"
-            f" {self.setup.model.count_params():,} parameters,"
-            f" {self._images(progress.epoch)} of"
-            f" {len(self.run.info.classes)} classes, {self.setup.strategy.num_replicas_in_sync}"
-            f" replica(s) on {self.setup.share.workers} worker(s)",
+            f" {self.setup.model.count_params():,} parameters\n"
+            f"    {self._images(progress.epoch)} of {len(self.run.info.classes):,} classes;"
+            f" {counted(self.setup.strategy.num_replicas_in_sync, 'replica')}"
+            f" on {counted(self.setup.share.workers, 'worker')}",
             flush=True,
         )
 

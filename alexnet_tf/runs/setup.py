@@ -37,6 +37,7 @@ from alexnet_tf.training.loss_scale import LossScale
 from alexnet_tf.training.optimizers.optimizer import Optimizer
 from alexnet_tf.training.step import Batch, TrainingStep, check_parts
 from alexnet_tf.training.workers import Workers
+from preprocessing.dataset.printable import counted
 
 
 class Setup:
@@ -54,8 +55,8 @@ class Setup:
             tf.config.experimental.enable_op_determinism()
         reader.check_sizes(run.info, spec.input_size)
         if cluster.workers > 1:
-            others = cluster.workers - 1
-            print(f"worker {cluster.worker}: waiting for {others} other(s)", flush=True)
+            others = counted(cluster.workers - 1, "other")
+            print(f"worker {cluster.worker}: waiting for {others}", flush=True)
         devices = strategies.create(self.config.strategy, cluster)
         self.strategy, self.workers = devices.strategy, Workers(devices)
         self.placement = Placement(devices.pairs) if devices.pairs else None

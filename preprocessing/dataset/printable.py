@@ -8,3 +8,8 @@ def printable(text: str) -> str:
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
     )
+
+
+def counted(count: int, noun: str) -> str:
+    """ "1 view", "10 views"; of nouns whose plural ends in s."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

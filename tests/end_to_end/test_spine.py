@@ -107,7 +107,7 @@ def test_several_view_counts_in_one_call(made, capsys):
     arguments = ["--run", str(made.run), "--data", str(made.data)]
     assert evaluate.main([*arguments, "--views", "10", "1"]) == 0
     first, second = [line for line in capsys.readouterr().out.splitlines() if "error" in line]
-    assert first.startswith("validation, 10 view(s)")
+    assert first.startswith("validation, 10 views, ")
     for count, line in ((10, first), (1, second)):
         alone = made.run / f"evaluation/validation-{count}-views.json"
         before = json.loads(alone.read_text())

@@ -91,3 +91,18 @@ def test_curves_leave_out_what_there_was_not():
     assert [line.get_label() for line in error.lines] == ["training, top-1", "validation, top-1"]
     np.testing.assert_array_equal(loss.lines[1].get_ydata(), [np.nan, 1.5])
     np.testing.assert_array_equal(rate.lines[0].get_ydata(), [0.01, 0.001])
+
+
+def test_of_one_epoch_the_points_show_at_a_whole_number():
+    axes = curves(Course([2.0], [0.9], [1.5], [0.6], [0.2], [0.01]), "title").axes
+    loss, _, rate = axes
+    assert [line.get_marker() for line in loss.lines] == ["o", "o"]
+    low, high = rate.get_xlim()
+    assert [tick for tick in rate.get_xticks() if low <= tick <= high] == [1]
+
+
+def test_of_many_epochs_lines_show():
+    many = [1 / n for n in range(1, 31)]
+    loss, _, rate = curves(Course(*[many] * 6), "title").axes
+    assert [line.get_marker() for line in loss.lines] == ["None", "None"]
+    assert all(tick == round(tick) for tick in rate.get_xticks())

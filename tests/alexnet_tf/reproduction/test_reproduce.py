@@ -120,7 +120,7 @@ def test_an_interrupted_reproduction_goes_on(write, run, made, capsys):
 
 def test_what_fails_does_not_keep_the_others_from_being_made(write, run, made, tmp_path, capsys):
     made.fail = {("with", 1): JobError("the loss is not finite")}
-    with pytest.raises(JobError, match=r"^1 training\(s\) failed: the loss is not finite"):
+    with pytest.raises(JobError, match=r"^1 training failed: the loss is not finite"):
         run(write())
     assert made == [("without", 1), ("with", 2), ("without", 2)]
     assert not (tmp_path / "out/claims").exists()
@@ -201,6 +201,8 @@ def test_the_list_names_all_that_is_asked(write, capsys):
         "dropout Dropout helps. source: nowhere published: effect −1.00 points"
         f" full: {runs} 2 h on 2 cores short: {runs} 1 h on 2 cores"
     )
+    assert reproduce.main(["--list", "cifar-18pct"]) == 0
+    assert "; 1 training (1 arm, 1 seed), about" in capsys.readouterr().out
     assert reproduce.main(["--list"]) == 0
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 100
 

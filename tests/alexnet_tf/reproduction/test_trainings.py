@@ -86,5 +86,5 @@ def test_a_reproduction_that_is_interrupted_and_loses_its_runs(write, tmp_path):
     assert not (output / "runs").exists()
     assert result.read(output / "claims/dropout/full/result.json") == found
 
-    assert "report of 1 result(s)" in finish(start("report", output))
+    assert "report of 1 result:" in finish(start("report", output))
     assert "![dropout" in (output / "reproduction.md").read_text()
