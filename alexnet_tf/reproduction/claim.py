@@ -7,7 +7,7 @@ Adding a claim is adding a file, and nothing else. All of it, for two networks c
     published: {arms: {with-norms: 0.11, without: 0.13}}    # errors as fractions; see Published
     note: Theirs differ in more than the norms.             # for the report; may be left out
     measure: {name: top-1 error, views: 10}                 # see Measure
-    comparison: {kind: lower, arm: with-norms, than: without}   # see Lower, Ratio, Figure
+    comparison: {kind: lower, arm: with-norms, than: without}   # or Ratio, Figure, Trend
     differ_in: [network.lrn, network.layers]                # settings in which these arms differ
     seeds: 3                                                # 1, 2, 3
     arms:                                                   # what is trained
@@ -24,12 +24,13 @@ arm alone has at one scale is in the scale's `arms: {NAME: [overrides]}`. A scal
 `config` for all arms that name none. `data` is a name in `datasets.DATASETS`; `hours` are those of
 all arms and seeds on `machine`. An arm may be something else than a network that is trained:
 `{baseline: hog-linear-svm}` (see `baseline.BASELINES`), or `{ensemble: ARM}`, the networks of all
-seeds of that arm averaged. Every network must resolve at every scale, and the two arms that are
+seeds of that arm averaged. Every network must resolve at every scale, and the arms that are
 compared may differ in nothing but `differ_in`: what cannot hold is refused when the file is read.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -91,7 +92,37 @@ class Figure(Settings):
     within: float = Field(gt=0)
 
 
-Comparison = Annotated[Lower | Ratio | Figure, Field(discriminator="kind")]
+class Trend(Settings):
+    """The more of `factor` an arm has, the lower its measure. The effect is the slope of a line.
+
+    at: how much each arm has, {ARM: number}. per: of what the slope is one; a doubling (the line is
+    over the factor's logarithm), or in a word the factor's own unit, such as `layer`.
+    """
+
+    kind: Literal["trend"]
+    factor: Annotated[str, Field(min_length=1, max_length=60)]
+    at: dict[str, Annotated[float, Field(gt=0, le=1e15)]]
+    per: Annotated[str, Field(min_length=1, max_length=30)] = "doubling"
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """From the one with the least on."""
+        return tuple(sorted(self.at, key=self.at.get))
+
+    @property
+    def places(self) -> tuple[float, ...]:
+        """Of each of `arms`, in units of `per`."""
+        given = [self.at[arm] for arm in self.arms]
+        return tuple(math.log2(value) for value in given) if self.per == "doubling" else (*given,)
+
+    @model_validator(mode="after")
+    def _a_line(self) -> Trend:
+        if len(set(self.at.values())) < 2:
+            raise ValueError(f"at: expected two numbers or more, received {self.at!r:.100}")
+        return self
+
+
+Comparison = Annotated[Lower | Ratio | Figure | Trend, Field(discriminator="kind")]
 
 
 class Published(Settings):
@@ -181,6 +212,8 @@ class Claim(Settings):
     @property
     def compared(self) -> tuple[str, ...]:
         """The arms that the comparison is about."""
+        if isinstance(self.comparison, Trend):
+            return self.comparison.arms
         other = () if isinstance(self.comparison, Figure) else (self.comparison.than,)
         return (self.comparison.arm, *other)
 
@@ -220,6 +253,12 @@ class Claim(Settings):
     def _epochs_are_a_ratio(self) -> Claim:
         if (self.measure.name == EPOCHS) != isinstance(self.comparison, Ratio):
             raise ValueError(f"comparison.kind: expected ratio with {EPOCHS!r} and nowhere else")
+        return self
+
+    @model_validator(mode="after")
+    def _trends_are_of_errors(self) -> Claim:
+        if isinstance(self.comparison, Trend) and self.measure.name not in ERRORS:
+            raise ValueError(f"measure.name: expected {' or '.join(ERRORS)} with a trend")
         return self
 
     @model_validator(mode="after")

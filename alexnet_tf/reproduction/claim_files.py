@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from alexnet_tf.errors import ConfigError, GeometryError
 from alexnet_tf.reproduction.claim import SCALES, Claim, Figure, ScaleName
 
 CLAIMS = builtin.DIRECTORY / "claims"
+KINDS = ("lower", "ratio", "figure", "trend")
 # Laid under all: images in TensorBoard cost time and change nothing, and one checkpoint is enough.
 DEFAULTS = ("monitoring.every_epochs=0", "monitoring.projector=0", "training.keep_checkpoints=1")
 
@@ -47,7 +49,7 @@ def load(path: str | os.PathLike) -> Claim:
         claim = Claim.model_validate({**_beside(tree, path.parent), "name": path.stem})
     except ValidationError as error:
         first = error.errors()[0]
-        place = [str(part) for part in first["loc"] if part not in ("lower", "ratio", "figure")]
+        place = [str(part) for part in first["loc"] if part not in KINDS]
         raise ConfigError(f"{path}: {messages.line(first, place, [Claim])}") from error
     try:
         for scale in SCALES:
@@ -94,14 +96,18 @@ def _check(claim: Claim, scale: ScaleName) -> None:
         if claim.differ_in:
             raise ConfigError("differ_in: expected none where not both arms are networks")
         return
-    first, second = claim.compared
-    rows = config_files.differences(configs[first], configs[second])
-    if not rows and claim.views_of(first) == claim.views_of(second):
-        raise ConfigError(f"comparison: expected two arms, {first} and {second} are the same")
-    others = [row for row in rows if not _within(row, claim.differ_in)]
-    if others:
-        raise ConfigError(f"differ_in: at scale {scale} the arms also differ in {others[0]:.200}")
-    unused = [name for name in claim.differ_in if not any(_within(r, [name]) for r in rows)]
+    every: list[str] = []
+    for first, second in itertools.combinations(claim.compared, 2):
+        rows = config_files.differences(configs[first], configs[second])
+        if not rows and claim.views_of(first) == claim.views_of(second):
+            raise ConfigError(f"comparison: expected two arms, {first} and {second} are the same")
+        others = [row for row in rows if not _within(row, claim.differ_in)]
+        if others:
+            raise ConfigError(
+                f"differ_in: at scale {scale} the arms also differ in {others[0]:.200}"
+            )
+        every += rows
+    unused = [name for name in claim.differ_in if not any(_within(r, [name]) for r in every)]
     if unused:
         raise ConfigError(f"differ_in: at scale {scale} the arms do not differ in {unused[0]}")
 

@@ -54,5 +54,5 @@ def _is_network(row: Sequence[Outcome]) -> bool:
 
 def _likeness(row: Sequence[Outcome]) -> tuple:
     first = row[0]
-    variant = first.config["network"]["variant"]
-    return first.dataset, variant, len(first.course.training_error)
+    variant, pictures = first.config["network"]["variant"], first.config["data"].get("fraction", 1)
+    return first.dataset, variant, pictures, len(first.course.training_error)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from alexnet_tf.errors import RunError
 from alexnet_tf.network.operations import Settings
-from alexnet_tf.reproduction import kin, measures, statistics
+from alexnet_tf.reproduction import kin, measures, slope, statistics
 from alexnet_tf.reproduction.claim import (
     ERRORS,
     Claim,
@@ -17,6 +17,7 @@ from alexnet_tf.reproduction.claim import (
     Measure,
     Published,
     ScaleName,
+    Trend,
 )
 from alexnet_tf.reproduction.outcome import Outcome
 from alexnet_tf.reproduction.statistics import Discordance, Estimate, Verdict
@@ -54,6 +55,7 @@ class Result(Settings):
     low: float | None
     high: float | None
     within: float | None  # of a figure
+    trend: Trend | None = None
     covered: str
     verdict: Verdict
     discordances: tuple[Discordance, ...] = ()
@@ -95,6 +97,7 @@ def conclude(
         low=_finite(estimate.low),
         high=_finite(estimate.high),
         within=claim.comparison.within if isinstance(claim.comparison, Figure) else None,
+        trend=claim.comparison if isinstance(claim.comparison, Trend) else None,
         covered=_covered(claim, seeds, related),
         verdict=_verdict(claim, scale, estimate),
         discordances=_discordances(claim, outcomes),
@@ -130,9 +133,11 @@ def _effect(
     rows = [outcomes[arm] for arm in claim.compared]
     views = [claim.views_of(arm) for arm in claim.compared]
     numbers = [measures.by_seed(measure, v, r) for v, r in zip(views, rows, strict=True)]
-    if isinstance(kind, Lower) and measure.name in ERRORS:
+    if isinstance(kind, Lower | Trend) and measure.name in ERRORS:
         wrong = [measures.wrong(measure, v, r) for v, r in zip(views, rows, strict=True)]
         spread = [measures.wrong(measure, views[0], row) for row in related]
+        if isinstance(kind, Trend):
+            return _fractions(slope.paired_slope(wrong, kind.places, kin=spread))
         same = kin.same_runs(*rows)
         return _fractions(statistics.paired_difference(*wrong, same_runs=same, kin=spread))
     if isinstance(kind, Lower):
@@ -174,7 +179,7 @@ def _verdict(claim: Claim, scale: ScaleName, effect: Estimate) -> Verdict:
 def _claimed(claim: Claim) -> tuple[float, float]:
     """The open interval in which the effect is, if the claim holds."""
     kind = claim.comparison
-    if isinstance(kind, Lower):
+    if isinstance(kind, Lower | Trend):
         return -math.inf, 0.0
     if isinstance(kind, Figure):
         return -kind.within, kind.within

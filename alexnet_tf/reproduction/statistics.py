@@ -80,14 +80,14 @@ def paired_difference(
     Raises:
         ValueError: no such arrays, or other pictures.
     """
-    arms = [_checked(first_wrong), _checked(second_wrong)]
+    arms = [checked(first_wrong), checked(second_wrong)]
     if arms[0].shape[1] != arms[1].shape[1]:
         raise ValueError(f"expected the same pictures, received {arms[0].shape}, {arms[1].shape}")
     difference = arms[0].mean(axis=0) - arms[1].mean(axis=0)
-    others = [_checked(other) for other in kin]
+    others = [checked(other) for other in kin]
     if same_runs:
         arms, others = [arms[0] - arms[1]], []
-    center, half = _interval(difference, arms, FOR_DIFFERENCE, others)
+    center, half = interval_of_mean(difference, arms, FOR_DIFFERENCE, others)
     low, high = max(-1.0, center - half), min(1.0, center + half)
     return Estimate(*(100 * float(end) for end in (difference.mean(), low, high)))
 
@@ -97,13 +97,13 @@ def error_interval(wrong: np.ndarray, kin: Sequence[np.ndarray] = ()) -> Estimat
 
     Args: wrong, bool [seeds, pictures]; kin, the same of others. Raises ValueError: no such array.
     """
-    arm = _checked(wrong)
-    others = [_checked(other) for other in kin]
+    arm = checked(wrong)
+    others = [checked(other) for other in kin]
     error = float(arm.mean())
     if all(len(each) == 1 for each in (arm, *others)):
         low, high = wilson(error, arm.shape[1])
     else:
-        center, half = _interval(arm.mean(axis=0), [arm], FOR_ERROR, others)
+        center, half = interval_of_mean(arm.mean(axis=0), [arm], FOR_ERROR, others)
         low, high = max(0.0, float(center - half)), min(1.0, float(center + half))
     return Estimate(100 * error, 100 * low, 100 * high)
 
@@ -212,7 +212,7 @@ def _student(value: float, variance: float, freedom: int) -> Estimate:
     return Estimate(value, value - half, value + half)
 
 
-def _checked(wrong: np.ndarray) -> np.ndarray:
+def checked(wrong: np.ndarray) -> np.ndarray:
     """float64 [seeds, pictures] in [0, 1]."""
     arm = np.asarray(wrong, np.float64)
     if arm.ndim != 2 or not arm.size or not (arm.min() >= 0 and arm.max() <= 1):
@@ -220,16 +220,18 @@ def _checked(wrong: np.ndarray) -> np.ndarray:
     return arm
 
 
-def _interval(
+def interval_of_mean(
     pictures: np.ndarray,
     arms: Sequence[np.ndarray],
     added: np.ndarray,
     kin: Sequence[np.ndarray] = (),
+    weights: Sequence[float] | None = None,
 ) -> tuple[float, float]:
-    """The center and half the width of a mean's interval.
+    """The center and half the width of the interval of a sum of arms' errors.
 
-    Args: pictures, float64 [P], the mean over seeds at each picture; arms, float64 [S, P], whose
-    seeds differ independently; added, to `pictures`; kin, whose seeds spread as those of the arms.
+    Args: pictures, float64 [P], the sum of the arms' means over seeds at each picture; arms,
+    float64 [S, P], whose seeds differ independently; added, to `pictures`; kin, whose seeds spread
+    as those of the arms; weights, of the arms in the sum, 1 or −1 if None.
     """
     padded = np.concatenate([pictures, added])
     z = ndtri((1 + LEVEL) / 2)
@@ -238,7 +240,8 @@ def _interval(
     freedom = sum(len(arm) - 1 for arm in spread)
     if not freedom:
         return padded.mean(), z * math.sqrt(of_pictures)
-    repeated = sum(1 / len(arm) for arm in arms)
+    squares = [1.0] * len(arms) if weights is None else np.square(weights)
+    repeated = sum(square / len(arm) for square, arm in zip(squares, arms, strict=True))
     of_seeds = repeated * _pooled([arm.mean(axis=1) for arm in spread], freedom)
     scatter = repeated * _pooled(spread, freedom).mean() / len(pictures)
     scatter = max(0.0, scatter - of_seeds / len(pictures))  # a seed's own effect is in all pictures

@@ -6,6 +6,13 @@ from alexnet_tf.reproduction.claim import EPOCHS, Claim
 from alexnet_tf.reproduction.result import ArmResult, Result
 from preprocessing.dataset.printable import counted
 
+WHAT = {
+    "lower": "difference",
+    "ratio": "ratio",
+    "figure": "less the published",
+    "trend": "slope",
+}
+
 
 def figure(of: Claim | Result, number: float | None) -> str:
     """An arm's number: a percentage, or epochs."""
@@ -28,10 +35,17 @@ def effect(of: Claim | Result, number: float | None) -> str:
     return f"{100 * number:+.2f}".replace("-", "−")
 
 
+def unit(of: Claim | Result) -> str:
+    """Of the effect, with the space before it."""
+    if of.kind == "ratio":
+        return ""
+    trend = of.comparison if isinstance(of, Claim) else of.trend
+    return f" points a {trend.per}" if of.kind == "trend" else " points"
+
+
 def effect_with_interval(result: Result) -> str:
-    unit = "" if result.kind == "ratio" else " points"
     interval = f"{effect(result, result.low)} to {effect(result, result.high)}"
-    return f"{effect(result, result.effect)} ({interval}){unit}"
+    return f"{effect(result, result.effect)} ({interval}){unit(result)}"
 
 
 def discordance(result: Result) -> str:
@@ -53,8 +67,7 @@ def published(of: Claim | Result) -> str:
         return given.words
     arms = [f"{arm} {figure(of, number)}" for arm, number in given.arms.items()]
     if given.effect is not None:
-        unit = "" if of.kind == "ratio" else " points"
-        arms.append(f"effect {effect(of, given.effect)}{unit}")
+        arms.append(f"effect {effect(of, given.effect)}{unit(of)}")
     return ", ".join(arms)
 
 
@@ -89,7 +102,7 @@ def hours(result: Result) -> str:
 
 def paragraph(result: Result) -> str:
     """The claim and what was found, without markup."""
-    what = {"lower": "difference", "ratio": "ratio", "figure": "less the published"}[result.kind]
+    what = WHAT[result.kind]
     allowed = f"; allowed ±{100 * result.within:g} points" if result.within else ""
     arms = ", ".join(_arm(result, arm) for arm in result.arms)
     return (

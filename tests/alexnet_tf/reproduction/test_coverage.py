@@ -10,6 +10,7 @@ import math
 import numpy as np
 import pytest
 
+from alexnet_tf.reproduction.slope import paired_slope, weights_of
 from alexnet_tf.reproduction.statistics import error_interval, paired_difference, ratio, verdict
 
 TIMES, PICTURES = 500, 400
@@ -92,6 +93,24 @@ def test_a_difference_with_kin(seeds, own):
     assert np.mean([low <= 0 <= high for _, low, high in found]) >= 0.95 - ALLOWED
     passed = np.mean([verdict(low, high, BETTER) == "verified" for _, low, high in found])
     assert passed <= 0.025 + ALLOWED
+
+
+@pytest.mark.parametrize(("seeds", "own"), [(1, 0.0), (2, 0.0), (2, 0.3)])
+@pytest.mark.parametrize("rise", [0.0, 0.6])
+def test_a_slope(seeds, own, rise):
+    """Of four arms, flat or falling."""
+    rng = np.random.default_rng(seeds)
+    places = np.arange(4.0)
+    shifts = rise * places
+    many = [arms(rng, difficulties(rng, 3000) + shift, 1, own).mean() for shift in shifts]
+    truth = 100 * np.dot(weights_of(places), many) if rise else 0
+    pictures = difficulties(rng)
+    groups = zip(*(arms(rng, pictures + shift, seeds, own) for shift in shifts), strict=True)
+    found = [paired_slope(group, places) for group in groups]
+    held = np.mean([low <= truth <= high for _, low, high in found])
+    assert held >= 0.95 - ALLOWED
+    passed = np.mean([verdict(low, high, BETTER) == "verified" for _, low, high in found])
+    assert passed <= 0.025 + ALLOWED if not rise else passed >= 0.97
 
 
 @pytest.mark.parametrize("seeds", [2, 3, 5])

@@ -1,0 +1,102 @@
+"""Claims of a trend: what of them is refused, the verdict, and what is said of the slope."""
+
+import numpy as np
+import pytest
+import yaml
+
+from alexnet_tf.errors import ConfigError
+from alexnet_tf.reproduction import claim_files, result, words
+from tests.alexnet_tf.reproduction import made_up
+from tests.alexnet_tf.reproduction.conftest import CLAIM
+
+TREND = {
+    "comparison": {
+        "kind": "trend",
+        "factor": "pictures",
+        "at": {"few": 0.25, "some": 0.5, "all": 1},
+    },
+    "published": {"effect": -0.063},
+    "differ_in": ["data.fraction"],
+    "arms": {
+        "all": {"config": "tiny.yaml"},
+        "some": {"config": "tiny.yaml", "overrides": ["data.fraction=0.5"]},
+        "few": {"config": "tiny.yaml", "overrides": ["data.fraction=0.25"]},
+    },
+}
+
+
+@pytest.fixture
+def conclude(write):
+    def conclude(wrong, **changes):
+        """Args: of 1000 pictures how many each arm takes for another class, by arm."""
+        claim = claim_files.load(write(**TREND | changes))
+        outcomes = {}
+        for arm in claim.arms:
+            config = claim_files.configuration(claim, "short", arm).with_classes(4)
+            errors = np.arange(made_up.PICTURES) < wrong[arm]
+            outcomes[arm] = [made_up.outcome(config, "data", seed, errors) for seed in (1, 2)]
+        return result.conclude(claim, "short", "pictures", outcomes)
+
+    return conclude
+
+
+@pytest.mark.parametrize(
+    ("few", "verdict"), [(400, "verified"), (200, "inconclusive"), (100, "contradicted")]
+)
+def test_the_verdict_is_that_of_the_slope(conclude, few, verdict):
+    """Halved twice, the effect is half of what the ends differ by, whatever the middle."""
+    found = conclude({"few": few, "some": 300, "all": 200})
+    assert found.effect == pytest.approx((0.2 - few / 1000) / 2)
+    assert found.verdict == verdict
+    assert found.compared == ("few", "some", "all")
+    assert found.trend.places == (-2, -1, 0)
+
+
+def test_what_is_said_of_it(conclude):
+    found = conclude({"few": 400, "some": 300, "all": 200})
+    said = words.paragraph(found)
+    assert "Published: effect −6.30 points a doubling. Here the top-1 error on 1,000" in said
+    assert "all 20.0% (seeds 20.0%, 20.0%) after 2 epochs, few 40.0%" in said
+    assert "; slope −10.00 (−1" in said
+    assert ") points a doubling. The interval holds 95 % over pictures and seeds." in said
+
+
+def test_a_unit_of_its_own(conclude):
+    layers = TREND["comparison"] | {"at": {"few": 5, "some": 6, "all": 8}, "per": "layer"}
+    found = conclude({"few": 400, "some": 300, "all": 200}, comparison=layers)
+    assert found.trend.places == (5, 6, 8)
+    slope = np.polyfit([5, 6, 8], [0.4, 0.3, 0.2], 1)[0]
+    assert found.effect == pytest.approx(slope)
+    assert words.effect_with_interval(found).endswith("points a layer")
+
+
+ARMS = TREND["arms"]
+MISTAKES = {
+    "comparison.at.few: Input should be greater than 0; received 0.0": {
+        "comparison": TREND["comparison"] | {"at": {"few": 0.0, "all": 1}}
+    },
+    "comparison.at: expected two numbers or more": {
+        "comparison": TREND["comparison"] | {"at": {"few": 1, "all": 1}}
+    },
+    "comparison: expected some of all, few, some, received 'none'": {
+        "comparison": TREND["comparison"] | {"at": {"few": 1, "none": 2}}
+    },
+    "measure.name: expected top-1 error or top-5 error with a trend": {
+        "measure": {"name": "training error"}
+    },
+    "differ_in: at scale full the arms also differ in training.epochs: 3 → 2": {
+        "arms": ARMS | {"few": {**ARMS["few"], "overrides": ["training.epochs=3"]}}
+    },
+    "expected two arms, some and all are the same": {"arms": ARMS | {"some": ARMS["all"]}},
+}
+
+
+@pytest.mark.parametrize("expected", MISTAKES)
+def test_mistakes_are_one_line(write, expected):
+    tree = yaml.safe_load(CLAIM) | TREND | MISTAKES[expected]
+    if "training.epochs" in expected:
+        tree["scales"]["short"] = tree["scales"]["full"]
+    with pytest.raises(ConfigError) as caught:
+        claim_files.load(write(**tree))
+    assert expected in str(caught.value)
+    assert "\n" not in str(caught.value)
