@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from alexnet_tf.config import files as config_files
 from alexnet_tf.errors import RunError
+from alexnet_tf.network.geometry import geometry
 from alexnet_tf.reproduction.identity import average_identity, identity
+from alexnet_tf.reproduction.kernel_color import Kernels, kernels_of
 from alexnet_tf.reproduction.outcome import Course, Errors, Outcome
 from alexnet_tf.runs import directory as run_directory
 from alexnet_tf.runs import log
 from alexnet_tf.runs.machine import here
 from alexnet_tf.runs.saved_checkpoints import SavedCheckpoints
+from alexnet_tf.runs.stored_kernels import stored_first_kernels
 
 VIEWS = (1, 10)  # at which every run is measured, so that later claims find what they need
 
@@ -23,7 +26,8 @@ def outcome_of(path: Path, averaged: Sequence[int] = ()) -> Outcome:
 
     Args: averaged, the seeds of an ensemble whose first network the run is, and whose reports lie
     there. It costs no training, and has no course.
-    Raises RunError: epochs are missing, or a report is missing, damaged, or of other weights.
+    Raises RunError: epochs are missing, a report is missing, damaged, or of other weights, or
+    kernels cannot be read. CheckpointError: all checkpoints are damaged.
     """
     run = run_directory.load(path)
     rows = log.records(path, "epoch")
@@ -54,6 +58,8 @@ def outcome_of(path: Path, averaged: Sequence[int] = ()) -> Outcome:
         processor_seconds=0.0 if averaged else log.total(rows, "processor seconds"),
         made=here(),
         config=config_files.to_tree(run.config),
+        images_seen=0 if averaged else _images_seen(epochs),
+        first_layer=() if averaged else _first_layer(run),
         averaged=tuple(averaged),
     )
 
@@ -90,3 +96,16 @@ def _errors(report: dict) -> Errors:
         top1_wrong=report["wrong"]["top1"],
         top5_wrong=report["wrong"]["top5"],
     )
+
+
+def _images_seen(epochs: Mapping[int, dict]) -> int | None:
+    """Each as often as it was; None of an older version's log, which noted none."""
+    count = log.total(list(epochs.values()), "train examples")
+    return None if count is None else round(count)
+
+
+def _first_layer(run: run_directory.Run) -> tuple[Kernels, ...]:
+    """Of each tower, as the newest checkpoint has it. Raises RunError, CheckpointError."""
+    if geometry(run.config.network)[0].layer.type != "conv":
+        return ()
+    return tuple(map(kernels_of, stored_first_kernels(run)))

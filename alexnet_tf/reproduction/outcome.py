@@ -21,6 +21,7 @@ from alexnet_tf.evaluation.packed import unpack
 from alexnet_tf.network.operations import Settings
 from alexnet_tf.reproduction.baseline import BASELINES, baseline_identity
 from alexnet_tf.reproduction.identity import average_identity, identity
+from alexnet_tf.reproduction.kernel_color import Kernels
 from preprocessing.dataset.atomic import write_text
 
 MAX_BYTES = 16 << 20
@@ -61,6 +62,8 @@ class Outcome(Settings):
     """One training's. `config` is resolved; `dataset` is the fingerprint; `made`, where and when.
 
     machine_seconds, processor_seconds: of the whole training, with what was done twice.
+    images_seen: by the training, each as often as it was; first_layer: of each tower, and of
+    none if it is no convolution. None: it was not noted, by an older version (see `completion`).
     averaged: of an ensemble, the seeds of its networks, whose first one's `config` and `seed` are
     here. baseline: a name in `BASELINES`, with its settings in the place of `config`. Neither has a
     course.
@@ -77,6 +80,8 @@ class Outcome(Settings):
     processor_seconds: float | None
     made: dict[str, str]
     config: dict[str, Any]
+    images_seen: int | None = None
+    first_layer: tuple[Kernels, ...] | None = None
     averaged: tuple[int, ...] = ()
     baseline: str | None = None
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from alexnet_tf.figures.epoch_axis import mark_epochs, marker
 from alexnet_tf.figures.page import BLUE, GREY, INK, ORANGE, RED, page
-from alexnet_tf.reproduction import words
+from alexnet_tf.reproduction import trend_plot, words
 from alexnet_tf.reproduction.claim import EPOCHS
 from alexnet_tf.reproduction.result import Result
 
@@ -23,18 +23,19 @@ def plot(result: Result) -> Figure:
     _course(course, result, colors)
     if result.measure.name == EPOCHS:
         course.axhline(result.measure.below, color=GREY, linewidth=0.8, linestyle=":")
-    _arms(arms, result, colors)
+    (trend_plot.draw if result.trend else _arms)(arms, result, colors)
     figure.suptitle(f"{result.claim}, scale {result.scale}: {result.verdict}", fontsize=11)
     return figure
 
 
 def _course(axes: Axes, result: Result, colors: dict[str, str]) -> None:
-    """The mean over the seeds, a thin line for each."""
+    """The mean over the seeds, a thin line for each; of a trend, over the share of the training,
+    as its arms may be trained for epochs of different numbers or lengths."""
     for name, arm in result.arms.items():
         if not arm.epochs:  # a baseline, or an ensemble
             axes.axhline(words.mean(arm), color=colors[name], linestyle="-.", label=f"{name}, test")
             continue
-        epochs = np.arange(1, arm.epochs + 1)
+        epochs = np.arange(1, arm.epochs + 1) / (arm.epochs if result.trend else 1)
         for errors, dashes, split in _lines(result, name):
             look = {"color": colors[name], "linestyle": dashes}
             look |= {"marker": marker(errors[0]), "markersize": 3}
@@ -43,7 +44,11 @@ def _course(axes: Axes, result: Result, colors: dict[str, str]) -> None:
             label = f"{name}, {split}"
             axes.plot(epochs, np.mean(errors, axis=0), linewidth=1.6, label=label, **look)
     axes.set(ylabel="top-1 error", ylim=(0, None))
-    mark_epochs(axes, max(arm.epochs for arm in result.arms.values()))
+    if result.trend:
+        axes.set_xlabel("share of the training")
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    else:
+        mark_epochs(axes, max(arm.epochs for arm in result.arms.values()))
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     axes.grid(axis="y", color="#eeeeee")
     axes.set_axisbelow(True)

@@ -14,6 +14,7 @@ from alexnet_tf.figures.page import save, style
 from alexnet_tf.reproduction import result as results
 from alexnet_tf.reproduction import words
 from alexnet_tf.reproduction.claim import Claim, ScaleName
+from alexnet_tf.reproduction.completion import complete
 from alexnet_tf.reproduction.datasets import DATASETS
 from alexnet_tf.reproduction.listing import WIDTH
 from alexnet_tf.reproduction.outcome import Outcome, Outcomes
@@ -55,6 +56,7 @@ def reproduce(claims: Sequence[Claim], request: Request) -> int:
     outcomes = Outcomes(request.output / "outcomes")
     for line in outcomes.unusable:
         print(line, flush=True)
+    complete(outcomes, request.runs)
     work = _Work(request, plans, outcomes, _guesses(claims, plans, request))
     work.announce()
     try:

@@ -12,11 +12,11 @@ import tensorflow as tf
 
 from alexnet_tf.config.schema import OptimizerConfig
 from alexnet_tf.network.weights import Weight
+from alexnet_tf.runs.saved_checkpoints import WEIGHTS, prediction_group
 from alexnet_tf.training.loss_scale import LossScale
 from alexnet_tf.training.optimizers.optimizer import Optimizer
 
 Groups = dict[str, dict[str, tf.Variable]]
-WEIGHTS = "weights"
 
 
 def training_groups(optimizer: Optimizer, loss_scale: LossScale | None) -> Groups:
@@ -29,8 +29,7 @@ def training_groups(optimizer: Optimizer, loss_scale: LossScale | None) -> Group
 
 def prediction_groups(optimizer: OptimizerConfig, weights: Sequence[Weight]) -> Groups:
     """What a trained network predicts with, read into `weights`: their averages, if there are."""
-    group = "averages" if optimizer.name == "moving-average" else WEIGHTS
-    return {group: _by_name(weights)}
+    return {prediction_group(optimizer): _by_name(weights)}
 
 
 def _by_name(weights: Sequence[Weight]) -> dict[str, tf.Variable]:

@@ -7,9 +7,11 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from alexnet_tf.config.schema import OptimizerConfig
 from alexnet_tf.errors import CheckpointError
 from alexnet_tf.runs.checkpoint_state import OLD, PREFIX, read_state
 
+WEIGHTS = "weights"  # the group of variables that is in every checkpoint
 log = logging.getLogger(__name__)
 
 
@@ -55,6 +57,11 @@ class SavedCheckpoints:
         """What there is of a step's checkpoint: it, and the one that is just being replaced."""
         path = self.path(step)
         return [there for there in (path, old(path)) if there.exists()]
+
+
+def prediction_group(optimizer: OptimizerConfig) -> str:
+    """Of a checkpoint's groups, the weights that a trained network predicts with."""
+    return "averages" if optimizer.name == "moving-average" else WEIGHTS
 
 
 def old(path: Path) -> Path:
