@@ -8,11 +8,10 @@ from pathlib import Path
 
 from alexnet_tf import cli
 from alexnet_tf.errors import ConfigError
-from alexnet_tf.reproduction import claim_files, page
+from alexnet_tf.reproduction import claim_files, report
 from alexnet_tf.reproduction.claim import SCALES
 from alexnet_tf.reproduction.listing import listing
 from alexnet_tf.reproduction.reproduce import Request, reproduce
-from preprocessing.dataset.atomic import write_text
 from preprocessing.dataset.printable import counted
 
 REPORT = "report"  # in the place of a claim
@@ -68,12 +67,10 @@ def _report(arguments: argparse.Namespace) -> int:
         raise ConfigError("report: expected directories that reproduce wrote its results in")
     if arguments.data or arguments.output or arguments.runs or arguments.seeds:
         raise ConfigError("report: expected directories and --page alone")
-    rows = page.found(directories)
     path = Path(arguments.page or Path(directories[0]) / "reproduction.md")
     with cli.writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, page.markdown(rows, path))
-    print(f"report of {counted(len(rows), 'result')}: {path}")
+        count = report.write(directories, path)
+    print(f"report of {counted(count, 'result')}: {path}")
     return 0
 
 

@@ -28,6 +28,15 @@ def kept_values(spec: NetworkSpec, row: TowerLayer) -> int:
     return joined * row.size_in**2 * row.channels_in + sum(op_sizes(spec, row))
 
 
+def training_operations(spec: NetworkSpec) -> int:
+    """Of one image: the layers' products forward, and the gradients by their weights and inputs.
+
+    A multiply-add is two operations. The image itself needs no gradient.
+    """
+    first, *rest = (2 * row.multiply_adds * row.towers for row in geometry(spec))
+    return 2 * first + 3 * sum(rest)
+
+
 def received_bytes(spec: NetworkSpec, row: TowerLayer) -> int:
     """Bytes that one tower receives from the other for one image's forward pass.
 

@@ -33,8 +33,8 @@ def found(directories: Sequence[str | os.PathLike]) -> list[tuple[Path, Result]]
     return sorted(rows, key=lambda row: (row[1].claim, row[1].scale, os.fspath(row[0])))
 
 
-def markdown(rows: Sequence[tuple[Path, Result]], page: Path) -> str:
-    """The page that is to lie at `page`, from where plots are linked."""
+def markdown(rows: Sequence[tuple[Path, Result]], page: Path, more: Sequence[str] = ()) -> str:
+    """The page that is to lie at `page`, from where plots are linked; more: parts at its end."""
     table = tabulate([_row(result) for _, result in rows], HEAD, "pipe", disable_numparse=True)
     machines = sorted({name for _, result in rows for name in result.processors})
     parts = [
@@ -52,7 +52,7 @@ def markdown(rows: Sequence[tuple[Path, Result]], page: Path) -> str:
     ]
     for path, result in rows:
         parts += _section(path, result, page)
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join([*parts, *more]) + "\n"
 
 
 def _row(result: Result) -> tuple[str, ...]:

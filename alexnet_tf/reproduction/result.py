@@ -25,8 +25,12 @@ from preprocessing.dataset.atomic import write_text
 
 
 class ArmResult(Settings):
-    """An arm's measure by seed (fractions or epochs; None: it never got there), and its course."""
+    """An arm's measure by seed (fractions or epochs; None: it never got there), and its course.
 
+    identity: that of its outcomes; None in results of older versions.
+    """
+
+    identity: str | None = None
     seeds: tuple[int, ...]
     by_seed: tuple[float | None, ...]
     epochs: int
@@ -195,6 +199,7 @@ def _covered(claim: Claim, seeds: Sequence[int], related: Sequence[Sequence[Outc
 def _arm(claim: Claim, arm: str, outcomes: Sequence[Outcome]) -> ArmResult:
     numbers = measures.by_seed(claim.measure, claim.views_of(arm), outcomes)
     return ArmResult(
+        identity=outcomes[0].identity,
         seeds=tuple(outcome.seed for outcome in outcomes),
         by_seed=tuple(_finite(number) for number in numbers),
         epochs=len(outcomes[0].course.training_error),
