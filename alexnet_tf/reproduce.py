@@ -33,12 +33,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise ConfigError("--page: expected beside report alone")
     if arguments.seeds is not None and arguments.seeds < 1:
         raise ConfigError(f"--seeds: expected at least 1, received {arguments.seeds}")
+    if arguments.jobs < 1:
+        raise ConfigError(f"--jobs: expected at least 1, received {arguments.jobs}")
     claims = [claim_files.find(name) for name in names]
     output = Path(arguments.output)
     runs = Path(arguments.runs) if arguments.runs else output / "runs"
-    return reproduce(
-        claims, Request(arguments.data, output, runs, arguments.scale, arguments.seeds)
-    )
+    chosen = {name: getattr(arguments, name) for name in ("data", "scale", "seeds", "jobs")}
+    return reproduce(claims, Request(output=output, runs=runs, **chosen))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -57,6 +58,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--runs", help="directory for the runs, which are large; OUTPUT/runs")
     parser.add_argument("--scale", choices=SCALES, default="full", help="default: full")
     parser.add_argument("--seeds", type=int, help="of each arm; default: as many as a claim says")
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        default=1,
+        metavar="N",
+        help="trainings at once, each on its share of the cores; default: 1",
+    )
     parser.add_argument("--page", help="the report's file; default: reproduction.md in the first")
     return parser
 

@@ -1,13 +1,20 @@
-"""A baseline, learned and evaluated, as an outcome like those of networks."""
+"""A baseline, learned and evaluated, as an outcome like those of networks.
+
+As a program, in which a reproduction has it learned: BASELINE DATA SEED FILE.
+"""
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import time
+from collections.abc import Sequence
+from pathlib import Path
 
+from alexnet_tf import cli
 from alexnet_tf.evaluation.packed import pack
 from alexnet_tf.reproduction.baseline import BASELINES, baseline_identity
-from alexnet_tf.reproduction.outcome import Course, Errors, Outcome
+from alexnet_tf.reproduction.outcome import Course, Errors, Outcome, write
 from alexnet_tf.reproduction.svm import evaluate
 from alexnet_tf.runs.machine import here
 from preprocessing.dataset.info import read_info
@@ -38,3 +45,19 @@ def outcome_of_baseline(name: str, data: str, seed: int) -> Outcome:
         config=dataclasses.asdict(BASELINES[name]),
         baseline=name,
     )
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("baseline", choices=BASELINES)
+    parser.add_argument("data")
+    parser.add_argument("seed", type=int)
+    parser.add_argument("file", type=Path)
+    arguments = parser.parse_args(argv)
+    outcome = outcome_of_baseline(arguments.baseline, arguments.data, arguments.seed)
+    with cli.writing(arguments.file):
+        write(outcome, arguments.file)
+
+
+if __name__ == "__main__":
+    cli.run(main)

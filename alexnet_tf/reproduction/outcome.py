@@ -143,13 +143,18 @@ class Outcomes:
         return list(together.values())
 
     def keep(self, outcome: Outcome) -> Path:
-        """Writes it, under a temporary name first. Raises OSError."""
-        self.directory.mkdir(parents=True, exist_ok=True)
+        """Writes it. Raises OSError."""
         path = self.directory / f"{outcome.identity}-seed-{outcome.seed}.json"
-        content = json.loads(outcome.model_dump_json())
-        write_text(path, json.dumps({**content, "checksum": _checksum(content)}) + "\n")
+        write(outcome, path)
         self._found[outcome.identity, outcome.seed] = outcome
         return path
+
+
+def write(outcome: Outcome, path: Path) -> None:
+    """Under a temporary name first. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = json.loads(outcome.model_dump_json())
+    write_text(path, json.dumps({**content, "checksum": _checksum(content)}) + "\n")
 
 
 def read(path: Path) -> Outcome:

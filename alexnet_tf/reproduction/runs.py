@@ -1,19 +1,15 @@
 """The trainings that claims need: which there are, and how a missing one is made.
 
 Each is trained and evaluated by the ordinary verbs, in processes of their own: memory does not grow
-from one to the next, and each command can be given by hand as well.
+from one to the next, several can be at work at once, and each command can be given by hand as well.
 """
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
 from alexnet_tf import cli
 from alexnet_tf.config import files as config_files
@@ -21,26 +17,17 @@ from alexnet_tf.config.schema import Config
 from alexnet_tf.errors import CheckpointError, ConfigError, JobError, RunError, UserError
 from alexnet_tf.reproduction import claim_files
 from alexnet_tf.reproduction.baseline import baseline_identity
+from alexnet_tf.reproduction.children import Children
 from alexnet_tf.reproduction.claim import Claim, ScaleName
 from alexnet_tf.reproduction.finished_run import VIEWS, outcome_of
 from alexnet_tf.reproduction.identity import average_identity, identity
-from alexnet_tf.reproduction.outcome import Outcome
+from alexnet_tf.reproduction.outcome import Outcome, read
 from alexnet_tf.runs import directory as run_directory
 from alexnet_tf.runs.lock import locked
 from alexnet_tf.runs.saved_checkpoints import SavedCheckpoints
 from preprocessing.dataset.atomic import write_text
 from preprocessing.dataset.info import DatasetInfo
 from preprocessing.dataset.printable import counted
-
-MISTAKE = 2  # a verb's exit code
-
-
-class Interrupted(Exception):
-    """A signal asked to stop; `number` is the signal."""
-
-    def __init__(self, number: int):
-        super().__init__(number)
-        self.number = number
 
 
 @dataclass(frozen=True)
@@ -102,10 +89,10 @@ def _network(claim: Claim, scale: ScaleName, arm: str, seed: int, info: DatasetI
     return Training(claim.name, arm, identity(config, info.fingerprint), seed, config)
 
 
-def make(training: Training, data: str, runs: Path) -> Outcome:
+def make(training: Training, data: str, runs: Path, children: Children) -> Outcome:
     """Trains, or goes on with what was begun; then evaluates.
 
-    An ensemble needs its networks' run directories; a baseline is learned in this process.
+    An ensemble needs its networks' run directories.
 
     Raises:
         Interrupted: a signal came; the training stopped with a checkpoint.
@@ -114,11 +101,13 @@ def make(training: Training, data: str, runs: Path) -> Outcome:
         UserError: a mistake, of which a line was printed, would end every other training as well.
     """
     who = f"{training.claim}, {training.arm}, seed {training.seed}"
-    if training.baseline is not None:
-        from alexnet_tf.reproduction.finished_baseline import outcome_of_baseline  # TensorFlow
-
-        return outcome_of_baseline(training.baseline, data, training.seed)
     path = training.directory(runs)
+    told = {"who": who, "log": path.with_name(f"{path.name}.log")}
+    if training.baseline is not None:
+        written = path / "outcome.json"
+        words = [training.baseline, data, str(training.seed), str(written)]
+        children.call("reproduction.finished_baseline", *words, **told)
+        return read(written)
     views = [str(views) for views in VIEWS]
     if training.averaged:
         paths = [part.directory(runs) for part in training.averaged]
@@ -126,15 +115,16 @@ def make(training: Training, data: str, runs: Path) -> Outcome:
         if gone:
             raise JobError(f"{who}: expected all of its networks' runs, received none in {gone[0]}")
         networks = [word for path in paths for word in ("--run", str(path))]
-        _call(["evaluate", *networks, "--data", data, "--views", *views], who, subprocess.DEVNULL)
+        children.call("evaluate", *networks, "--data", data, "--views", *views, **told, quiet=True)
         path = paths[0]
     else:
         _expect_free(path, who)
         _set_damaged_aside(path)
         where = ["--run", str(path), "--data", data]
         config = _write_config(training, path.parent / "config.yaml")
-        _call(["train", "--config", config, *where, f"training.seed={training.seed}"], who)
-        _call(["evaluate", *where, "--views", *views], who, subprocess.DEVNULL)
+        seed = f"training.seed={training.seed}"
+        children.call("train", "--config", config, *where, seed, **told)
+        children.call("evaluate", *where, "--views", *views, **told, quiet=True)
     try:
         outcome = outcome_of(path, [part.seed for part in training.averaged])
     except RunError as error:
@@ -180,37 +170,3 @@ def _set_damaged_aside(path: Path) -> None:
     aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
     path.rename(aside)
     print(f"{reason}\n  it is made again; what is left of the old run is in {aside}", flush=True)
-
-
-def _call(verb: Sequence[str], who: str, output: int | None = None) -> None:
-    """Runs a verb to its end, through signals: they are handed on, and waited for.
-
-    It is in a process group of its own, so that a terminal's Ctrl-C does not reach it twice.
-    """
-    received: list[int] = []
-    started: list[subprocess.Popen] = []
-
-    def hand_on(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        for process in started:
-            process.send_signal(number)
-
-    before = {n: signal.signal(n, hand_on) for n in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        command = [sys.executable, "-m", f"alexnet_tf.{verb[0]}", *verb[1:]]
-        process = subprocess.Popen(command, stdout=output, process_group=0)
-        started.append(process)
-        for number in received[:1]:  # it came while the process was made
-            process.send_signal(number)
-        code = process.wait()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    if received:
-        raise Interrupted(received[0])
-    if code == 128 + signal.SIGINT:  # it alone was interrupted
-        raise Interrupted(signal.SIGINT)
-    if code == MISTAKE:
-        raise UserError(f"{who}: {verb[0]} refused (its line is above)")
-    if code:
-        raise JobError(f"{who}: {verb[0]} failed with exit code {code} (its line is above)")

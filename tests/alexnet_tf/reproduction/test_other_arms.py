@@ -13,6 +13,7 @@ from alexnet_tf.errors import ConfigError, JobError
 from alexnet_tf.evaluation.packed import pack
 from alexnet_tf.reproduction import claim_files, result, runs
 from alexnet_tf.reproduction.baseline import BASELINES, baseline_identity
+from alexnet_tf.reproduction.children import Children
 from alexnet_tf.reproduction.identity import average_identity
 from alexnet_tf.reproduction.outcome import Course, Damaged, Errors, Outcomes, read
 from preprocessing.dataset.info import read_info
@@ -60,7 +61,7 @@ def test_an_ensemble_needs_two_seeds_and_their_runs(write, data, tmp_path):
         runs.trainings(claim, "short", range(1, 2), info)
     averaged = runs.trainings(claim, "short", range(1, 3), info)[2]
     with pytest.raises(JobError, match=r"all of its networks' runs, received none in .*seed-1"):
-        runs.make(averaged, str(data), tmp_path / "runs")
+        runs.make(averaged, str(data), tmp_path / "runs", Children())
 
 
 @pytest.mark.parametrize(
@@ -126,12 +127,13 @@ def test_a_baseline_of_other_settings_does_not_count(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_made_in_earnest(write, data, tmp_path, capfd):
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_made_in_earnest(write, data, tmp_path, capfd, jobs):
     """The ensemble's error is that of its networks' mean probabilities, by the verb evaluate."""
     pytest.importorskip("skimage")
     pytest.importorskip("sklearn")
     output = tmp_path / "out"
-    options = [f"--data={data}", f"--output={output}", "--scale=short"]
+    options = [f"--data={data}", f"--output={output}", "--scale=short", f"--jobs={jobs}"]
     assert reproduce.main([str(write(**OTHERS)), *options]) == 0
     found = result.read(output / "claims/dropout/short/result.json")
     assert [found.arms[arm].epochs for arm in ("single", "averaged", "hog")] == [1, 0, 0]

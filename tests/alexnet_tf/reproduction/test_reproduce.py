@@ -1,20 +1,22 @@
 """The verb with trainings that take no time: what is made, shared, said, written and refused."""
 
+import os
 import re
 import signal
+import threading
 
 import numpy as np
 import pytest
 
 from alexnet_tf import reproduce
 from alexnet_tf.errors import ConfigError, DatasetError, JobError, RunError
-from alexnet_tf.reproduction import reproduce as work
-from alexnet_tf.reproduction import result
-from alexnet_tf.reproduction.runs import Interrupted
+from alexnet_tf.reproduction import result, work
+from alexnet_tf.reproduction.children import Interrupted
 from preprocessing.dataset.info import read_info
 from tests import tiny_datasets
 from tests.alexnet_tf.reproduction import made_up
 from tests.alexnet_tf.reproduction.conftest import CLAIM
+from tests.deadlines import SECONDS
 
 
 @pytest.fixture
@@ -28,13 +30,15 @@ def made(monkeypatch):
     """Stands for the trainings; notes each as (arm, seed). Its `wrong` gives errors by arm."""
 
     class Made(list):
+        wait = staticmethod(lambda: None)
         wrong = staticmethod(lambda arm: np.arange(made_up.PICTURES) < (200, 300)[arm != "with"])
         fail: dict = {}  # noqa: RUF012
 
-        def __call__(self, training, data, runs):
+        def __call__(self, training, data, runs, children):
             if (training.arm, training.seed) in self.fail:
                 raise self.fail[training.arm, training.seed]
             self.append((training.arm, training.seed))
+            self.wait()
             errors = (0.5,) * training.config.training.epochs
             fingerprint, wrong = read_info(data).fingerprint, self.wrong(training.arm)
             return made_up.outcome(training.config, fingerprint, training.seed, wrong, errors)
@@ -129,6 +133,27 @@ def test_what_fails_does_not_keep_the_others_from_being_made(write, run, made, t
     assert made[3:] == [("with", 1)]
 
 
+def test_several_at_once(write, run, made, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(os, "sched_setaffinity", lambda *_: None)
+    monkeypatch.setattr(work, "TELL_EVERY", 0.01)
+    both, told, tell = threading.Barrier(2), threading.Event(), work.Work._tell
+
+    def wait():  # for the other training, and until it was said where they are
+        both.wait(SECONDS)
+        assert told.wait(SECONDS)
+
+    monkeypatch.setattr(work.Work, "_tell", lambda self: (tell(self), told.set()))
+    made.wait = wait
+    assert run(write(), jobs=2) == 0
+    assert sorted(made) == [("with", 1), ("with", 2), ("without", 1), ("without", 2)]
+    shown = capsys.readouterr().out
+    assert "[2/4] dropout, without, seed 1: 1 epoch; about 1:00 h left of all" in shown
+    assert "\n  dropout, with, seed 1: 0 of 1 epoch\n" in shown
+    assert "dropout, without, seed 2: top-1 error 30.00% (1 view)" in shown
+    assert result.read(tmp_path / "out/claims/dropout/short/result.json").verdict == "verified"
+
+
 def test_a_damaged_outcome_is_named_and_made_again_alone(write, run, made, tmp_path, capsys):
     run(write())
     made.clear()
@@ -218,6 +243,10 @@ def test_mistakes_are_told_before_anything_is_written(write, run, made, data, tm
         run()
     with pytest.raises(ConfigError, match="--seeds: expected at least 1"):
         run(write(), seeds=0)
+    with pytest.raises(ConfigError, match="--jobs: expected at least 1, received 0"):
+        run(write(), jobs=0)
+    with pytest.raises(ConfigError, match=r"--jobs: expected at most \d+, the cores"):
+        run(write(), jobs=1000)
     with pytest.raises(ConfigError, match="--data and --output beside a claim"):
         reproduce.main([str(write())])
     with pytest.raises(ConfigError, match="--page: expected beside report"):

@@ -1,86 +1,19 @@
-"""Verbs in processes of their own: exit codes, signals, and run directories that are damaged."""
+"""Which trainings there are, their commands, and run directories that are damaged."""
 
-import os
 import re
-import signal
-import sys
-import threading
-import time
 
 import pytest
 
 from alexnet_tf.config import files as config_files
-from alexnet_tf.errors import JobError, RunError, UserError
+from alexnet_tf.errors import JobError, RunError
 from alexnet_tf.reproduction import claim_files, runs
+from alexnet_tf.reproduction.children import Children
 from alexnet_tf.reproduction.finished_run import outcome_of
 from alexnet_tf.reproduction.identity import identity
 from alexnet_tf.runs import directory as run_directory
 from alexnet_tf.runs.lock import locked
 from preprocessing.dataset.info import read_info
 from tests import tiny_datasets
-from tests.deadlines import SECONDS
-
-
-@pytest.fixture
-def python(tmp_path, monkeypatch):
-    """Puts a shell script in the place of Python."""
-
-    def write(text: str) -> None:
-        path = tmp_path / "python"
-        path.write_text(f"#!/bin/sh\n{text}\n")
-        path.chmod(0o700)
-        monkeypatch.setattr(sys, "executable", str(path))
-
-    return write
-
-
-@pytest.mark.parametrize(
-    ("code", "error", "line"),
-    [
-        (1, JobError, "who: train failed with exit code 1"),
-        (2, UserError, "who: train refused"),
-        (-9, JobError, "who: train failed with exit code -9"),
-    ],
-)
-def test_a_verbs_exit_code_is_told(python, code, error, line):
-    python(f"kill -{-code} $$" if code < 0 else f"exit {code}")
-    with pytest.raises(error, match=line):
-        runs._call(["train"], "who")
-
-
-def test_a_verb_is_called_as_by_hand(python, tmp_path):
-    python(f'echo "$@" > {tmp_path}/called')
-    runs._call(["train", "--run", "a b", "x=1"], "who")
-    assert (tmp_path / "called").read_text() == "-m alexnet_tf.train --run a b x=1\n"
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signals_are_handed_on_and_the_end_is_waited_for(python, tmp_path, number):
-    python(f"""trap 'sleep 0.3; touch {tmp_path}/saved; exit 0' INT TERM
-               touch {tmp_path}/begun
-               while true; do sleep 0.05; done""")
-
-    def send():
-        end = time.monotonic() + SECONDS
-        while not (tmp_path / "begun").exists() and time.monotonic() < end:
-            time.sleep(0.01)
-        os.kill(os.getpid(), number)
-
-    before = signal.getsignal(number)
-    thread = threading.Thread(target=send)
-    thread.start()
-    with pytest.raises(runs.Interrupted) as stopped:
-        runs._call(["train"], "who")
-    thread.join(SECONDS)
-    assert stopped.value.number == number
-    assert (tmp_path / "saved").exists()
-    assert signal.getsignal(number) is before
-
-
-def test_an_interrupted_verb_interrupts(python):
-    python("exit 130")
-    with pytest.raises(runs.Interrupted):
-        runs._call(["train"], "who")
 
 
 def test_every_arm_with_a_seed_before_the_next_seed(write, tmp_path):
@@ -106,9 +39,10 @@ def test_the_configuration_is_that_of_the_start_whatever_becomes_of_its_file(
     )
     (tmp_path / "tiny.yaml").write_text("network: {variant: none}")
     calls = []
-    monkeypatch.setattr(runs, "_call", lambda verb, *_: calls.append(verb))
+    children = Children()
+    monkeypatch.setattr(children, "call", lambda *verb, **_: calls.append(verb))
     with pytest.raises(JobError, match="expected a run directory"):  # no training took place
-        runs.make(first, str(tmp_path / "data"), tmp_path / "runs")
+        runs.make(first, str(tmp_path / "data"), tmp_path / "runs", children)
     [train, evaluate] = calls
     assert (train[0], evaluate[0], train[-1]) == ("train", "evaluate", "training.seed=3")
     config = config_files.load(train[2], train[7:])
@@ -123,7 +57,7 @@ def test_a_run_that_another_process_is_at_is_left_to_it(write, tmp_path):
         locked(training.directory(tmp_path)),
         pytest.raises(JobError, match=r"dropout, with, seed 1: .* another training is using it"),
     ):
-        runs.make(training, str(tmp_path / "data"), tmp_path)
+        runs.make(training, str(tmp_path / "data"), tmp_path, Children())
 
 
 @pytest.fixture
