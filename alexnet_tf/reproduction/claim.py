@@ -7,7 +7,7 @@ Adding a claim is adding a file, and nothing else. All of it, for two networks c
     published: {arms: {with-norms: 0.11, without: 0.13}}    # errors as fractions; see Published
     note: Theirs differ in more than the norms.             # for the report; may be left out
     measure: {name: top-1 error, views: 10}                 # see Measure
-    comparison: {kind: lower, arm: with-norms, than: without}   # or Ratio, Figure, Trend
+    comparison: {kind: lower, arm: with-norms, than: without}   # or another Comparison
     differ_in: [network.lrn, network.layers]                # settings in which these arms differ
     seeds: 3                                                # 1, 2, 3
     arms:                                                   # what is trained
@@ -45,6 +45,7 @@ Views = Literal[1, 10]
 Seeds = Annotated[int, Field(ge=1, le=100)]
 ERRORS = ("top-1 error", "top-5 error")  # counted picture by picture
 EPOCHS = "epochs until training error"
+COLOR = "difference in color"
 
 
 class Measure(Settings):
@@ -54,9 +55,17 @@ class Measure(Settings):
     training error: top-1, over the last epoch's training pictures as the network saw them.
     epochs until training error: how many epochs until it is first below `below` (figure 1), with
     straight lines between the epochs' errors.
+    difference in color: of two towers' first-layer kernels, as a share of their energy; see
+    `kernel_color`.
     """
 
-    name: Literal["top-1 error", "top-5 error", "training error", "epochs until training error"]
+    name: Literal[
+        "top-1 error",
+        "top-5 error",
+        "training error",
+        "epochs until training error",
+        "difference in color",
+    ]
     views: Views = 1
     below: float | None = Field(None, gt=0, lt=1)
 
@@ -122,7 +131,19 @@ class Trend(Settings):
         return self
 
 
-Comparison = Annotated[Lower | Ratio | Figure | Trend, Field(discriminator="kind")]
+class EveryRun(Settings):
+    """In each run of `arm`, and of networks trained alike, the measure is more than chance makes
+    it: as large in at most a share `chance` of random divisions of the kernels between the towers.
+    The effect is the share of such runs; it is over `at_least`.
+    """
+
+    kind: Literal["every-run"]
+    arm: str
+    at_least: float = Field(0.9, ge=0.5, lt=1)
+    chance: float = Field(0.01, ge=1e-3, lt=0.5)
+
+
+Comparison = Annotated[Lower | Ratio | Figure | Trend | EveryRun, Field(discriminator="kind")]
 
 
 class Published(Settings):
@@ -214,8 +235,9 @@ class Claim(Settings):
         """The arms that the comparison is about."""
         if isinstance(self.comparison, Trend):
             return self.comparison.arms
-        other = () if isinstance(self.comparison, Figure) else (self.comparison.than,)
-        return (self.comparison.arm, *other)
+        if isinstance(self.comparison, Figure | EveryRun):
+            return (self.comparison.arm,)
+        return self.comparison.arm, self.comparison.than
 
     @property
     def kind(self) -> str:
@@ -253,6 +275,12 @@ class Claim(Settings):
     def _epochs_are_a_ratio(self) -> Claim:
         if (self.measure.name == EPOCHS) != isinstance(self.comparison, Ratio):
             raise ValueError(f"comparison.kind: expected ratio with {EPOCHS!r} and nowhere else")
+        return self
+
+    @model_validator(mode="after")
+    def _color_is_of_every_run(self) -> Claim:
+        if (self.measure.name == COLOR) != isinstance(self.comparison, EveryRun):
+            raise ValueError(f"comparison.kind: expected every-run with {COLOR!r} and nowhere else")
         return self
 
     @model_validator(mode="after")

@@ -14,10 +14,10 @@ from alexnet_tf.config import builtin, messages, yaml_files
 from alexnet_tf.config import files as config_files
 from alexnet_tf.config.schema import Config
 from alexnet_tf.errors import ConfigError, GeometryError
-from alexnet_tf.reproduction.claim import SCALES, Claim, Figure, ScaleName
+from alexnet_tf.reproduction.claim import SCALES, Claim, EveryRun, ScaleName
 
 CLAIMS = builtin.DIRECTORY / "claims"
-KINDS = ("lower", "ratio", "figure", "trend")
+KINDS = ("lower", "ratio", "figure", "trend", "every-run")
 # Laid under all: images in TensorBoard cost time and change nothing, and one checkpoint is enough.
 DEFAULTS = ("monitoring.every_epochs=0", "monitoring.projector=0", "training.keep_checkpoints=1")
 
@@ -90,7 +90,11 @@ def _beside(tree: dict, folder: Path) -> dict:
 def _check(claim: Claim, scale: ScaleName) -> None:
     """Each arm resolves, and those compared differ in what the claim says and nothing else."""
     configs = {arm: configuration(claim, scale, arm) for arm in claim.networks}
-    if isinstance(claim.comparison, Figure):
+    if isinstance(claim.comparison, EveryRun):
+        towers = configs[claim.comparison.arm].network.towers
+        if towers != 2:
+            raise ConfigError(f"comparison.arm: expected a network of 2 towers, received {towers}")
+    if len(claim.compared) == 1:
         return
     if not all(arm in configs for arm in claim.compared):
         if claim.differ_in:

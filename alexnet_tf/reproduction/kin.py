@@ -24,22 +24,31 @@ def of(
     the spread is the arms' own.
     """
     rows = [outcomes[arm] for arm in claim.compared]
-    networks = [row for row in rows if _is_network(row)]
-    if claim.measure.name == EPOCHS or (len(rows) == 2 and same_runs(*rows)) or not networks:
+    if claim.measure.name == EPOCHS or (len(rows) == 2 and same_runs(*rows)):
         return []
-    alike = {_likeness(row) for row in networks}
-    if len(alike) > 1:
-        return []
-    own = {row[0].identity for row in rows}
     views = {claim.views_of(arm) for arm in claim.compared}
     return [
         row
+        for row in trained_alike(rows, others)
+        if len(row) > 1 and all(views <= outcome.views.keys() for outcome in row)
+    ]
+
+
+def trained_alike(
+    rows: Sequence[Sequence[Outcome]], others: Sequence[Sequence[Outcome]]
+) -> list[Sequence[Outcome]]:
+    """Those of `others` that are none of the arms `rows`, but networks like these.
+
+    None where the arms are unlike one another, or no networks.
+    """
+    alike = {_likeness(row) for row in rows if _is_network(row)}
+    own = {row[0].identity for row in rows}
+    if len(alike) != 1:
+        return []
+    return [
+        row
         for row in others
-        if len(row) > 1
-        and _is_network(row)
-        and row[0].identity not in own
-        and _likeness(row) in alike
-        and all(views <= outcome.views.keys() for outcome in row)
+        if _is_network(row) and row[0].identity not in own and _likeness(row) in alike
     ]
 
 

@@ -89,7 +89,18 @@ def _section(path: Path, result: Result, page: Path) -> list[str]:
         f"**{result.verdict.capitalize()}** at scale {result.scale}: the"
         f" {words.measure(result)}. Effect {words.effect_with_interval(result)}; the interval holds"
         f" 95 % over {result.covered}. Data: {result.data}, fingerprint {result.dataset[:12]}.",
-        *filter(None, (words.discordance(result), result.note)),
+        *filter(None, (words.division(result), words.discordance(result), result.note)),
         tabulate(arms, head, "pipe", disable_numparse=True),
+        *_runs(result),
         f"![{result.claim}: errors over the epochs, and the arms' figures]({plot})",
     ]
+
+
+def _runs(result: Result) -> list[str]:
+    """A table of the runs that an every-run claim is about; of another: nothing."""
+    rows = [
+        (run.identity, str(run.seed), *(f"{color:.1%}" for color in run.color), f"{run.chance:.2g}")
+        for run in result.runs
+    ]
+    head = ("network", "seed", "color of tower a", "of tower b", "as different by chance")
+    return [tabulate(rows, head, "pipe", disable_numparse=True)] if rows else []

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from alexnet_tf.figures.epoch_axis import mark_epochs, marker
 from alexnet_tf.figures.page import BLUE, GREY, INK, ORANGE, RED, page
-from alexnet_tf.reproduction import trend_plot, words
+from alexnet_tf.reproduction import towers_plot, trend_plot, words
 from alexnet_tf.reproduction.claim import EPOCHS
 from alexnet_tf.reproduction.result import Result
 
@@ -23,7 +23,12 @@ def plot(result: Result) -> Figure:
     _course(course, result, colors)
     if result.measure.name == EPOCHS:
         course.axhline(result.measure.below, color=GREY, linewidth=0.8, linestyle=":")
-    (trend_plot.draw if result.trend else _arms)(arms, result, colors)
+    if result.every_run:
+        towers_plot.draw(arms, result, colors)
+    elif result.trend:
+        trend_plot.draw(arms, result, colors)
+    else:
+        _arms(arms, result, colors)
     figure.suptitle(f"{result.claim}, scale {result.scale}: {result.verdict}", fontsize=11)
     return figure
 

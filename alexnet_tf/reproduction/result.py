@@ -8,10 +8,11 @@ from pathlib import Path
 
 from alexnet_tf.errors import RunError
 from alexnet_tf.network.operations import Settings
-from alexnet_tf.reproduction import kin, measures, slope, statistics
+from alexnet_tf.reproduction import kin, measures, slope, specialization, statistics
 from alexnet_tf.reproduction.claim import (
     ERRORS,
     Claim,
+    EveryRun,
     Figure,
     Lower,
     Measure,
@@ -20,8 +21,10 @@ from alexnet_tf.reproduction.claim import (
     Trend,
 )
 from alexnet_tf.reproduction.outcome import Outcome
+from alexnet_tf.reproduction.specialization import TowersOfRun
 from alexnet_tf.reproduction.statistics import Discordance, Estimate, Verdict
 from preprocessing.dataset.atomic import write_text
+from preprocessing.dataset.printable import counted
 
 
 class ArmResult(Settings):
@@ -60,6 +63,8 @@ class Result(Settings):
     high: float | None
     within: float | None  # of a figure
     trend: Trend | None = None
+    every_run: EveryRun | None = None
+    runs: tuple[TowersOfRun, ...] = ()  # that every_run is about
     covered: str
     verdict: Verdict
     discordances: tuple[Discordance, ...] = ()
@@ -83,7 +88,8 @@ def conclude(
     others: outcomes of further networks; the spread of seeds is also that of those trained alike.
     """
     related = kin.of(claim, outcomes, others)
-    estimate = _effect(claim, outcomes, related)
+    runs = _runs(claim, outcomes, others)
+    estimate = _effect(claim, outcomes, related, runs)
     every = {(o.identity, o.seed): o for rows in outcomes.values() for o in rows}.values()
     seeds = [len(outcomes[arm]) for arm in claim.compared]
     return Result(
@@ -102,7 +108,9 @@ def conclude(
         high=_finite(estimate.high),
         within=claim.comparison.within if isinstance(claim.comparison, Figure) else None,
         trend=claim.comparison if isinstance(claim.comparison, Trend) else None,
-        covered=_covered(claim, seeds, related),
+        every_run=claim.comparison if isinstance(claim.comparison, EveryRun) else None,
+        runs=runs,
+        covered=counted(len(runs), "run") if runs else _covered(claim, seeds, related),
         verdict=_verdict(claim, scale, estimate),
         discordances=_discordances(claim, outcomes),
         dataset=next(iter(every)).dataset,
@@ -131,9 +139,12 @@ def _effect(
     claim: Claim,
     outcomes: Mapping[str, Sequence[Outcome]],
     related: Sequence[Sequence[Outcome]],
+    runs: Sequence[TowersOfRun],
 ) -> Estimate:
     """In fractions, or as a ratio."""
     measure, kind = claim.measure, claim.comparison
+    if isinstance(kind, EveryRun):
+        return specialization.share(runs, kind.chance)
     rows = [outcomes[arm] for arm in claim.compared]
     views = [claim.views_of(arm) for arm in claim.compared]
     numbers = [measures.by_seed(measure, v, r) for v, r in zip(views, rows, strict=True)]
@@ -159,6 +170,18 @@ def _effect(
         return Estimate(*(end - published for end in arm))
     limit = max(len(o.course.training_error) for arm in rows for o in arm)
     return statistics.ratio(numbers[1], numbers[0], limit=float(limit))
+
+
+def _runs(
+    claim: Claim,
+    outcomes: Mapping[str, Sequence[Outcome]],
+    others: Sequence[Sequence[Outcome]],
+) -> tuple[TowersOfRun, ...]:
+    """The arm's first, then those of networks that were trained alike."""
+    if not isinstance(claim.comparison, EveryRun):
+        return ()
+    arm = outcomes[claim.comparison.arm]
+    return specialization.runs_of([arm, *kin.trained_alike([arm], others)])
 
 
 def _discordances(

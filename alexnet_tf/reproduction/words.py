@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alexnet_tf.reproduction.claim import EPOCHS, Claim
+from alexnet_tf.reproduction.claim import COLOR, EPOCHS, Claim
 from alexnet_tf.reproduction.result import ArmResult, Result
 from preprocessing.dataset.printable import counted
 
@@ -11,6 +11,7 @@ WHAT = {
     "ratio": "ratio",
     "figure": "less the published",
     "trend": "slope",
+    "every-run": "so in",
 }
 
 
@@ -27,9 +28,11 @@ def mean(arm: ArmResult) -> float | None:
 
 
 def effect(of: Claim | Result, number: float | None) -> str:
-    """A difference in percentage points, or a ratio; an open end is an ellipsis."""
+    """A difference in percentage points, a ratio or a share; an open end is an ellipsis."""
     if number is None:
         return "…"
+    if of.kind == "every-run":
+        return f"{number:.1%}"
     if of.kind == "ratio":
         return f"×{number:.2f}"
     return f"{100 * number:+.2f}".replace("-", "−")
@@ -39,6 +42,8 @@ def unit(of: Claim | Result) -> str:
     """Of the effect, with the space before it."""
     if of.kind == "ratio":
         return ""
+    if of.kind == "every-run":
+        return " of the runs"
     trend = of.comparison if isinstance(of, Claim) else of.trend
     return f" points a {trend.per}" if of.kind == "trend" else " points"
 
@@ -57,6 +62,17 @@ def discordance(result: Result) -> str:
     return (
         f"Pictures on which {first} alone is wrong, and {second} alone, by seed, with McNemar's"
         f" exact p: {'; '.join(pairs)}."
+    )
+
+
+def division(result: Result) -> str:
+    """Which runs an every-run claim counts; of another claim: nothing."""
+    if result.every_run is None:
+        return ""
+    return (
+        "A run counts if its kernels, dealt to the towers at random, make them differ as much in at"
+        f" most {result.every_run.chance:.0%} of cases. Runs are those of {result.every_run.arm},"
+        " and of every network with two towers that was trained as long on the same pictures."
     )
 
 
@@ -90,6 +106,8 @@ def measure(result: Result) -> str:
         return f"epochs until the training error is below {result.measure.below:.0%}"
     if name == "training error":
         return "training error of the last epoch"
+    if name == COLOR:
+        return "difference in color of the towers' first kernels"
     return f"{name} on {result.pictures:,} test pictures"
 
 

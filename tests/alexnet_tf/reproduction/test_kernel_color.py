@@ -94,3 +94,15 @@ def test_towers_dealt_by_chance_are_rarely_found_to_differ():
         dealt = [tower(*((1, c) for c in rng.random(6) ** 3)) for _ in "ab"]
         found.append(chance(dealt) <= 0.1)
     assert np.mean(found) <= 0.1 + 3 * np.sqrt(0.1 * 0.9 / 100)
+
+
+def test_by_how_much_chance_lets_towers_of_24_kernels_differ():
+    """As claim imagenet-specialization says: half of the kernels colored, energies unlike."""
+    rng, found = np.random.default_rng(0), []
+    for _ in range(4000):
+        color = np.concatenate([rng.uniform(0.6, 1, 24), rng.uniform(0, 0.3, 24)])
+        energy, order = rng.lognormal(0, 0.6, 48), rng.permutation(48)
+        shares = [np.average(color[part], weights=energy[part]) for part in np.split(order, 2)]
+        found.append(abs(shares[0] - shares[1]))
+    assert np.mean(found) == pytest.approx(0.09, abs=0.01)
+    assert np.quantile(found, 0.99) == pytest.approx(0.30, abs=0.02)

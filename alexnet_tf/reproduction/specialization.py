@@ -1,0 +1,45 @@
+"""Whether one tower's first kernels are colored and the other's are not, run by run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from alexnet_tf.evaluation.interval import wilson
+from alexnet_tf.network.operations import Settings
+from alexnet_tf.reproduction.kernel_color import chance, color_share
+from alexnet_tf.reproduction.measures import towers_of
+from alexnet_tf.reproduction.outcome import Outcome
+from alexnet_tf.reproduction.statistics import Estimate
+
+
+class TowersOfRun(Settings):
+    """The color shares of towers a and b, and how often chance makes them differ as much."""
+
+    identity: str
+    seed: int
+    color: tuple[float, float]
+    chance: float
+
+
+def runs_of(rows: Iterable[Sequence[Outcome]]) -> tuple[TowersOfRun, ...]:
+    """Of all outcomes that say it of two towers; the first row's must. Raises RunError."""
+    found = []
+    for number, row in enumerate(rows):
+        for outcome in row:
+            if number == 0 or (outcome.first_layer is not None and len(outcome.first_layer) == 2):
+                towers = towers_of(outcome)
+                found.append(
+                    TowersOfRun(
+                        identity=outcome.identity,
+                        seed=outcome.seed,
+                        color=tuple(map(color_share, towers)),
+                        chance=chance(towers),
+                    )
+                )
+    return tuple(found)
+
+
+def share(runs: Sequence[TowersOfRun], at_most: float) -> Estimate:
+    """Of runs that chance makes in at most such a share of cases; Wilson's interval over runs."""
+    found = sum(run.chance <= at_most for run in runs) / len(runs)
+    return Estimate(found, *wilson(found, len(runs)))
