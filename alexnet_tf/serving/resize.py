@@ -40,10 +40,12 @@ def central_square(image: tf.Tensor, size: int, kind: str) -> tf.Tensor:
     side = tf.minimum(shape[0], shape[1])
     rows = _weights(shape[0], side, size, kind)
     columns = _weights(shape[1], side, size, kind)
-    x = tf.tensordot(columns, tf.cast(image, tf.float32), [[1], [1]])  # [size, h, 3]
+    # Not by tf.tensordot, whose transposition TensorFlow's optimizer applies to the bytes, and then
+    # reports that oneDNN has none for them.
+    x = tf.einsum("xw,hwc->xhc", columns, tf.cast(image, tf.float32))  # [size, h, 3]
     by_kernel = tf.logical_or(kind != "area", side < size)
     x = tf.where(by_kernel, _to_levels(x), x)  # Pillow keeps eight bits between its two passes
-    x = tf.tensordot(rows, x, [[1], [1]])  # [size, size, 3]
+    x = tf.einsum("yh,xhc->yxc", rows, x)  # [size, size, 3]
     return tf.cast(_to_levels(x), tf.uint8)
 
 
