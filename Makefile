@@ -48,12 +48,12 @@ demo: $(DEMO)/data/dataset_info.json
 	$(BIN)/python -m alexnet_tf.train --config configs/demo.yaml --data $(DEMO)/data --run $(DEMO)/run
 	$(BIN)/python -m alexnet_tf.evaluate --run $(DEMO)/run --data $(DEMO)/data --views 1
 	$(BIN)/python -m alexnet_tf.evaluate --run $(DEMO)/run --data $(DEMO)/data --views 10
-	$(BIN)/python -m alexnet_tf.visualize --run $(DEMO)/run --data $(DEMO)/data --output $(DEMO)/figures
+	$(BIN)/python -m alexnet_tf.visualize --run $(DEMO)/run --data $(DEMO)/data --output $(DEMO)/figures --html
 	$(BIN)/python -m alexnet_tf.export --run $(DEMO)/run --output $(DEMO)/model --overwrite
 	mkdir -p $(DEMO)/pictures
 	tar -xf $(DEMO)/archives/ILSVRC2012_img_val.tar -C $(DEMO)/pictures $(PICTURES)
 	$(BIN)/python -m alexnet_tf.predict --model $(DEMO)/model $(addprefix $(DEMO)/pictures/,$(PICTURES))
-	@echo "The paper's figures, of this network: $(DEMO)/figures"
+	@echo "All of the run on one page: $(DEMO)/figures/report.html"
 	@echo "The training's curves: $(BIN)/tensorboard --logdir $(DEMO)/run"
 
 $(DEMO)/data/dataset_info.json: $(DEMO)/archives/ILSVRC2012_devkit_t12.tar.gz | setup
