@@ -26,6 +26,8 @@ WORKER_REQUIREMENTS = [  # besides Beam, which a worker has, in the driver's ver
     "tqdm>=4.66",
 ]
 
+# onnx 1.19.0 does not load beside the ml_dtypes of TensorFlow 2.15, and does not say so.
+ONNX = ["onnx>=1.16,!=1.19.0", "onnxruntime>=1.17"]
 DASK = ["dask>=2024.4.2", "distributed>=2024.4.2"]  # as Beam's own extra has it
 
 VERSION = re.search(r'"(\d.+?)"', (ROOT / "preprocessing/dataset/version.py").read_text())[1]
@@ -88,6 +90,8 @@ setup(
     extras_require={
         "dev": [
             *DASK,
+            *ONNX,
+            "ai-edge-litert>=1.2",
             "hypothesis>=6.100",
             "pytest>=8",
             "pytest-xdist>=3.8",
@@ -100,6 +104,10 @@ setup(
         # The support vector machines that `reproduce` sets beside the networks.
         "baselines": ["scikit-image>=0.22", "scikit-learn>=1.4"],
         "safetensors": ["safetensors>=0.4"],  # only for import_weights of such files
+        "onnx": ONNX,  # export --onnx
+        "litert": [
+            "ai-edge-litert>=1.2"
+        ],  # export --tflite checks with it rather than with tf.lite
         "profile": ["tensorboard-plugin-profile>=2.15"],  # the Profile tab of TensorBoard
         "cuda": ["tensorflow[and-cuda]>=2.15,<2.22"],
         "gcp": ["apache-beam[gcp]>=2.60,<2.78"],  # gs:// and Dataflow

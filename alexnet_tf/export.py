@@ -1,4 +1,5 @@
-"""python -m alexnet_tf.export: a run as a SavedModel that TensorFlow alone can load and serve."""
+"""python -m alexnet_tf.export: a run as a SavedModel that TensorFlow alone can load and serve, and
+beside it as files for TFLite and ONNX."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from alexnet_tf import cli
 from alexnet_tf.cli import writing
@@ -27,27 +29,29 @@ if not cli.HELP:  # which needs none of these, and TensorFlow takes seconds to l
     from alexnet_tf.runs import directory as run_directory
     from alexnet_tf.runs.directory import Run
     from alexnet_tf.runs.reason import reason_of
-    from alexnet_tf.serving import parity, tflite, warmup
+    from alexnet_tf.serving import onnx_file, parity, tflite, warmup
     from alexnet_tf.serving.load import NOTES_FILE
     from alexnet_tf.serving.signatures import Served
     from alexnet_tf.serving.tflite_labels import LABELS_FILE
-
-TFLITE_FILE = "model.tflite"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     if arguments.tflite and arguments.weights == "bfloat16":
         raise ConfigError("--tflite: expected --weights float32 or float16, received bfloat16")
+    if arguments.onnx:
+        onnx_file.expect_packages()
     run = run_directory.load(arguments.run)
+    if arguments.onnx:
+        onnx_file.expect_size(run.config.network, arguments.weights)
     batches = _batches(run, arguments.check) if arguments.check else None
     output = Path(arguments.output)
     _check_output(output, arguments.overwrite)
     with writing(output), _tensorflow_writing(output):
         output.parent.mkdir(parents=True, exist_ok=True)
-        measured = _export(run, output, arguments, batches)
-    if measured:
-        print(measured)
+        notes = _export(run, output, arguments, batches)
+    for line in _measured(notes):
+        print(line)
     print(f"exported {arguments.run} to {arguments.output}")
     return 0
 
@@ -70,11 +74,15 @@ def _parser() -> argparse.ArgumentParser:
         default="float32",
         help="how weights are stored; half precision halves the files. Default: float32",
     )
-    parser.add_argument("--tflite", action="store_true", help=f"also write OUTPUT/{TFLITE_FILE}")
+    parser.add_argument("--tflite", action="store_true", help="also write OUTPUT/model.tflite")
+    parser.add_argument(
+        "--onnx", action="store_true", help="also write OUTPUT/model.onnx (pip install '.[onnx]')"
+    )
     parser.add_argument(
         "--check",
         metavar="DATA",
-        help="dataset: compare the export with the trained network over its validation split",
+        help="dataset: compare the export, and model.onnx, with the trained network over its"
+        " validation split",
     )
     parser.add_argument("--license", default="", help=f"of the model, for its {model_card.FILE}")
     parser.add_argument("--intended-use", default="", help="the same")
@@ -84,26 +92,58 @@ def _parser() -> argparse.ArgumentParser:
 
 def _export(
     run: Run, output: Path, arguments: argparse.Namespace, batches: tf.data.Dataset | None
-) -> parity.Parity | None:
-    """Writes the whole directory; what was measured, if there is anything to compare with."""
+) -> dict:
+    """Writes the whole directory; what its export.json says."""
+    texts = (arguments.license, arguments.intended_use)
     with replacing_directory(output) as new:
         directory = Path(new)
         served = Served(run, arguments.views, arguments.weights, arguments.checkpoint)
         tf.saved_model.save(served, str(directory), signatures=served.signatures())
+        notes = _notes(run, arguments)
+        if arguments.tflite or arguments.onnx:
+            single = _in_float32(served, run, arguments)
         if arguments.tflite:
-            content = _tflite(served, arguments.weights == "float16", _labels(run))
-            (directory / TFLITE_FILE).write_bytes(content)
-        measured = _check(run, directory, arguments, batches) if batches else None
+            notes["tflite"] = _tflite(single, directory, arguments, _labels(run))
+        if arguments.onnx:
+            said = onnx_file.properties(run.info, notes, *texts)
+            notes["onnx"] = onnx_file.write(single, served is single, directory, said)
+        if batches:
+            _check(run, directory, arguments, batches, notes)
         (directory / LABELS_FILE).write_text(_labels(run), encoding="utf-8")
-        notes = _notes(run, arguments, measured)
         warm = directory / warmup.PATH
         warm.parent.mkdir()
         warm.write_bytes(warmup.requests(run.info.image_size))
-        texts = (arguments.license, arguments.intended_use)
         page = model_card.card(run.info, notes, reports_of(run.path), *texts)
         (directory / model_card.FILE).write_text(page, encoding="utf-8")
         (directory / NOTES_FILE).write_text(json.dumps(notes, indent=1) + "\n", encoding="utf-8")
-    return measured
+    return notes
+
+
+def _in_float32(served: Served, run: Run, arguments: argparse.Namespace) -> Served:
+    """The same, computing in float32, as other formats do; they have no mixed precision."""
+    if run.config.training.precision == "float32":
+        return served
+    return Served(run, arguments.views, arguments.weights, arguments.checkpoint, "float32")
+
+
+def _tflite(
+    served: Served, directory: Path, arguments: argparse.Namespace, labels: str
+) -> dict[str, Any]:
+    """Writes the file; what export.json says of it."""
+    half = arguments.weights == "float16"
+    content = tflite.convert(served, half, labels)
+    (directory / tflite.FILE).write_bytes(content)
+    return {"file": tflite.FILE, "largest_difference": tflite.check(content, served, half)}
+
+
+def _measured(notes: dict) -> Iterator[str]:
+    """A line for each comparison."""
+    if notes["parity"]:
+        yield str(parity.Parity(**notes["parity"]))
+    if notes["onnx"]:
+        yield onnx_file.line(notes["onnx"])
+        if "parity" in notes["onnx"]:
+            yield f"{onnx_file.FILE}: {parity.Parity(**notes['onnx']['parity'])}"
 
 
 @contextlib.contextmanager
@@ -129,13 +169,6 @@ def _check_output(output: Path, overwrite: bool) -> None:
         raise ConfigError(f"--overwrite: expected a SavedModel to replace, received {output}")
 
 
-def _tflite(served: Served, half: bool, labels: str) -> bytes:
-    try:
-        return tflite.convert(served, half, labels)
-    except tflite.TFLiteMismatch as error:
-        raise JobError(str(error)) from error
-
-
 def _batches(run: Run, data: str) -> tf.data.Dataset:
     split = open_split([run], data, "validation")
     if split.info.image_size != run.info.image_size:
@@ -144,14 +177,22 @@ def _batches(run: Run, data: str) -> tf.data.Dataset:
 
 
 def _check(
-    run: Run, directory: Path, arguments: argparse.Namespace, batches: tf.data.Dataset
-) -> parity.Parity:
-    """The export as it is on disk against the network as it was trained."""
+    run: Run,
+    directory: Path,
+    arguments: argparse.Namespace,
+    batches: tf.data.Dataset,
+    notes: dict,
+) -> None:
+    """Notes how far the export as it is on disk is from the network as it was trained."""
     network = Served(run, arguments.views, checkpoint=arguments.checkpoint)
     trained = tf.function(network, reduce_retracing=True)
     model = tf.saved_model.load(str(directory))
     serve = model.signatures["serving_default"]
-    return parity.measure(trained, lambda x: serve(pictures=x)["probabilities"], batches)
+    measured = parity.measure(trained, lambda x: serve(pictures=x)["probabilities"], batches)
+    notes["parity"] = asdict(measured)
+    if notes["onnx"]:
+        answer = onnx_file.probabilities(directory)
+        notes["onnx"]["parity"] = asdict(parity.measure(trained, answer, batches))
 
 
 def _labels(run: Run) -> str:
@@ -159,7 +200,7 @@ def _labels(run: Run) -> str:
     return "".join(f"{' '.join(name.text.split())}\n" for name in run.info.classes)
 
 
-def _notes(run: Run, arguments: argparse.Namespace, measured: parity.Parity | None) -> dict:
+def _notes(run: Run, arguments: argparse.Namespace) -> dict:
     return {
         "variant": run.config.network.variant,
         "classes": [asdict(name) for name in run.info.classes],
@@ -172,7 +213,9 @@ def _notes(run: Run, arguments: argparse.Namespace, measured: parity.Parity | No
         "checkpoint": arguments.checkpoint,
         "dataset": run.info.fingerprint,
         "versions": versions(),
-        "parity": asdict(measured) if measured else None,
+        "parity": None,
+        "tflite": None,
+        "onnx": None,
     }
 
 

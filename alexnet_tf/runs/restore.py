@@ -14,17 +14,21 @@ from alexnet_tf.runs.checkpoints import Checkpoints
 from alexnet_tf.runs.directory import Run
 
 
-def restored_model(run: Run, checkpoint: str = "newest") -> tuple[keras.Model, InputTransform]:
+def restored_model(
+    run: Run, checkpoint: str = "newest", precision: str | None = None
+) -> tuple[keras.Model, InputTransform]:
     """The network with a checkpoint's weights, and what turns pixels into its input.
 
-    Args: checkpoint, one of CHECKPOINTS.
+    Args:
+        checkpoint: one of CHECKPOINTS.
+        precision: a Keras dtype policy to compute in; None for that of the training.
 
     Raises RunError if the run has no such checkpoint yet; ValueError for another name.
     """
     if checkpoint not in CHECKPOINTS:
         raise ValueError(f"expected checkpoint in {CHECKPOINTS}. Received: {checkpoint!r}")
     config = run.config
-    model = network.build(config.network, precision=config.training.precision)
+    model = network.build(config.network, precision=precision or config.training.precision)
     variables = prediction_groups(config.optimizer, weights_of(model))
     saved = Checkpoints(run.checkpoints)
     if checkpoint == "best" and saved.restore_best(variables) is None:

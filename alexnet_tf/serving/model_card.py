@@ -30,7 +30,7 @@ def card(
 
 AlexNet ({variant}) as a TensorFlow SavedModel, made by alexnet_tf: the {notes["checkpoint"]}
 checkpoint of its run, weights in {notes["weights"]}, TensorFlow {notes["versions"]["tensorflow"]}.
-
+{_beside(notes)}
 ## Intended use
 
 {intended_use or NOT_STATED}
@@ -56,6 +56,12 @@ Inside the model. Images are {turned}cut to their central square and resampled t
 
 {_errors(reports)}
 """
+
+
+def _beside(notes: dict) -> str:
+    """The same network's files in other formats."""
+    files = [f"`{notes[key]['file']}`" for key in ("tflite", "onnx") if notes[key]]
+    return f"The same network lies beside it as {' and '.join(files)}.\n" if files else ""
 
 
 def _errors(reports: Sequence[dict]) -> str:

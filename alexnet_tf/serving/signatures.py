@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from alexnet_tf.compat import computing_with, tf_variable
@@ -21,6 +22,7 @@ from alexnet_tf.data.views import (
     views,
 )
 from alexnet_tf.evaluation.features import features_model
+from alexnet_tf.network.structure import NetworkSpec
 from alexnet_tf.runs.directory import Run
 from alexnet_tf.runs.restore import restored_model
 from alexnet_tf.serving.conversion import converted
@@ -50,6 +52,7 @@ class Served(tf.Module):
         weights: "float16" and "bfloat16" halve the files; the stored values are widened again
             before they are used, so only their rounding shows.
         checkpoint: "newest", or "best", of the lowest validation error.
+        precision: that of computing, a Keras dtype policy; None for that of the training.
     """
 
     def __init__(
@@ -58,26 +61,55 @@ class Served(tf.Module):
         view_count: int = 1,
         weights: str = "float32",
         checkpoint: str = "newest",
+        precision: str | None = None,
     ):
         super().__init__(name="alexnet")
         if weights not in WEIGHTS:
             raise ValueError(f"expected weights in one of {WEIGHTS}. Received: {weights!r}")
-        model, transform = restored_model(run, checkpoint)
+        model, transform = restored_model(run, checkpoint, precision)
         stored = _store(model, weights)
         self.stored = [variable for *_, variable in stored]  # tracked: these alone are saved
         self._parts = _Parts(
             run.info,
+            run.config.network,
             model,
             features_model(model, run.config.network),
             transform,
             views(run.info.image_size, transform.size, view_count),
-            stored if weights != "float32" else None,
+            stored,
         )
 
     @property
     def image_size(self) -> int:
         """N"""
         return self._parts.info.image_size
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """What is averaged."""
+        return self._parts.views
+
+    @property
+    def spec(self) -> NetworkSpec:
+        """The network's."""
+        return self._parts.spec
+
+    @property
+    def feature_count(self) -> int:
+        """Units of the last hidden layer."""
+        return self._parts.features.output_shape[-1]
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """As they are saved, by the names of `network.weights`."""
+        return {
+            f"{layer.name}/{kind}": variable.numpy() for layer, kind, variable in self._parts.stored
+        }
+
+    def mean_under(self, view: View) -> np.ndarray:
+        """What is subtracted of a view's pixels, mirrored as they are: float32 [S, S, 3]."""
+        size = self.image_size
+        black = tf.zeros([1, size, size, 3], tf.uint8)
+        return -view_input(self._parts.transform, black, view)[0].numpy()
 
     def signatures(self) -> dict:
         """Concrete functions by name, for tf.saved_model.save."""
@@ -148,16 +180,17 @@ class _Parts:
     """What the functions compute with. No tf.Module, so that nothing of it is saved by itself."""
 
     info: DatasetInfo
+    spec: NetworkSpec
     model: keras.Model
     features: keras.Model
     transform: InputTransform
     views: tuple[View, ...]
-    rounded: list[tuple] | None  # the model's weights as they are saved, if that is not float32
+    stored: list[tuple]  # the model's weights as they are saved, by `_store`
 
     def weights(self):
-        if self.rounded is None:
+        if all(variable.dtype == tf.float32 for *_, variable in self.stored):
             return contextlib.nullcontext()
-        widened = [(layer, kind, tf.cast(v, tf.float32)) for layer, kind, v in self.rounded]
+        widened = [(layer, kind, tf.cast(v, tf.float32)) for layer, kind, v in self.stored]
         return computing_with(widened)
 
 

@@ -1,5 +1,6 @@
 """One trained run and its export that the end-to-end tests share, made by the verbs."""
 
+import importlib.util
 import shutil
 import tarfile
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from alexnet_tf import export, train
+from alexnet_tf.serving import onnx_file
 from preprocessing.__main__ import main as preprocessing
 
 CONFIG = """
@@ -57,9 +59,13 @@ def made(tmp_path_factory) -> Made:
 
 @pytest.fixture(scope="session")
 def directory(made, tmp_path_factory) -> Path:
-    """Its export, with a TFLite file and checked against the run; no test changes it."""
+    """Its export, with a TFLite file and checked against the run; no test changes it.
+
+    With an ONNX file, too, where the packages for that are.
+    """
     path = tmp_path_factory.mktemp("served") / "model"
     options = ["--tflite", "--check", str(made.data)]
+    options += ["--onnx"] if all(map(importlib.util.find_spec, onnx_file.PACKAGES)) else []
     assert export.main(["--run", str(made.run), "--output", str(path), *options]) == 0
     return path
 

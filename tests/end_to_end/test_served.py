@@ -18,8 +18,8 @@ from PIL import ExifTags, Image
 from alexnet_tf import evaluate, export, load_run, predict
 from alexnet_tf.errors import ConfigError, JobError
 from alexnet_tf.runs import directory as run_directory
+from alexnet_tf.serving import tflite
 from alexnet_tf.serving.signatures import Served
-from alexnet_tf.serving.tflite import interpret
 from alexnet_tf.serving.tflite_labels import read_labels
 from preprocessing.images.convert import ImageOptions, decode_and_resize
 from tests.deadlines import SECONDS
@@ -147,16 +147,16 @@ def test_half_precision_stores_rounded_weights_and_nothing_else(
 
 
 def test_the_tflite_file_answers_alike(directory, trained, images):
-    content = (directory / export.TFLITE_FILE).read_bytes()
-    received = interpret(content, images[:4])
+    content = (directory / tflite.FILE).read_bytes()
+    received = tflite.interpret(content, images[:4])
     np.testing.assert_allclose(received, trained.probabilities(images[:4]), atol=1e-5)
 
 
 def test_the_tflite_file_in_half_precision_answers_nearly_alike(made, trained, images, tmp_path):
     """Also its constants are float16: what is too small or too large for that must not occur."""
     exported(made, tmp_path / "half", "--weights", "float16", "--tflite")
-    content = (tmp_path / "half" / export.TFLITE_FILE).read_bytes()
-    received = interpret(content, images[:4])
+    content = (tmp_path / "half" / tflite.FILE).read_bytes()
+    received = tflite.interpret(content, images[:4])
     np.testing.assert_allclose(received, trained.probabilities(images[:4]), atol=5e-3)
 
 
@@ -168,8 +168,8 @@ def test_names_lie_beside_the_model_and_outputs_are_named(made, directory):
     ]
     labels = (directory / export.LABELS_FILE).read_text(encoding="utf-8").splitlines()
     assert labels == [name.text for name in classes]
-    assert read_labels((directory / export.TFLITE_FILE).read_bytes()) == labels
-    interpreter = tf.lite.Interpreter(str(directory / export.TFLITE_FILE))
+    assert read_labels((directory / tflite.FILE).read_bytes()) == labels
+    interpreter = tflite.open_interpreter((directory / tflite.FILE).read_bytes())
     assert interpreter.get_signature_list() == {
         "serving_default": {"inputs": ["images"], "outputs": ["probabilities"]}
     }
