@@ -23,7 +23,8 @@ Adding a claim is adding a file, and nothing else. All of it, for two networks c
 arm alone has at one scale is in the scale's `arms: {NAME: [overrides]}`. A scale may name the
 `config` for all arms that name none. `data` is a name in `datasets.DATASETS`; `hours` are those of
 all arms and seeds on `machine`. An arm may be something else than a network that is trained:
-`{baseline: hog-linear-svm}` (see `baseline.BASELINES`), or `{ensemble: ARM}`, the networks of all
+`{baseline: hog-linear-svm}` (see `baseline.BASELINES`; `fraction: 0.5` for a part of the training
+pictures), or `{ensemble: ARM}`, the networks of all
 seeds of that arm averaged. Every network must resolve at every scale, and the arms that are
 compared may differ in nothing but `differ_in`: what cannot hold is refused when the file is read.
 """
@@ -105,18 +106,25 @@ class Trend(Settings):
     """The more of `factor` an arm has, the lower its measure. The effect is the slope of a line.
 
     at: how much each arm has, {ARM: number}. per: of what the slope is one; a doubling (the line is
-    over the factor's logarithm), or in a word the factor's own unit, such as `layer`.
+    over the factor's logarithm), or in a word the factor's own unit, such as `layer`. than: for
+    each arm another one, {ARM: OTHER}; then the slope is that of the measures' differences.
     """
 
     kind: Literal["trend"]
     factor: Annotated[str, Field(min_length=1, max_length=60)]
     at: dict[str, Annotated[float, Field(gt=0, le=1e15)]]
     per: Annotated[str, Field(min_length=1, max_length=30)] = "doubling"
+    than: dict[str, str] = Field({})
 
     @property
     def arms(self) -> tuple[str, ...]:
         """From the one with the least on."""
         return tuple(sorted(self.at, key=self.at.get))
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """From which `arms` differ, in their order; none if their own measures are meant."""
+        return tuple(self.than[arm] for arm in self.arms) if self.than else ()
 
     @property
     def places(self) -> tuple[float, ...]:
@@ -128,6 +136,8 @@ class Trend(Settings):
     def _a_line(self) -> Trend:
         if len(set(self.at.values())) < 2:
             raise ValueError(f"at: expected two numbers or more, received {self.at!r:.100}")
+        if self.than and self.than.keys() != self.at.keys():
+            raise ValueError(f"than: expected {', '.join(self.arms)}, received {self.than!r:.100}")
         return self
 
 
@@ -160,6 +170,7 @@ class Published(Settings):
 class Arm(Settings):
     """A network that is trained, once for every seed; or a baseline, or an ensemble of networks.
 
+    fraction: of the training pictures, that a baseline learns (a network has `data.fraction`).
     views: at which it is measured, where that is what the arms differ in. baseline: a name in
     `BASELINES`. ensemble: the arm whose networks, of all seeds, are averaged.
     """
@@ -168,17 +179,25 @@ class Arm(Settings):
     overrides: tuple[Text, ...] = ()
     views: Views | None = None
     baseline: str | None = None
+    fraction: float | None = Field(None, ge=1e-6, le=1)
     ensemble: str | None = None
 
     @property
     def is_network(self) -> bool:
         return self.baseline is None and self.ensemble is None
 
+    @property
+    def part(self) -> float:
+        """Of the training pictures, that a baseline learns."""
+        return 1.0 if self.fraction is None else self.fraction
+
     @model_validator(mode="after")
     def _one_thing(self) -> Arm:
         if self.baseline is not None and self.baseline not in BASELINES:
             names = ", ".join(BASELINES)
             raise ValueError(f"baseline: expected one of {names}, received {self.baseline!r:.100}")
+        if self.fraction is not None and self.baseline is None:
+            raise ValueError("fraction: expected beside a baseline; a network has data.fraction")
         other = [self.baseline, self.ensemble, self.config or self.overrides or None]
         if len(other) - other.count(None) > 1:
             raise ValueError(
@@ -234,7 +253,7 @@ class Claim(Settings):
     def compared(self) -> tuple[str, ...]:
         """The arms that the comparison is about."""
         if isinstance(self.comparison, Trend):
-            return self.comparison.arms
+            return self.comparison.arms + self.comparison.others
         if isinstance(self.comparison, Figure | EveryRun):
             return (self.comparison.arm,)
         return self.comparison.arm, self.comparison.than

@@ -88,20 +88,19 @@ def _beside(tree: dict, folder: Path) -> dict:
 
 
 def _check(claim: Claim, scale: ScaleName) -> None:
-    """Each arm resolves, and those compared differ in what the claim says and nothing else."""
+    """Each arm resolves, and the networks compared differ in what the claim says, nothing else."""
     configs = {arm: configuration(claim, scale, arm) for arm in claim.networks}
     if isinstance(claim.comparison, EveryRun):
         towers = configs[claim.comparison.arm].network.towers
         if towers != 2:
             raise ConfigError(f"comparison.arm: expected a network of 2 towers, received {towers}")
-    if len(claim.compared) == 1:
-        return
-    if not all(arm in configs for arm in claim.compared):
+    networks = [arm for arm in dict.fromkeys(claim.compared) if arm in configs]
+    if len(networks) < 2:
         if claim.differ_in:
-            raise ConfigError("differ_in: expected none where not both arms are networks")
+            raise ConfigError("differ_in: expected none where no two arms are networks")
         return
     every: list[str] = []
-    for first, second in itertools.combinations(claim.compared, 2):
+    for first, second in itertools.combinations(networks, 2):
         rows = config_files.differences(configs[first], configs[second])
         if not rows and claim.views_of(first) == claim.views_of(second):
             raise ConfigError(f"comparison: expected two arms, {first} and {second} are the same")

@@ -47,6 +47,8 @@ def compute_of(
         if first.dataset != dataset or first.averaged:
             continue
         errors = tuple(outcome.views[1].top1_error for outcome in rows)
+        if first.baseline and first.config.get("fraction", 1) < 1:
+            continue  # its whole is there, too
         if first.baseline:
             others[first.baseline] = sum(errors) / len(errors)
         elif first.images_seen is not None:

@@ -1,6 +1,6 @@
 """A baseline, learned and evaluated, as an outcome like those of networks.
 
-As a program, in which a reproduction has it learned: BASELINE DATA SEED FILE.
+As a program, in which a reproduction has it learned: BASELINE FRACTION DATA SEED FILE.
 """
 
 from __future__ import annotations
@@ -13,17 +13,18 @@ from pathlib import Path
 
 from alexnet_tf import cli
 from alexnet_tf.evaluation.packed import pack
-from alexnet_tf.reproduction.baseline import BASELINES, baseline_identity
+from alexnet_tf.reproduction.baseline import BASELINES, baseline_identity, settings_of
 from alexnet_tf.reproduction.outcome import Course, Errors, Outcome, write
 from alexnet_tf.reproduction.svm import evaluate
 from alexnet_tf.runs.machine import here
 from preprocessing.dataset.info import read_info
 
 
-def outcome_of_baseline(name: str, data: str, seed: int) -> Outcome:
-    """Of a baseline of BASELINES on the dataset in directory `data`. Raises as `svm.evaluate`."""
+def outcome_of_baseline(name: str, fraction: float, data: str, seed: int) -> Outcome:
+    """Of a baseline of BASELINES on the dataset in directory `data`, from such a fraction of its
+    training pictures. Raises as `svm.evaluate`."""
     begin, processor = time.perf_counter(), time.process_time()
-    wrong = evaluate(BASELINES[name], data, seed)
+    wrong = evaluate(dataclasses.replace(BASELINES[name], fraction=fraction), data, seed)
     errors = Errors(
         top1_error=float(wrong.mean()),
         top5_error=None,
@@ -33,7 +34,7 @@ def outcome_of_baseline(name: str, data: str, seed: int) -> Outcome:
     )
     dataset = read_info(data).fingerprint
     return Outcome(
-        identity=baseline_identity(name, dataset),
+        identity=baseline_identity(name, dataset, fraction),
         seed=seed,
         dataset=dataset,
         pictures=len(wrong),
@@ -42,7 +43,7 @@ def outcome_of_baseline(name: str, data: str, seed: int) -> Outcome:
         machine_seconds=time.perf_counter() - begin,
         processor_seconds=time.process_time() - processor,
         made=here(),
-        config=dataclasses.asdict(BASELINES[name]),
+        config=settings_of(name, fraction),
         baseline=name,
     )
 
@@ -50,11 +51,13 @@ def outcome_of_baseline(name: str, data: str, seed: int) -> Outcome:
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("baseline", choices=BASELINES)
+    parser.add_argument("fraction", type=float)
     parser.add_argument("data")
     parser.add_argument("seed", type=int)
     parser.add_argument("file", type=Path)
     arguments = parser.parse_args(argv)
-    outcome = outcome_of_baseline(arguments.baseline, arguments.data, arguments.seed)
+    asked = (arguments.baseline, arguments.fraction, arguments.data, arguments.seed)
+    outcome = outcome_of_baseline(*asked)
     with cli.writing(arguments.file):
         write(outcome, arguments.file)
 

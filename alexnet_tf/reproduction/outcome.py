@@ -5,7 +5,6 @@ With it the run counts as done, on whatever machine: outcomes are to be kept, an
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
@@ -19,7 +18,7 @@ from alexnet_tf.config import files as config_files
 from alexnet_tf.errors import UserError
 from alexnet_tf.evaluation.packed import unpack
 from alexnet_tf.network.operations import Settings
-from alexnet_tf.reproduction.baseline import BASELINES, baseline_identity
+from alexnet_tf.reproduction.baseline import BASELINES, baseline_identity, settings_of
 from alexnet_tf.reproduction.identity import average_identity, identity
 from alexnet_tf.reproduction.kernel_color import Kernels
 from preprocessing.dataset.atomic import write_text
@@ -192,10 +191,10 @@ def read(path: Path) -> Outcome:
 
 def _of_baseline(outcome: Outcome) -> str:
     """Its identity, if it is what that baseline is today. Raises Damaged."""
-    settings = BASELINES.get(outcome.baseline)
-    if settings is None or outcome.config != dataclasses.asdict(settings):
-        raise Damaged(f"its baseline {outcome.baseline!r:.100} is none that is known today")
-    return baseline_identity(outcome.baseline, outcome.dataset)
+    name, fraction = outcome.baseline, outcome.config.get("fraction", 1.0)
+    if name not in BASELINES or outcome.config != settings_of(name, fraction):
+        raise Damaged(f"its baseline {name!r:.100} is none that is known today")
+    return baseline_identity(name, outcome.dataset, fraction)
 
 
 def _checksum(content: dict) -> str:

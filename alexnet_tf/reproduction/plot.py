@@ -37,6 +37,8 @@ def _course(axes: Axes, result: Result, colors: dict[str, str]) -> None:
     """The mean over the seeds, a thin line for each; of a trend, over the share of the training,
     as its arms may be trained for epochs of different numbers or lengths."""
     for name, arm in result.arms.items():
+        if not arm.epochs and result.trend:  # a baseline, which has its place in the other panel
+            continue
         if not arm.epochs:  # a baseline, or an ensemble
             axes.axhline(words.mean(arm), color=colors[name], linestyle="-.", label=f"{name}, test")
             continue

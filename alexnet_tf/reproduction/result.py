@@ -152,7 +152,10 @@ def _effect(
         wrong = [measures.wrong(measure, v, r) for v, r in zip(views, rows, strict=True)]
         spread = [measures.wrong(measure, views[0], row) for row in related]
         if isinstance(kind, Trend):
-            return _fractions(slope.paired_slope(wrong, kind.places, kin=spread))
+            count = len(kind.arms)
+            drawn = any(row[0].baseline is None for row in rows[count:])
+            arms = {"wrong": wrong[:count], "than": wrong[count:], "drawn": drawn}
+            return _fractions(slope.paired_slope(places=kind.places, kin=spread, **arms))
         same = kin.same_runs(*rows)
         return _fractions(statistics.paired_difference(*wrong, same_runs=same, kin=spread))
     if isinstance(kind, Lower):

@@ -34,7 +34,8 @@ from preprocessing.dataset.printable import counted
 class Training:
     """One arm of a claim with one seed. Equal (identity, seed) are one training.
 
-    averaged: of an ensemble, its networks, which are trained before; `baseline`: no network at all.
+    averaged: of an ensemble, its networks, which are trained before; `baseline`: no network at all,
+    learned from a fraction of the pictures.
     """
 
     claim: str
@@ -44,6 +45,7 @@ class Training:
     config: Config | None = None  # resolved, but for the seed
     averaged: tuple[Training, ...] = ()
     baseline: str | None = None
+    fraction: float = 1.0
 
     @property
     def key(self) -> tuple[str, int]:
@@ -54,7 +56,10 @@ class Training:
         """What there is to do."""
         if self.averaged:
             return f"{len(self.averaged)} networks averaged"
-        return self.baseline or counted(self.config.training.epochs, "epoch")
+        if self.baseline is not None:
+            part = "" if self.fraction == 1 else f" of {self.fraction:g} of the pictures"
+            return f"{self.baseline}{part}"
+        return counted(self.config.training.epochs, "epoch")
 
     def directory(self, runs: Path) -> Path:
         return runs / self.identity / f"seed-{self.seed}"
@@ -79,8 +84,9 @@ def trainings(
             same = average_identity(parts[0].identity, seeds)
             rows.append(Training(claim.name, name, same, seeds[0], averaged=parts))
         elif arm.baseline is not None:
-            same = baseline_identity(arm.baseline, info.fingerprint)
-            rows.append(Training(claim.name, name, same, seeds[0], baseline=arm.baseline))
+            same = baseline_identity(arm.baseline, info.fingerprint, arm.part)
+            what = {"baseline": arm.baseline, "fraction": arm.part}
+            rows.append(Training(claim.name, name, same, seeds[0], **what))
     return rows
 
 
@@ -105,8 +111,8 @@ def make(training: Training, data: str, runs: Path, children: Children) -> Outco
     told = {"who": who, "log": path.with_name(f"{path.name}.log")}
     if training.baseline is not None:
         written = path / "outcome.json"
-        words = [training.baseline, data, str(training.seed), str(written)]
-        children.call("reproduction.finished_baseline", *words, **told)
+        words = [training.baseline, training.fraction, data, training.seed, written]
+        children.call("reproduction.finished_baseline", *map(str, words), **told)
         return read(written)
     views = [str(views) for views in VIEWS]
     if training.averaged:

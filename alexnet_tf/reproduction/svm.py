@@ -28,7 +28,8 @@ def evaluate(baseline: Baseline, data: str | os.PathLike, seed: int) -> np.ndarr
     Args: seed, of which pictures are taken, where it is a part.
     Raises:
         ConfigError: scikit-image or scikit-learn is missing; the images are smaller than two
-            cells; the training pictures are all of one class; a split has unlabelled pictures.
+            cells; the training pictures are none, or all of one class; a split has unlabelled
+            pictures.
         DatasetError, JobError: no complete dataset, or its records cannot be read.
     """
     expect_packages()
@@ -38,9 +39,9 @@ def evaluate(baseline: Baseline, data: str | os.PathLike, seed: int) -> np.ndarr
             f"expected images of at least {2 * baseline.cell} pixels for HOG's blocks of cells,"
             f" received {info.image_size} in {os.fspath(data)}"
         )
+    splits = Split(data, info, "train").first(baseline.fraction), Split(data, info, "validation")
     train, validation = (
-        _labelled(hog_features(Split(data, info, name), baseline.cell), name)
-        for name in ("train", "validation")
+        _labelled(hog_features(split, baseline.cell), split.name) for split in splits
     )
     values, labels = _part(train, baseline.pictures, seed)
     if len(np.unique(labels)) < 2:

@@ -41,8 +41,9 @@ def test_networks_of_the_dataset_and_the_trends_arms_from_the_least_on(concluded
     older = [made_up.outcome(OTHER, DATA)]
     elsewhere = [made_up.outcome(OTHER, "b" * 64, images_seen=1)]
     averaged = [made_up.outcome(OTHER, DATA, images_seen=0, averaged=(1, 2))]
+    half = [outcome_of_hog(DATA).model_copy(update={"config": {"fraction": 0.5}})]
     another = [made_up.outcome(OTHER, DATA, images_seen=7)]
-    rows = [*outcomes.values(), older, elsewhere, averaged, another, [outcome_of_hog(DATA)]]
+    rows = [*outcomes.values(), older, elsewhere, averaged, another, half, [outcome_of_hog(DATA)]]
     compute = compute_of(DATA, rows, [found])
     assert compute.trends == {
         "dropout": tuple(outcomes[arm][0].identity for arm in ("few", "some", "all"))

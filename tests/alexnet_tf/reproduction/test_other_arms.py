@@ -12,7 +12,7 @@ from alexnet_tf.config import files as config_files
 from alexnet_tf.errors import ConfigError, JobError
 from alexnet_tf.evaluation.packed import pack
 from alexnet_tf.reproduction import claim_files, result, runs
-from alexnet_tf.reproduction.baseline import BASELINES, baseline_identity
+from alexnet_tf.reproduction.baseline import BASELINES, baseline_identity, settings_of
 from alexnet_tf.reproduction.children import Children
 from alexnet_tf.reproduction.identity import average_identity
 from alexnet_tf.reproduction.outcome import Course, Damaged, Errors, Outcomes, read
@@ -55,6 +55,20 @@ def test_networks_come_first_and_each_once(write, data):
     assert baseline_identity(HOG, "other data") != plan[4].identity
 
 
+def test_a_fraction_is_another_baseline(write, data):
+    arms = OTHERS["arms"] | {"hog-half": {"baseline": HOG, "fraction": 0.5}}
+    claim, info = claim_files.load(write(**OTHERS | {"arms": arms})), read_info(data)
+    plan = runs.trainings(claim, "short", range(1, 3), info)
+    assert [(t.arm, t.work) for t in plan[-2:]] == [
+        ("hog", HOG),
+        ("hog-half", f"{HOG} of 0.5 of the pictures"),
+    ]
+    assert plan[-1].identity == baseline_identity(HOG, info.fingerprint, 0.5)
+    assert plan[-1].identity != plan[-2].identity
+    # Of all of them it is what it was before there were fractions.
+    assert baseline_identity(HOG, "data") == "hog-linear-svm-324e3c288f76"
+
+
 def test_an_ensemble_needs_two_seeds_and_their_runs(write, data, tmp_path):
     claim, info = claim_files.load(write(**OTHERS)), read_info(data)
     with pytest.raises(ConfigError, match="--seeds: expected at least 2 for dropout"):
@@ -72,6 +86,8 @@ def test_an_ensemble_needs_two_seeds_and_their_runs(write, data, tmp_path):
         ({"arms": {"hog": {"baseline": "sift"}}}, "baseline: expected one of hog-linear-svm"),
         ({"arms": {"hog": {"baseline": HOG, "config": "tiny.yaml"}}}, "more than one"),
         ({"arms": {"hog": {"baseline": HOG, "views": 10}}}, "expected top-1 error in 1 view"),
+        ({"arms": {"single": {"config": "tiny.yaml", "fraction": 0.5}}}, "beside a baseline"),
+        ({"arms": {"hog": {"baseline": HOG, "fraction": 0}}}, "fraction: Input should be greater"),
         ({"measure": {"name": "training error"}}, "expected a measure of top-1 error or top-5"),
         ({"measure": {"name": "top-5 error"}}, "expected top-1 error in 1 view of a baseline"),
         ({"differ_in": ["network.lrn"]}, "differ_in: expected none"),
@@ -95,7 +111,7 @@ def outcome_of_hog(dataset="some data"):
             "pictures": 100,
             "views": {1: errors},
             "course": Course(),
-            "config": dataclasses.asdict(BASELINES[HOG]),
+            "config": settings_of(HOG),
             "baseline": HOG,
         }
     )
@@ -116,6 +132,11 @@ def test_outcomes_are_kept_and_known_again(tmp_path):
     assert again.get(same, 1) == averaged
     hog = again.get(baseline_identity(HOG, "some data"), 1)
     assert hog.wrong(1).sum() == 52
+    half = outcome_of_hog().model_copy(update={"config": settings_of(HOG, 0.5), "identity": "any"})
+    kept.keep(half)
+    again = Outcomes(tmp_path)
+    assert again.get(baseline_identity(HOG, "some data", 0.5), 1).config["fraction"] == 0.5
+    assert again.get(hog.identity, 1) == hog
 
 
 def test_a_baseline_of_other_settings_does_not_count(tmp_path, monkeypatch):

@@ -72,6 +72,32 @@ def test_seeds_that_differ_alike_on_all_pictures_are_students_t():
     assert found.high - found.value == pytest.approx(100 * half, rel=1e-3)
 
 
+def test_of_differences_at_two_places_it_is_a_difference_of_differences():
+    """Weights 1, −1 and −1, 1 of four arms: of each picture −2 to 2; ±2 √½ are added."""
+    wrong, than = arms(0.2, 0.4, seeds=1), arms(0.3, 0.35, seeds=1)
+    value, low, high = paired_slope(wrong, (1, 0), than=than)
+    each = (wrong[0].astype(float) - than[0] - wrong[1] + than[1])[0]
+    padded = np.append(each, [math.sqrt(2), -math.sqrt(2)])
+    half = stats.norm.ppf(0.975) * padded.std() / math.sqrt(502)
+    assert value == pytest.approx(100 * each.mean())
+    assert (low, high) == pytest.approx(
+        (100 * (padded.mean() - half), 100 * (padded.mean() + half))
+    )
+
+
+@pytest.mark.parametrize(("drawn", "repeated"), [(True, 0.2 / 2 + 0.2 / 1), (False, 0.2 / 2)])
+def test_what_no_seed_has_drawn_spreads_with_none(drawn, repeated):
+    errors = np.array([[0.6, 0.62], [0.5, 0.49], [0.45, 0.47], [0.2, 0.24]])
+    pictures = np.ones(200_000)
+    wrong = [np.outer(e, pictures) for e in errors]
+    than = [np.outer([e], pictures) for e in (0.7, 0.65, 0.6, 0.55)]
+    found = paired_slope(wrong, PLACES, than=than, drawn=drawn)
+    half = stats.t.ppf(0.975, 4) * math.sqrt(errors.var(axis=1, ddof=1).mean() * repeated)
+    expected = np.dot(WEIGHTS, errors.mean(axis=1)) + 0.05
+    assert found.value == pytest.approx(100 * expected)
+    assert found.high - found.value == pytest.approx(100 * half, rel=1e-3)
+
+
 @pytest.mark.parametrize("places", [(1.0,), (2.0, 2.0), (1.0, math.inf), (1.0, math.nan)])
 def test_no_line_is_refused(places):
     with pytest.raises(ValueError, match="expected two places or more"):

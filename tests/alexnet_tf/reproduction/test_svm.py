@@ -8,6 +8,7 @@ import pytest
 from alexnet_tf.data import reader
 from alexnet_tf.data.split import Share, Split
 from alexnet_tf.errors import ConfigError
+from alexnet_tf.reproduction import svm
 from alexnet_tf.reproduction.baseline import BASELINES, Baseline
 from alexnet_tf.reproduction.hog import hog_features
 from alexnet_tf.reproduction.svm import PACKAGES, evaluate
@@ -75,6 +76,19 @@ def test_a_part_is_the_seeds(data):
     first, again, other = (evaluate(some, data, seed) for seed in (1, 1, 2))
     assert (first == again).all()
     assert (first != other).any()
+
+
+def test_a_fraction_is_the_first_records(data, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        svm, "hog_features", lambda split, cell: seen.append(split) or hog_features(split, cell)
+    )
+    evaluate(Baseline("linear", c=1, fraction=0.5), data, seed=1)
+    assert [(split.name, sum(split.counts)) for split in seen] == [
+        ("train", 75),
+        ("validation", 60),
+    ]
+    assert seen[0] == Split(data, read_info(data), "train").first(0.5)
 
 
 def test_images_without_room_for_a_block(data):

@@ -5,7 +5,9 @@ import pytest
 import yaml
 
 from alexnet_tf.errors import ConfigError
+from alexnet_tf.figures.page import style
 from alexnet_tf.reproduction import claim_files, result, words
+from alexnet_tf.reproduction.plot import plot
 from tests.alexnet_tf.reproduction import made_up
 from tests.alexnet_tf.reproduction.conftest import CLAIM
 
@@ -70,6 +72,43 @@ def test_a_unit_of_its_own(conclude):
     assert words.effect_with_interval(found).endswith("points a layer")
 
 
+def test_of_differences_from_other_arms(conclude):
+    """The one falls by 20 points over two doublings, the other by 4."""
+    more = {
+        name: {"config": "tiny.yaml", "overrides": [*arm.get("overrides", ()), "data.flip=false"]}
+        for name, arm in TREND["arms"].items()
+    }
+    trend = TREND["comparison"] | {"than": {arm: f"{arm}-unflipped" for arm in TREND["arms"]}}
+    wrong = {"few": 400, "some": 300, "all": 200}
+    wrong |= {"few-unflipped": 460, "some-unflipped": 440, "all-unflipped": 420}
+    arms = TREND["arms"] | {f"{name}-unflipped": arm for name, arm in more.items()}
+    found = conclude(wrong, arms=arms, comparison=trend, differ_in=["data.fraction", "data.flip"])
+    assert found.effect == pytest.approx(-0.1 + 0.02)
+    assert found.compared[3:] == ("few-unflipped", "some-unflipped", "all-unflipped")
+    assert found.verdict == "verified"
+    with style():
+        panel = plot(found).axes[1]
+    assert panel.get_title(loc="right").startswith("difference: −8.00 (")
+    lines = {
+        line.get_linestyle(): line.get_ydata() for line in panel.lines if len(line.get_xdata()) == 2
+    }
+    np.testing.assert_allclose(lines["-"], [0.4, 0.2])
+    np.testing.assert_allclose(lines["--"], [0.46, 0.42])
+
+
+def test_the_plot_has_the_line_and_its_interval(conclude):
+    with style():
+        course, panel = plot(conclude({"few": 400, "some": 280, "all": 200})).axes
+    assert course.get_xlabel() == "share of the training"
+    assert panel.get_xlabel() == "pictures, logarithmic"
+    assert [text.get_text() for text in panel.get_xticklabels()] == ["0.25", "0.5", "1"]
+    [line] = [line for line in panel.lines if line.get_linestyle() == "-"]
+    np.testing.assert_allclose(line.get_xdata(), [-2, 0])
+    middle = (400 + 280 + 200) / 3000
+    np.testing.assert_allclose(line.get_ydata(), [middle + 0.1, middle - 0.1])
+    assert len(panel.collections) == 1
+
+
 ARMS = TREND["arms"]
 MISTAKES = {
     "comparison.at.few: Input should be greater than 0; received 0.0": {
@@ -80,6 +119,9 @@ MISTAKES = {
     },
     "comparison: expected some of all, few, some, received 'none'": {
         "comparison": TREND["comparison"] | {"at": {"few": 1, "none": 2}}
+    },
+    "comparison.than: expected few, some, all, received {'few': 'all'}": {
+        "comparison": TREND["comparison"] | {"than": {"few": "all"}}
     },
     "measure.name: expected top-1 error or top-5 error with a trend": {
         "measure": {"name": "training error"}
