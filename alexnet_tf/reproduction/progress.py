@@ -28,7 +28,7 @@ class Remaining:
         return sum(self._one(t) * (1 - done.get(t.key, 0.0)) for t in trainings)
 
     def _one(self, training: Training) -> float:
-        if training.config is None:  # no training: some minutes at most
+        if training.config is None:  # no training: minutes, up to twenty
             return 0.0
         there = [o.machine_seconds for o in self.outcomes.of(training.identity)]
         known = [seconds for seconds in there if seconds is not None]
