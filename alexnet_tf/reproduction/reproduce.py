@@ -22,6 +22,7 @@ from alexnet_tf.reproduction.outcome import Outcome, Outcomes
 from alexnet_tf.reproduction.page import PLOT, RESULT, place
 from alexnet_tf.reproduction.plot import plot
 from alexnet_tf.reproduction.progress import Remaining
+from alexnet_tf.reproduction.result import Result
 from alexnet_tf.reproduction.runs import Training, trainings
 from alexnet_tf.reproduction.work import Work
 from alexnet_tf.reproduction.workers import shares
@@ -68,13 +69,21 @@ def reproduce(claims: Sequence[Claim], request: Request) -> int:
     remaining = Remaining(outcomes, _guesses(claims, request), request.jobs)
     work = Work(plans.values(), request.data, request.runs, outcomes, remaining)
     work.announce()
-    waiting = list(claims)
+    waiting, found = list(claims), {}
+
+    def conclude(claim: Claim) -> None:
+        plan, before = plans[claim.name], found.get(claim.name)
+        found[claim.name] = _conclude(claim, request, plan, outcomes, info.source, before)
+
     try:
         for _ in work.done():
             ready = [claim for claim in waiting if work.complete(plans[claim.name])]
             for claim in ready:
                 waiting.remove(claim)
-                _conclude(claim, request, plans[claim.name], outcomes, info.source)
+                conclude(claim)
+        for claim in claims:  # again, as the trainings of other claims may tell more of it
+            if claim.name in found:
+                conclude(claim)
     except Interrupted as stop:
         print("stopped; the same command goes on")
         return 130 if stop.number == signal.SIGINT else 0
@@ -99,17 +108,25 @@ def _guesses(claims: Sequence[Claim], request: Request) -> dict[str, float]:
 
 
 def _conclude(
-    claim: Claim, request: Request, plan: Sequence[Training], outcomes: Outcomes, source: str
-) -> None:
-    """Writes result and plot, and prints the paragraph."""
+    claim: Claim,
+    request: Request,
+    plan: Sequence[Training],
+    outcomes: Outcomes,
+    source: str,
+    before: Result | None,
+) -> Result:
+    """Writes result and plot, and prints the paragraph, if it is another than before."""
     by_arm: dict[str, list[Outcome]] = {arm: [] for arm in claim.arms}
     for training in plan:
         by_arm[training.arm].append(outcomes.get(*training.key))
     data = f"{DATASETS[claim.scale(request.scale).data].what} (source: {source})"
     result = results.conclude(claim, request.scale, data, by_arm, outcomes.networks())
+    if result == before:
+        return result
     folder = place(request.output, claim.name, request.scale)
     with cli.writing(folder), style():
         folder.mkdir(parents=True, exist_ok=True)
         save(plot(result), folder / PLOT)
         results.write(result, folder / RESULT)
     print(f"\n{textwrap.fill(words.paragraph(result), WIDTH)}\nresult: {folder}\n", flush=True)
+    return result

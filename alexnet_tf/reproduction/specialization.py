@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from alexnet_tf.evaluation.interval import wilson
 from alexnet_tf.network.operations import Settings
 from alexnet_tf.reproduction.kernel_color import chance, color_share
 from alexnet_tf.reproduction.measures import towers_of
 from alexnet_tf.reproduction.outcome import Outcome
-from alexnet_tf.reproduction.statistics import Estimate
+from alexnet_tf.reproduction.statistics import LEVEL, Estimate
 
 
 class TowersOfRun(Settings):
@@ -40,6 +39,12 @@ def runs_of(rows: Iterable[Sequence[Outcome]]) -> tuple[TowersOfRun, ...]:
 
 
 def share(runs: Sequence[TowersOfRun], at_most: float) -> Estimate:
-    """Of runs that chance makes in at most such a share of cases; Wilson's interval over runs."""
-    found = sum(run.chance <= at_most for run in runs) / len(runs)
-    return Estimate(found, *wilson(found, len(runs)))
+    """Of runs that chance makes in at most such a share of cases, with the interval over runs.
+
+    C. J. Clopper and E. S. Pearson's (1934): exact, as there may be a single run.
+    """
+    from scipy.stats import binomtest  # takes a second, and only a conclusion needs it
+
+    found = sum(run.chance <= at_most for run in runs)
+    low, high = binomtest(found, len(runs)).proportion_ci(LEVEL, method="exact")
+    return Estimate(found / len(runs), float(low), float(high))

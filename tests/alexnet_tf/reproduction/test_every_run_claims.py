@@ -7,7 +7,7 @@ from matplotlib.colors import to_hex
 
 from alexnet_tf.errors import ConfigError, RunError
 from alexnet_tf.figures.page import GREY, style
-from alexnet_tf.reproduction import claim_files, page, result, words
+from alexnet_tf.reproduction import claim_files, page, result, specialization, words
 from alexnet_tf.reproduction.kernel_color import Kernels, chance
 from alexnet_tf.reproduction.plot import plot
 from tests.alexnet_tf.reproduction import made_up
@@ -56,9 +56,10 @@ SPLIT, ALIKE = (COLORED, GREY_TOWER), (MIXED, MIXED)
 @pytest.mark.parametrize(
     ("own", "others", "effect", "verdict"),
     [
-        ([SPLIT, SPLIT], [[SPLIT, SPLIT], [SPLIT]], 1.0, "verified"),
+        ([SPLIT, SPLIT], [[SPLIT, SPLIT], [SPLIT] * 2], 1.0, "verified"),
         ([SPLIT, ALIKE], [], 0.5, "inconclusive"),
-        ([ALIKE, ALIKE], [[ALIKE, SPLIT], [ALIKE] * 4], 1 / 8, "contradicted"),
+        ([ALIKE, ALIKE], [[ALIKE, SPLIT], [ALIKE] * 6], 1 / 10, "contradicted"),
+        ([ALIKE], [], 0, "inconclusive"),  # one run may be the exception
     ],
 )
 def test_the_share_of_runs_that_chance_hardly_makes(conclude, own, others, effect, verdict):
@@ -70,6 +71,18 @@ def test_the_share_of_runs_that_chance_hardly_makes(conclude, own, others, effec
     assert first.color == pytest.approx((0.9, 0.1) if own[0] is SPLIT else (0.5, 0.5))
     assert first.chance == pytest.approx(chance(own[0]))
     assert found.arms["with"].by_seed[0] == pytest.approx(first.color[0] - first.color[1])
+
+
+@pytest.mark.parametrize(
+    ("found", "of", "low", "high"),
+    [(0, 1, 0, 0.975), (2, 2, 0.025**0.5, 1), (40, 40, 0.025 ** (1 / 40), 1)],
+)
+def test_the_exact_interval_of_none_and_of_all(found, of, low, high):
+    """All of n runs have the probability 2.5 % where their share is 0.025^(1/n)."""
+    one = specialization.TowersOfRun(identity="a", seed=1, color=(0, 1), chance=0.001)
+    other = one.model_copy(update={"chance": 0.5})
+    runs = [one] * found + [other] * (of - found)
+    assert specialization.share(runs, 0.01) == pytest.approx((found / of, low, high))
 
 
 def test_other_networks_that_do_not_say_it_do_not_count(conclude):

@@ -101,6 +101,27 @@ def test_claims_share_trainings(write, run, made):
     ]
 
 
+def test_a_claim_is_concluded_again_when_others_trainings_tell_more(
+    write, run, made, tmp_path, capsys
+):
+    """The flips' network tells how seeds spread, too; the flips' own claim has had all there is."""
+    flips = CLAIM.replace("without", "no-flip").replace("network.dropout.rate=0", "data.flip=false")
+    flips = flips.replace("[network.dropout.rate]", "[data.flip]").replace("Dropout", "Flipping")
+    assert run(write(), write(flips, "flips")) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    concluded = re.findall(r"(\w+): verified at .*?95 % over (.*?)\. Machine", shown)
+    others = (
+        "pictures and seeds, whose spread is also that of 2 other trainings of 1 network on the"
+    )
+    assert concluded == [
+        ("dropout", "pictures and seeds"),
+        ("flips", f"{others} same data"),
+        ("dropout", f"{others} same data"),
+    ]
+    found = result.read(tmp_path / "out/claims/dropout/short/result.json")
+    assert found.covered == concluded[2][1]
+
+
 @pytest.mark.parametrize(
     ("arm", "expected"), [("with", "verified"), ("without", "contradicted"), ("", "inconclusive")]
 )
