@@ -19,6 +19,7 @@ _HOMES = {
     "fine_tune": "runs.fine_tuning",
     "load_dataset": "data.dataset",
     "load_model": "runs.trained_network",
+    "load_preset": "runs.trained_network",
     "load_run": "runs.trained_network",
     "new_head": "runs.trained_network",
     "Dropout": "network.layers",

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from alexnet_tf.errors import JobError, RunError
+from alexnet_tf.runs.preset_files import is_preset
 
 LOCK = "lock"
 
@@ -37,9 +38,14 @@ class RunLock:
 def locked(path: str | os.PathLike) -> Iterator[RunLock]:
     """Makes the run directory and holds its lock.
 
-    Raises RunError if another training has it, or it cannot be made or written in.
+    Raises RunError if another training has it, it cannot be made or written in, or is a preset.
     """
     path = Path(path)
+    if is_preset(path):
+        raise RunError(
+            f"expected a new or empty run directory, received the preset {path}; choose another, to"
+            f" begin with its weights: 'init_from={{path: {path}, format: null}}'"
+        )
     try:
         path.mkdir(parents=True, exist_ok=True)
         # Opened for reading and writing, a pipe of this name is not waited for.

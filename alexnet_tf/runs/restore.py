@@ -1,6 +1,8 @@
-"""A trained network from its run directory."""
+"""A trained network from its run directory, or from a preset."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import keras
 
@@ -8,7 +10,8 @@ from alexnet_tf.config.choices import CHECKPOINTS
 from alexnet_tf.data.augment import InputTransform
 from alexnet_tf.errors import RunError
 from alexnet_tf.network import model as network
-from alexnet_tf.network.weights import weights_of
+from alexnet_tf.network.weights import Weight, weights_of
+from alexnet_tf.runs import preset_files, preset_weights
 from alexnet_tf.runs.checkpoint_groups import prediction_groups
 from alexnet_tf.runs.checkpoints import Checkpoints
 from alexnet_tf.runs.directory import Run
@@ -29,7 +32,26 @@ def restored_model(
         raise ValueError(f"expected checkpoint in {CHECKPOINTS}. Received: {checkpoint!r}")
     config = run.config
     model = network.build(config.network, precision=precision or config.training.precision)
-    variables = prediction_groups(config.optimizer, weights_of(model))
+    if preset_files.is_preset(run.path):
+        _restore_preset(run, checkpoint, weights_of(model))
+    else:
+        _restore_checkpoint(run, checkpoint, weights_of(model))
+    size = config.network.input_size
+    return model, InputTransform(run.mean_image, run.info.color, config.data, size)
+
+
+def _restore_preset(run: Run, checkpoint: str, weights: Sequence[Weight]) -> None:
+    held = preset_files.checkpoint_of(run.path)
+    if checkpoint not in ("newest", held):  # the newest that it has is the only one
+        raise RunError(
+            f"expected the {held} checkpoint, which the preset {run.path} holds alone, received"
+            f" {checkpoint}"
+        )
+    preset_weights.restore(run.path, weights)
+
+
+def _restore_checkpoint(run: Run, checkpoint: str, weights: Sequence[Weight]) -> None:
+    variables = prediction_groups(run.config.optimizer, weights)
     saved = Checkpoints(run.checkpoints)
     if checkpoint == "best" and saved.restore_best(variables) is None:
         raise RunError(
@@ -38,5 +60,3 @@ def restored_model(
         )
     if checkpoint == "newest" and saved.restore_newest(variables) is None:
         raise RunError(f"expected a checkpoint in {run.checkpoints}, found none; train it first")
-    size = config.network.input_size
-    return model, InputTransform(run.mean_image, run.info.color, config.data, size)

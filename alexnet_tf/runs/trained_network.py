@@ -23,6 +23,8 @@ from alexnet_tf.errors import ConfigError
 from alexnet_tf.evaluation.features import features_model
 from alexnet_tf.network import model as network
 from alexnet_tf.runs import directory as run_directory
+from alexnet_tf.runs import presets
+from alexnet_tf.runs.preset_files import checkpoint_of, expect_preset, hint, is_preset
 from alexnet_tf.runs.restore import restored_model
 from alexnet_tf.serving import image_files
 from alexnet_tf.serving.conversion import converted
@@ -75,12 +77,15 @@ class TrainedNetwork:
 
     model: float32 [n, S, S, 3] → logits float32 [n, classes].
     info: the dataset that it was trained on; `classes` and `image_size` are of it.
+    source: the run or preset that it was read from; checkpoint: which one's weights those were.
     """
 
     model: keras.Model
     config: Config
     info: DatasetInfo
     transform: InputTransform
+    source: Path
+    checkpoint: str = "newest"
 
     def __repr__(self) -> str:
         return (
@@ -141,9 +146,38 @@ class TrainedNetwork:
         model = features_model(self.model, self.config.network)
         return of_any_count(lambda x: model(x, training=False), self.preprocess(images))
 
+    def save_preset(
+        self,
+        path: str | os.PathLike,
+        *,
+        license: str = "",
+        intended_use: str = "",
+        overwrite: bool = False,
+    ) -> None:
+        """Writes a directory that `load_preset` reads: the weights as they are now, configuration,
+        classes, preprocessing, and a model card (README.md) with the run's evaluations.
+
+        License and intended use stand in the card in your words. The directory appears whole, or
+        not at all.
+
+        Raises ConfigError: there is something at `path` (with `overwrite`, other than a preset),
+        or the model is not the network of `config`; JobError: it cannot be written.
+        """
+        presets.save(self, Path(path), (license, intended_use), overwrite)
+
+
+def load_preset(path: str | os.PathLike) -> TrainedNetwork:
+    """The network that `save_preset` wrote, with whichever TensorFlow.
+
+    Raises RunError if it is no preset or a damaged one, ConfigError or DatasetError if what it
+    describes is not possible.
+    """
+    expect_preset(Path(path))
+    return load_run(path)
+
 
 def load_run(path: str | os.PathLike, checkpoint: str = "newest") -> TrainedNetwork:
-    """The network of a run directory, with a checkpoint's weights.
+    """The network of a run directory (or of a preset), with a checkpoint's weights.
 
     Args: checkpoint, "newest", or "best", of the lowest top-1 error of validation.
 
@@ -152,7 +186,9 @@ def load_run(path: str | os.PathLike, checkpoint: str = "newest") -> TrainedNetw
     """
     run = run_directory.load(path)
     model, transform = restored_model(run, checkpoint)
-    return TrainedNetwork(model, run.config, run.info, transform)
+    if is_preset(run.path):
+        checkpoint = checkpoint_of(run.path)
+    return TrainedNetwork(model, run.config, run.info, transform, run.path, checkpoint)
 
 
 def load_model(path: str | os.PathLike) -> keras.Model:
@@ -164,15 +200,8 @@ def load_model(path: str | os.PathLike) -> keras.Model:
     Raises ValueError if it is no such file, or one that this Keras cannot read (its weights alone
     go everywhere: save_weights, load_weights); FileNotFoundError if there is none.
     """
-    directory = Path(path)
-    if directory.is_dir():
-        if (directory / "config.yaml").is_file():
-            hint = f"it is a run directory: load_run({os.fspath(path)!r})"
-        elif (directory / "saved_model.pb").is_file():
-            hint = f"it is a SavedModel: tensorflow.saved_model.load({os.fspath(path)!r})"
-        else:
-            hint = "it is a directory"
-        raise ValueError(f"expected a .keras file, received {os.fspath(path)}; {hint}")
+    if os.path.isdir(path):
+        raise ValueError(f"expected a .keras file, received {os.fspath(path)}{hint(Path(path))}")
     return load_keras_file(os.fspath(path))
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from alexnet_tf import AlexNet, export, load_model, load_run, train
+from alexnet_tf import AlexNet, export, load_model, load_preset, load_run, train
 from tests import tiny_datasets
 
 CONFIG = """
@@ -42,6 +42,7 @@ def write(directory: Path) -> dict[str, np.ndarray]:
     tiny_datasets.write(data)
     config.write_text(CONFIG)
     _train(directory, directory / "run", 2)
+    load_run(directory / "run").save_preset(directory / "preset")
     export.main(["--run", str(directory / "run"), "--output", str(directory / "model")])
     for name in FILES:
         model = network(name)
@@ -55,6 +56,8 @@ def write(directory: Path) -> dict[str, np.ndarray]:
 def read(directory: Path) -> dict[str, np.ndarray]:
     """Answers of everything that this Keras can read."""
     answers = {"run": np.asarray(load_run(directory / "run").probabilities(IMAGES))}
+    preset = load_preset(directory / "preset")
+    answers["preset"] = np.asarray(preset.probabilities(IMAGES))
     copy = directory / "going on"
     shutil.copytree(directory / "run", copy)
     _train(directory, copy, 3)

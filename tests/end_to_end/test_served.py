@@ -180,7 +180,7 @@ def test_a_card_and_warm_up_requests_lie_beside_it(made, directory, tmp_path):
     card = (directory / "README.md").read_text(encoding="utf-8")
     assert info.fingerprint in card
     assert info.classes[0].text in card
-    assert card.count("Not stated by whoever exported it.") == 2
+    assert card.count("Not stated by whoever made this.") == 2
     size = (directory / "assets.extra" / "tf_serving_warmup_requests").stat().st_size
     assert 72 * 72 * 3 < size < 72 * 72 * 3 + 2000
     evaluated = ["--run", str(made.run), "--data", str(made.data)]
