@@ -9,17 +9,8 @@ from pathlib import Path
 from alexnet_tf.errors import RunError
 from alexnet_tf.network.operations import Settings
 from alexnet_tf.reproduction import kin, measures, slope, specialization, statistics
-from alexnet_tf.reproduction.claim import (
-    ERRORS,
-    Claim,
-    EveryRun,
-    Figure,
-    Lower,
-    Measure,
-    Published,
-    ScaleName,
-    Trend,
-)
+from alexnet_tf.reproduction.claim import ERRORS, Claim, Measure, Published, ScaleName
+from alexnet_tf.reproduction.comparison import EveryRun, Figure, Lower, Trend
 from alexnet_tf.reproduction.outcome import Outcome
 from alexnet_tf.reproduction.specialization import TowersOfRun
 from alexnet_tf.reproduction.statistics import Discordance, Estimate, Verdict

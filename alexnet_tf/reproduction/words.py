@@ -71,8 +71,9 @@ def division(result: Result) -> str:
         return ""
     return (
         "A run counts if its kernels, dealt to the towers at random, make them differ as much in at"
-        f" most {result.every_run.chance:.0%} of cases. Runs are those of {result.every_run.arm},"
-        " and of every network with two towers that was trained as long on the same pictures."
+        f" most {100 * result.every_run.chance:g}% of cases. Runs are those of"
+        f" {result.every_run.arm}, and of every network of two towers and the same variant that was"
+        " trained as long on the same pictures."
     )
 
 
