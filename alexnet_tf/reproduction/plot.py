@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from alexnet_tf.figures.epoch_axis import mark_epochs, marker
 from alexnet_tf.figures.page import BLUE, GREY, INK, ORANGE, RED, page
@@ -91,6 +92,7 @@ def _arms(axes: Axes, result: Result, colors: dict[str, str]) -> None:
         axes.set_xlabel("epochs")
     else:
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:.1%}")
+        axes.xaxis.set_major_locator(MaxNLocator(4))  # labels beside one another
         axes.set_xlabel(result.measure.name)
     axes.margins(x=0.15)
     axes.tick_params(axis="y", length=0)

@@ -8,6 +8,8 @@ import platform
 import time
 from pathlib import Path
 
+from preprocessing.dataset.printable import counted
+
 LIBRARIES = ("tensorflow", "keras", "numpy")
 
 
@@ -16,7 +18,7 @@ def here() -> dict[str, str]:
     versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
     return {
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        "processor": f"{_processor()}, {len(os.sched_getaffinity(0))} cores",
+        "processor": f"{_processor()}, {counted(len(os.sched_getaffinity(0)), 'core')}",
         "python": platform.python_version(),
         **versions,
     }
