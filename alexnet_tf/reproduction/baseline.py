@@ -33,8 +33,13 @@ class Baseline:
 # all). Chosen on CIFAR-10's last 10,000 training pictures, after learning others: C 0.1 of 0.01 and
 # 0.1 (errors 51.2, 49.5 %); of the first 3,000 of them, after learning 5,000, 90 % of the variance
 # of 80 and 90 (49.5, 49.4 %), not standardized (52.0, 50.6 %).
+# Pictures of 64 pixels have 1,764 numbers instead of 324. On 100 ImageNet classes, of the training
+# pictures after learning the first 6,000, on the last 2,000: linear, C 0.001, 0.003, 0.01, 0.03 and
+# 0.1 (errors 89.9, 90.0, 90.7, 90.8, 92.6 %); Gaussian, C 1, 3, 10 and 30 with 90 % of the variance
+# (87.8, 86.4, 86.4, 86.4 %) and with 80 (87.1, 86.2, 86.1, 86.1 %): alike, so 10 and 90 % stay.
 BASELINES = {
     "hog-linear-svm": Baseline("linear", c=0.1),
+    "hog-linear-svm-64": Baseline("linear", c=0.003),
     "hog-rbf-svm": Baseline("rbf", c=10.0, variance=0.9, pictures=50_000),
 }
 
