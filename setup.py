@@ -27,7 +27,7 @@ WORKER_REQUIREMENTS = [  # besides Beam, which a worker has, in the driver's ver
 ]
 
 # onnx 1.19.0 does not load beside the ml_dtypes of TensorFlow 2.15, and does not say so.
-ONNX = ["onnx>=1.16,!=1.19.0", "onnxruntime>=1.17"]
+ONNX = ["onnx>=1.18,!=1.19.0", "onnxruntime>=1.20"]
 DASK = ["dask>=2024.4.2", "distributed>=2024.4.2"]  # as Beam's own extra has it
 
 VERSION = re.search(r'"(\d.+?)"', (ROOT / "preprocessing/dataset/version.py").read_text())[1]

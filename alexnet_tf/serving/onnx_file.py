@@ -29,21 +29,21 @@ TOLERANCE = (
 )
 
 
-def expect_packages() -> None:
+def expect_packages(wanted_by: str = "--onnx") -> None:
     """Raises ConfigError where they are missing, or do not work beside this TensorFlow."""
     for name in PACKAGES:
         try:
             importlib.import_module(name)
         except ModuleNotFoundError as error:
             raise ConfigError(
-                f"--onnx: expected the packages {' and '.join(PACKAGES)}, received no {error.name};"
-                " pip install '.[onnx]'"
+                f"{wanted_by}: expected the packages {' and '.join(PACKAGES)}, received no"
+                f" {error.name}; pip install '.[onnx]'"
             ) from error
         except (ImportError, AttributeError) as error:  # one that was built for other neighbors
             reason = " ".join(str(error).split())
             raise ConfigError(
-                f"--onnx: expected a package {name} that works with what is installed beside it,"
-                f" received one that does not load: {reason}; pip install '.[onnx]'"
+                f"{wanted_by}: expected a package {name} that works with what is installed beside"
+                f" it, received one that does not load: {reason}; pip install '.[onnx]'"
             ) from error
 
 

@@ -31,9 +31,12 @@ class OnnxNetwork:
                 maps = dict.fromkeys(self.spec.towers_of(layer), both)
             maps = {t: self._weighted(layer, t, x, reads_maps) for t, x in maps.items()}
             reads_maps = isinstance(layer, Conv)
+            last_hidden = layer is self.spec.layers[-2]
+            if last_hidden and "relu" not in layer.ops:
+                features = self._features(maps, reads_maps)
             for op in layer.ops:
                 maps = self._followed_by(op, layer, maps)
-                if layer is self.spec.layers[-2] and op == "relu":
+                if last_hidden and op == "relu":
                     features = self._features(maps, reads_maps)
         (logits,) = maps.values()  # the last layer is in one tower only
         return logits, features

@@ -8,7 +8,7 @@ import pytest
 from alexnet_tf.errors import ConfigError
 from alexnet_tf.evaluation.features import features_model
 from alexnet_tf.network import model as network_model
-from alexnet_tf.network.operations import LRN, Pool, SpatialNorm
+from alexnet_tf.network.operations import LRN, Dropout, Pool, SpatialNorm
 from alexnet_tf.network.spec import VARIANTS
 from alexnet_tf.network.structure import Conv, Dense, NetworkSpec
 from alexnet_tf.network.weights import weights_of
@@ -143,18 +143,19 @@ def test_normalization_over_space(size):
 @pytest.mark.parametrize("side", range(16, 22))
 @pytest.mark.parametrize("kind", ["max", "average"])
 def test_pools_hang_over_the_edge_and_dense_layers_are_normalized(side, kind):
-    """What no shipped network has: two towers whose dense layer has a norm over both."""
+    """What no shipped network has: a norm over both towers' units, and no activation."""
     spec = NetworkSpec(
         variant="mine",
         input_size=side,
         num_classes=3,
         layers=(
             Conv(name="conv1", reads="image", units=4, kernel=3, ops=("relu", "pool")),
-            Dense(name="fc2", reads="both", units=6, ops=("relu", "lrn")),
+            Dense(name="fc2", reads="both", units=6, ops=("lrn", "dropout")),
             Dense(name="fc3", reads="both", tower="b", units=3),
         ),
         pool=Pool(kind=kind, size=2 + side % 2, stride=2),
         lrn=LRN(alpha=0.1, spans="both"),
+        dropout=Dropout(),
     )
     keras_model = network_model.build(spec)
     rng = np.random.default_rng(0)
@@ -163,8 +164,11 @@ def test_pools_hang_over_the_edge_and_dense_layers_are_normalized(side, kind):
         weights[weight.name] = rng.normal(0, 0.3, weight.variable.shape)
         weight.variable.assign(weights[weight.name])
     images = np.float32(rng.uniform(-1, 1, (2, side, side, 3)))
-    logits, _ = computed(network_of(spec, weights), images)
+    logits, features = computed(network_of(spec, weights), images)
     assert relative_error(logits, keras_model(images, training=False).numpy()) < TOLERANCE
+    hidden = features_model(keras_model, spec)(images, training=False).numpy()
+    assert hidden.min() < 0
+    assert relative_error(features, hidden) < TOLERANCE
 
 
 @pytest.mark.parametrize("missing", onnx_file.PACKAGES)
