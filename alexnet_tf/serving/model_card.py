@@ -110,7 +110,7 @@ Classes: {", ".join(names[:SHOWN])}{more}.
 
 
 def _beside(notes: dict) -> str:
-    """The same network's files in other formats."""
+    """A sentence on the same network's files in other formats."""
     files = [f"`{notes[key]['file']}`" for key in ("tflite", "onnx") if notes[key]]
     return f" The same network lies beside it as {' and '.join(files)}." if files else ""
 

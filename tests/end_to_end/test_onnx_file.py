@@ -60,10 +60,8 @@ def test_it_says_what_it_is(made, directory, session):
     assert found.producer_name == "alexnet_tf"
     notes = json.loads((directory / export.NOTES_FILE).read_text())["onnx"]
     assert notes["file"] == onnx_file.FILE
-    assert (
-        f"beside it as `model.tflite` and `{onnx_file.FILE}`."
-        in (directory / "README.md").read_text()
-    )
+    card = " ".join((directory / "README.md").read_text(encoding="utf-8").split())
+    assert f". The same network lies beside it as `model.tflite` and `{onnx_file.FILE}`." in card
     assert notes["parity"]["examples"] == 20
     assert notes["parity"]["largest_difference"] <= 1e-6
     assert notes["parity"]["top1_error"] == notes["parity"]["reference_top1_error"]
