@@ -104,8 +104,10 @@ def _in_block(block: tf.Tensor) -> tf.Tensor:
     def number(digits: tf.Tensor) -> tf.Tensor:
         """int64 […] of bytes […, count]."""
         count = digits.shape[-1]
-        powers = tf.constant([256**i for i in range(count)], tf.int64)
-        return tf.reduce_sum(digits * tf.where(big, powers[::-1], powers), axis=-1)
+        powers = [256**i for i in range(count)]
+        # Not reversed as a tensor: TensorFlow's optimizer reports the negative stride.
+        little, large = (tf.constant(row, tf.int64) for row in (powers, powers[::-1]))
+        return tf.reduce_sum(digits * tf.where(big, large, little), axis=-1)
 
     size = tf.size(values, tf.int64)
     directory = number(tf.ensure_shape(values[4:8], [4]))
