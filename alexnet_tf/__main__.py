@@ -5,6 +5,7 @@ python -m alexnet_tf.VERB is the same.
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import sys
 
@@ -44,7 +45,9 @@ def main() -> None:
 
 
 def _unknown(given: str) -> None:
-    raise ConfigError(f"expected one of {', '.join(VERBS)}, received {given!r:.100}")
+    near = difflib.get_close_matches(given, VERBS, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise ConfigError(f"expected one of {', '.join(VERBS)}, received {given!r:.100}{hint}")
 
 
 if __name__ == "__main__":

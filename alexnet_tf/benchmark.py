@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m alexnet_tf.benchmark", description=__doc__)
+    parser = cli.Parser(prog="python -m alexnet_tf.benchmark", description=__doc__)
     verbs = parser.add_subparsers(required=True)
 
     def verb(

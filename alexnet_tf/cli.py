@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
-import errno
+import difflib
 import os
 import select
 import signal
@@ -12,23 +13,21 @@ from collections.abc import Callable, Iterator, Sequence
 
 import alexnet_tf
 from alexnet_tf import startup_lines
-from alexnet_tf.errors import ConfigError, JobError, UserError
+from alexnet_tf.errors import MISTAKEN, ConfigError, JobError, UserError
 from preprocessing.dataset.printable import printable
 
 HELP = not {"-h", "--help"}.isdisjoint(sys.argv[1:])  # the verb will print its help and end
 READER_GONE = 128 + 13  # as of a program that SIGPIPE ends
-# Of a path that cannot be written because of what it is, not of what happened meanwhile.
-MISTAKEN = (
-    errno.EACCES,
-    errno.EEXIST,
-    errno.EISDIR,
-    errno.ELOOP,
-    errno.ENAMETOOLONG,
-    errno.ENOENT,
-    errno.ENOTDIR,
-    errno.EPERM,
-    errno.EROFS,
-)
+
+
+class Parser(argparse.ArgumentParser):
+    """A verb's arguments. A mistake in them is one line, as any other, without the whole usage."""
+
+    def error(self, message: str):
+        word = message.removeprefix("unrecognized arguments: ").split(" ")[0]
+        near = difflib.get_close_matches(word, self._option_string_actions, n=1)
+        hint = f"; did you mean {near[0]}?" if near and word.startswith("--") else ""
+        self.exit(2, f"error: {printable(message)}{hint} (see --help)\n")
 
 
 def run(main: Callable[[Sequence[str] | None], int | None]) -> None:
@@ -36,7 +35,7 @@ def run(main: Callable[[Sequence[str] | None], int | None]) -> None:
     nobody reads its output any more."""
     if "tensorflow" in sys.modules:  # it finds its devices now, and says so
         sys.modules["tensorflow"].config.list_physical_devices()
-    startup_lines.end()
+    startup_lines.loaded()
     if signal.getsignal(signal.SIGINT) is alexnet_tf.leave:  # set while the verb was imported
         signal.signal(signal.SIGINT, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):
@@ -59,6 +58,8 @@ def run(main: Callable[[Sequence[str] | None], int | None]) -> None:
         if not _reader_is_gone():
             raise
         sys.exit(READER_GONE)
+    finally:
+        startup_lines.end()
 
 
 @contextlib.contextmanager

@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m alexnet_tf.describe", description=__doc__)
+    parser = cli.Parser(prog="python -m alexnet_tf.describe", description=__doc__)
     parser.add_argument("--config", help="YAML file, or a name that --list shows")
     parser.add_argument("--list", action="store_true", help="instead: the built-in configurations")
     parser.add_argument(

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from preprocessing.errors import DatasetError, JobError, UserError
+from preprocessing.errors import MISTAKEN, DatasetError, JobError, UserError
 
 __all__ = [  # a dataset's errors come from the package that owns its format
+    "MISTAKEN",
     "CheckpointError",
     "ConfigError",
     "DatasetError",

@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m alexnet_tf.evaluate", description=__doc__)
+    parser = cli.Parser(prog="python -m alexnet_tf.evaluate", description=__doc__)
     parser.add_argument(
         "--run", action="append", help="run directory; give several for an ensemble"
     )

@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m alexnet_tf.export", description=__doc__)
+    parser = cli.Parser(prog="python -m alexnet_tf.export", description=__doc__)
     parser.add_argument("--run", required=True, help="run directory")
     parser.add_argument("--output", required=True, help="directory of the SavedModel")
     parser.add_argument("--checkpoint", choices=CHECKPOINTS, default="newest", help=CHECKPOINT_HELP)

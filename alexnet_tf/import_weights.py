@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = cli.Parser(
         prog="python -m alexnet_tf.import_weights",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from alexnet_tf import cli
+from alexnet_tf import cli, startup_lines
 from alexnet_tf.errors import ConfigError, JobError
 from alexnet_tf.serving.image_files import STDIN, SUFFIXES, Unreadable
 
@@ -17,6 +17,8 @@ if not cli.HELP:  # which needs none of these, and TensorFlow takes seconds to l
 
     from alexnet_tf.serving import image_files
     from alexnet_tf.serving.load import load_saved_model
+
+    startup_lines.keep()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m alexnet_tf.predict", description=__doc__)
+    parser = cli.Parser(prog="python -m alexnet_tf.predict", description=__doc__)
     parser.add_argument("--model", required=True, help="SavedModel made by alexnet_tf.export")
     parser.add_argument("--top", type=int, default=5, metavar="K", help="classes shown; default 5")
     parser.add_argument("--json", action="store_true", help="a JSON object a line for each image")

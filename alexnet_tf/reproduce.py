@@ -27,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _report(arguments)
     if not names:
         raise ConfigError("expected a claim (see --list), or report and directories")
+    claims = [claim_files.find(name) for name in names]
     if arguments.data is None or arguments.output is None:
         raise ConfigError("expected --data and --output beside a claim")
     if arguments.page is not None:
@@ -35,7 +36,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise ConfigError(f"--seeds: expected at least 1, received {arguments.seeds}")
     if arguments.jobs < 1:
         raise ConfigError(f"--jobs: expected at least 1, received {arguments.jobs}")
-    claims = [claim_files.find(name) for name in names]
     output = Path(arguments.output)
     runs = Path(arguments.runs) if arguments.runs else output / "runs"
     chosen = {name: getattr(arguments, name) for name in ("data", "scale", "seeds", "jobs")}
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = cli.Parser(
         prog="python -m alexnet_tf.reproduce",
         description=__doc__,
         epilog="The same command goes on with what was interrupted. A claim is a file in"

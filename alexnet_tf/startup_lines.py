@@ -1,4 +1,4 @@
-"""Keeps a few known lines of TensorFlow's start off the terminal.
+"""Keeps a few known lines of TensorFlow's off the terminal while it starts.
 
 Every process that loads TensorFlow tells of its CPU features and of CUDA drivers that are not
 there, before it reads TF_CPP_MIN_LOG_LEVEL. Between `begin` and `end` exactly those lines are left
@@ -27,13 +27,16 @@ KNOWN = (
     b"Unable to register cuBLAS factory: Attempting to register factory for plugin cuBLAS when",
     b"computation placer already registered.",
 )
+# Where decoders tell of a damaged image, of which `predict` has a line of its own.
+DECODERS = (b"jpeg_mem.cc", b"jpeg_handle.cc", b"png_io.cc", b"gif_io.cc")
 PLAIN = b"WARNING: All log messages before absl::InitializeLog() is called are written to STDERR"
 _PREFIX = re.compile(
-    rb"(?:[IWE]\d{4} [\d:.]+ +\d+ |\d{4}-\d\d-\d\d [\d:.]+: [IWE] )[\w./-]+\.cc:\d+\] "
+    rb"(?:[IWE]\d{4} [\d:.]+ +\d+ |\d{4}-\d\d-\d\d [\d:.]+: [IWE] )([\w./-]+\.cc):\d+\] "
 )
 SECONDS = 2  # to wait for the last lines
 
 _filtering: tuple[int, int] | None = None  # the process, and where standard error went before
+_kept = False
 
 
 def begin() -> None:
@@ -58,6 +61,18 @@ def begin() -> None:
     _filtering = process, kept
 
 
+def keep() -> None:
+    """For a verb whose images may be damaged, and that shows no progress bar: to its end."""
+    global _kept
+    _kept = True
+
+
+def loaded() -> None:
+    """TensorFlow has started: the `end`, unless a verb keeps it."""
+    if not _kept:
+        end()
+
+
 def end() -> None:
     """Standard error is again what it was, and holds all that was written to it."""
     global _filtering
@@ -77,7 +92,9 @@ def end() -> None:
 def known(line: bytes) -> bool:
     """Whether it is one of the lines that are left out."""
     prefix = _PREFIX.match(line)
-    return line == PLAIN or (prefix is not None and line[prefix.end() :].startswith(KNOWN))
+    if prefix is None:
+        return line == PLAIN
+    return prefix[1].endswith(DECODERS) or line[prefix.end() :].startswith(KNOWN)
 
 
 def _pass_on(source: int, target: int) -> None:

@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m alexnet_tf.train", description=__doc__)
+    parser = cli.Parser(prog="python -m alexnet_tf.train", description=__doc__)
     parser.add_argument(
         "--config",
         required=True,

@@ -87,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m alexnet_tf.visualize", description=__doc__)
+    parser = cli.Parser(prog="python -m alexnet_tf.visualize", description=__doc__)
     parser.add_argument("--run", required=True, help="run directory")
     parser.add_argument("--data", required=True, help="dataset directory")
     parser.add_argument("--output", required=True, help="directory for the PNG files")

@@ -3,6 +3,21 @@
 ``str()`` of each is the one line to show. Anything else that is raised is a fault of the program.
 """
 
+import errno
+
+# Of a path that cannot be used because of what it is, not of what happened meanwhile.
+MISTAKEN = (
+    errno.EACCES,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+)
+
 
 class UserError(Exception):
     """A mistake in a call, a file or a setting, which its author can mend. Exit code 2."""

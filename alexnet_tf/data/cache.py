@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from alexnet_tf.data.crops import Memory, blank
 from alexnet_tf.data.split import Split
-from alexnet_tf.data.verification import compare_all
+from alexnet_tf.data.verification import check_names, compare_all
 from alexnet_tf.errors import ConfigError, DatasetError
 from preprocessing.dataset.atomic import replacing
 from preprocessing.dataset.info import Shard
@@ -52,6 +52,7 @@ def _in_memory(split: Split, kind: str) -> Split:
     if pixels:  # for a moment each image is there alone and in one tensor with the others
         needed = 2 * expected * 3 * split.info.image_size**2
     _check_fits(needed, available_memory(), kind, "of memory")
+    check_names(split)
     with tf.device("CPU:0"), _progress(split, "reading into memory") as bar:
 
         def advance(size: int) -> None:
@@ -155,4 +156,6 @@ def available_memory() -> int | None:
 
 def _progress(split: Split, what: str) -> tqdm:
     total = sum(shard.bytes for shard in split.shards)
-    return tqdm(total=total, desc=f"{split.name}: {what}", unit="B", unit_scale=True, mininterval=1)
+    title = f"{split.name}: {what}"
+    options = {"unit": "B", "unit_scale": True, "mininterval": 1}
+    return tqdm(total=total, desc=title, disable=None, **options)  # on a terminal alone

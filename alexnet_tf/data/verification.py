@@ -34,7 +34,7 @@ class ShardVerifier:
         self.split = split
         self._shards = () if split.memory is not None else split.shards
         if self._shards:
-            _check_files(split)
+            check_names(split)
         self._stamps: dict[str, tuple[int, ...]] = {}  # of the shards that were compared
         self._failure: JobError | None = None
         self._closed = threading.Event()
@@ -83,12 +83,13 @@ class ShardVerifier:
 
 def compare_all(split: Split) -> None:
     """Compares the names, sizes and checksums of a split's shards. Raises DatasetError."""
-    _check_files(split)
+    check_names(split)
     for shard in split.shards:
         check_shard(split.directory, shard)
 
 
-def _check_files(split: Split) -> None:
+def check_names(split: Split) -> None:
+    """Compares names and sizes alone. Raises DatasetError."""
     read = dataclasses.replace(split.info, splits={split.name: split.shards})
     check_files(split.directory, read)
 
@@ -125,6 +126,8 @@ def _problem(error: tf.errors.OpError) -> str | None:
     match error:
         case tf.errors.FailedPreconditionError() if "to contain" in text:
             return "a shard holds another number of them than dataset_info.json says"
+        case tf.errors.PermissionDeniedError():
+            return "a shard may not be read"
         case tf.errors.NotFoundError() | tf.errors.FailedPreconditionError():
             return "a shard is missing"
         case tf.errors.InvalidArgumentError() if "indices[" in text:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import tensorflow as tf
@@ -16,9 +17,11 @@ def load_saved_model(directory: str) -> tf.Module:
     """Raises ConfigError: no directory, none of a SavedModel, or a damaged one."""
     path = Path(directory)
     if "://" in directory or not path.is_dir() or not (path / "saved_model.pb").is_file():
+        of_a_run = os.path.isfile(path / "config.yaml")
+        hint = f"; export it first: python -m alexnet_tf.export --run {directory} --output MODEL"
         raise ConfigError(
             f"--model: expected a SavedModel directory, as alexnet_tf.export makes it, received"
-            f" {directory or 'an empty name'}"
+            f" {directory or 'an empty name'}{hint if of_a_run else ''}"
         )
     try:
         return tf.saved_model.load(directory)

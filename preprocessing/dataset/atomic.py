@@ -19,7 +19,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     folder, name = os.path.split(os.fspath(path))
     temporary = os.path.join(folder, f".{name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
-        with open(temporary, "xb") as file:
+        with _named(path, temporary), open(temporary, "xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -27,6 +27,17 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
+
+
+@contextlib.contextmanager
+def _named(path: str | os.PathLike[str], temporary: str) -> Iterator[None]:
+    """Within it, an OSError about the temporary name is about the one that was asked for."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename == temporary:
+            error.filename = os.fspath(path)
+        raise
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
@@ -50,7 +61,8 @@ def replacing_directory(path: str | os.PathLike[str]) -> Iterator[str]:
     folder, name = os.path.split(path)
     unique = f".{name}.{os.getpid()}.{os.urandom(4).hex()}"
     new, old = (os.path.join(folder, f"{unique}.{kind}") for kind in ("new", "old"))
-    os.mkdir(new)
+    with _named(path, new):
+        os.mkdir(new)
     try:
         yield new
         replaced = os.path.lexists(path)

@@ -187,17 +187,22 @@ def read_info(directory: str | os.PathLike) -> DatasetInfo:
     """Reads dataset_info.json.
 
     Raises:
-        DatasetError: the directory is no complete dataset, or of another format version.
+        DatasetError: the directory is no complete dataset, or of another format version, or it
+            cannot be read.
     """
     path = Path(directory) / INFO_FILE
-    if not path.is_file():
-        raise DatasetError(
-            f"expected {INFO_FILE} in {os.fspath(directory)!r}, found none: it is not a complete "
-            "dataset; make one with: python -m preprocessing convert"
-        )
-    if path.stat().st_size > _MAX_INFO_BYTES:
-        raise DatasetError(f"expected {path} to be at most {_MAX_INFO_BYTES} bytes, it is larger")
-    return parse_info(path.read_bytes(), str(path))
+    try:
+        if not path.is_file():
+            raise DatasetError(
+                f"expected {INFO_FILE} in {os.fspath(directory)!r}, found none: it is not a"
+                " complete dataset; make one with: python -m preprocessing convert"
+            )
+        if path.stat().st_size > _MAX_INFO_BYTES:
+            raise DatasetError(f"expected {path} to be at most {_MAX_INFO_BYTES} bytes")
+        content = path.read_bytes()
+    except OSError as error:
+        raise DatasetError(f"cannot read {path}: {error.strerror or error}") from error
+    return parse_info(content, str(path))
 
 
 def write_info(directory: str | os.PathLike, info: DatasetInfo) -> None:

@@ -26,9 +26,11 @@ def check_files(
         splits: which to compare; all if None.
 
     Raises:
-        DatasetError: a shard is missing or of another size. The line names the first few.
+        DatasetError: a shard is missing, of another size, or may not be read. The line names the
+            first few.
     """
     problems = size_problems(info, file_sizes(directory), splits)
+    problems = problems or _unreadable(directory, info, splits)
     if problems:
         named = "; ".join(problems[:_MOST_NAMED])
         if len(problems) > _MOST_NAMED:
@@ -61,6 +63,17 @@ def size_problems(
             elif sizes[shard.name] != shard.bytes:
                 problems.append(f"{shard.name}: {sizes[shard.name]} bytes, expected {shard.bytes}")
     return problems
+
+
+def _unreadable(
+    directory: str | os.PathLike, info: DatasetInfo, splits: Collection[str] | None
+) -> list[str]:
+    names = [s.name for split in splits or info.splits for s in info.splits[split]]
+    return [
+        f"{name}: it may not be read"
+        for name in names
+        if not os.access(os.path.join(directory, name), os.R_OK)
+    ]
 
 
 def unlisted_shards(info: DatasetInfo, names: Collection[str]) -> list[str]:

@@ -8,7 +8,7 @@ import PIL.Image
 
 from preprocessing.dataset.example import Record, decode_example
 from preprocessing.dataset.info import DatasetInfo
-from preprocessing.dataset.printable import printable
+from preprocessing.dataset.printable import counted, printable
 from preprocessing.dataset.tfrecord import RecordError, read_records
 from preprocessing.errors import DatasetError
 from preprocessing.inspection.records import check_record
@@ -28,8 +28,8 @@ def describe(info: DatasetInfo) -> str:
     for split, shards in info.splits.items():
         size = sum(shard.bytes for shard in shards)
         lines.append(
-            f"{split:<13} {info.num_examples(split):,} examples in {len(shards):,} shards, "
-            f"{size / 1e6:,.1f} MB"
+            f"{split:<13} {counted(info.num_examples(split), 'example')} in "
+            f"{counted(len(shards), 'shard')}, {size / 1e6:,.1f} MB"
         )
     rejects = ", ".join(f"{reason} {count}" for reason, count in info.rejects.items())
     lines.append(f"rejects       {rejects or 'none'}")

@@ -10,6 +10,7 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from preprocessing.dataset.info import DatasetInfo
+from preprocessing.dataset.printable import counted
 from preprocessing.errors import DatasetError
 from preprocessing.job.beam_job import run_pipeline
 from preprocessing.job.lock import locked
@@ -38,18 +39,19 @@ class Summary:
         """Several lines for the user."""
         lines = []
         for split, shards in self.info.splits.items():
-            count = self.info.num_examples(split)
-            lines.append(f"{split}: {count:,} images in {len(shards):,} shards")
+            images = counted(self.info.num_examples(split), "image")
+            lines.append(f"{split}: {images} in {counted(len(shards), 'shard')}")
         rejects = ", ".join(f"{reason} {count}" for reason, count in self.info.rejects.items())
         lines.append(f"rejects: {rejects or 'none'}")
         if self.ignored_files:
-            lines.append(f"ignored: {self.ignored_files:,} files that are not meant as images")
+            lines.append(f"ignored: {counted(self.ignored_files, 'file')} not meant as images")
         counters = ", ".join(f"{name} {value:,}" for name, value in sorted(self.counters.items()))
         lines.append(f"this run: {counters}")
-        rate = self.counters.get("images", 0) / max(self.seconds - self.listing_seconds, 1e-9)
+        images = self.counters.get("images", 0)
+        rate = images / max(self.seconds - self.listing_seconds, 1e-9)
         lines.append(
-            f"took {self.seconds:.1f} s, {self.listing_seconds:.1f} s of it for listing; "
-            f"{rate:,.0f} images/s"
+            f"took {self.seconds:.1f} s, {self.listing_seconds:.1f} s of it for listing"
+            + (f"; {rate:,.0f} images/s" if images else "")
         )
         lines.append(f"wrote {output}; look at it with: python -m preprocessing inspect {output}")
         return "\n".join(lines)

@@ -5,6 +5,7 @@ shards are moved out and dataset_info.json is written, last. A dataset that is t
 complete until the new one is.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -141,11 +142,19 @@ def _check_rejects(
         return
     counts = Counter(entry.reason for entry in rejects).most_common()
     reasons = ", ".join(f"{reason} {count}" for reason, count in counts)
+    first = rejects[0]
     raise JobError(
         f"{len(rejects)} of {images} images were rejected ({reasons}), more than --max-rejects "
-        f"{conversion.max_rejects:g} allows; they are listed in {folder.path(REJECTS_FILE)}. "
-        "Mend them, or run the same command with a larger --max-rejects: finished shards are kept"
+        f"{conversion.max_rejects:g} allows; the first is {first.filename} in {first.where}, all "
+        f"are listed in {folder.path(REJECTS_FILE)}. Mend them, or run the same command with a "
+        f"larger --max-rejects, such as {_above(len(rejects) / images)}: finished shards are kept"
     )
+
+
+def _above(share: float) -> str:
+    """A round number that is at least so much."""
+    step = 10.0 ** math.floor(math.log10(share))
+    return f"{math.ceil(share / step) * step:.1g}"
 
 
 def publish(folder: JobFolder, dataset: AssembledDataset) -> None:

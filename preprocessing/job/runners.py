@@ -47,7 +47,9 @@ def beam_options(arguments: Sequence[str], workers: int | None = None) -> Pipeli
     known = options.get_all_options()
     unknown = set(options.get_all_options(retain_unknown_options=True)) - set(known)
     if unknown or (arguments and not arguments[0].startswith("-")):
-        name = f"--{min(unknown)}" if unknown else arguments[0]
+        given = (word.partition("=")[0] for word in arguments)
+        wrong = (word for word in given if word.lstrip("-").replace("-", "_") in unknown)
+        name = next(wrong, arguments[0])  # as it was given: Beam's names have no hyphens
         raise DatasetError(f"expected options of convert or of Beam, received {name}; see --help")
     options.view_as(StandardOptions).runner = _LOCAL_RUNNER
     direct = options.view_as(DirectOptions)

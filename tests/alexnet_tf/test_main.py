@@ -1,5 +1,6 @@
 """All verbs under one command."""
 
+import importlib
 import subprocess
 import sys
 
@@ -63,3 +64,23 @@ def test_help_and_mistakes():
     done = run("trian")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert done.stderr.startswith("error: expected one of train, evaluate")
+    assert done.stderr.endswith("received 'trian'; did you mean train?\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("predict", "the following arguments are required: --model, IMAGE (see --help)"),
+        ("describe --liss", "unrecognized arguments: --liss; did you mean --list?"),
+        ("evaluate --views 5", "argument --views: invalid choice: 5"),
+        ("benchmark trian", "argument {lrn,local,input,train,export}: invalid choice"),
+    ],
+)
+def test_mistaken_arguments_are_one_line(line, message, capsys):
+    verb, *arguments = line.split()
+    with pytest.raises(SystemExit) as raised:
+        importlib.import_module(f"alexnet_tf.{verb}").main(arguments)
+    assert raised.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {message}")
+    assert error.count("\n") == 1

@@ -20,6 +20,8 @@ LINES = {  # as TensorFlow 2.21 and 2.15 write them, with what comes before
     " Unable to register cuDNN factory: Attempting to register factory for plugin cuDNN when one"
     " has already been registered": True,
     "WARNING: All log messages before absl::InitializeLog() is called are written to STDERR": True,
+    "E0000 00:00:1795790197.475252   15612 jpeg_mem.cc:331] Premature end of JPEG data. Stopped at"
+    " line 46/300": True,
     # Other faults of the driver are news, and so is what only sounds alike.
     "E0000 00:00:1795766600.932985   25504 cuda_platform.cc:52] failed call to cuInit: INTERNAL:"
     " CUDA error: Failed call to cuInit: CUDA_ERROR_SYSTEM_DRIVER_MISMATCH": False,
@@ -67,6 +69,13 @@ def test_all_else_passes_also_of_a_process_that_crashes(end):
 def test_after_the_end_nothing_is_left_out():
     done = python(WRITES + "startup_lines.end()\n" + f"os.write(2, {next(iter(LINES)).encode()!r})")
     assert done.stderr == f"{SHOWN}from Python\nhalf a line{next(iter(LINES))}"
+
+
+def test_a_verb_can_keep_it():
+    loaded = "startup_lines.keep()\nstartup_lines.loaded()\n"
+    line = next(iter(LINES)).encode() + b"\n"
+    done = python(f"{WRITES}\n{loaded}os.write(2, b'\\n' + {line!r})\nstartup_lines.end()")
+    assert done.stderr == f"{SHOWN}from Python\nhalf a line\n"
 
 
 def test_all_of_it_where_it_is_asked_for():

@@ -11,6 +11,7 @@ from apache_beam.io.filesystem import BeamIOError
 from preprocessing.__main__ import main
 from preprocessing.dataset.info import read_info
 from preprocessing.storage.beam_files import EXTRAS
+from tests import tiny_datasets
 from tests.deadlines import SECONDS
 from tests.preprocessing.drawn_images import write_archives, write_class_folders, write_files
 
@@ -51,6 +52,8 @@ def test_a_failed_job_exits_1(tmp_path, capsys):
     )
     error = capsys.readouterr().err.splitlines()[-1]
     assert "1 of 19 images were rejected (empty 1)" in error
+    assert f"the first is bad.jpg in {tmp_path / 'in' / 'class0'}" in error
+    assert "a larger --max-rejects, such as 0.06: " in error  # 1 / 19 is 0.053
 
 
 @pytest.mark.parametrize(
@@ -84,7 +87,7 @@ def test_bad_usage_exits_2_in_one_line(arguments, message, capsys):
         (["--max-rejects", "-1"], "--max-rejects"),
         (["--workers", "0"], "--workers"),
         (["--max-pixels", "0"], "pixel"),
-        (["--overwrit"], "--overwrit"),
+        (["--image-sise", "64"], "received --image-sise;"),
     ],
 )
 def test_bad_values_exit_2_in_one_line(tmp_path, options, message, capsys):
@@ -290,3 +293,11 @@ def test_help_names_every_option(capsys):
     text = capsys.readouterr().out
     for option in ("--source", "--shards", "--max-rejects", "--overwrite", "--runner"):
         assert option in text
+
+
+def test_a_path_that_cannot_be_used_exits_2_and_is_named(tmp_path, capsys):
+    tiny_datasets.write(tmp_path / "data", size=8)
+    sheet = tmp_path / "none" / "sheet.png"
+    assert main(["inspect", str(tmp_path / "data"), "--images", str(sheet)]) == 2
+    error = capsys.readouterr().err
+    assert error == f"preprocessing inspect: cannot use {sheet}: No such file or directory\n"

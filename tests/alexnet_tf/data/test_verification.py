@@ -6,6 +6,7 @@ import os
 import shutil
 
 import pytest
+import tensorflow as tf
 
 from alexnet_tf.config.schema import DataConfig
 from alexnet_tf.data import cache, reader
@@ -175,6 +176,18 @@ def test_copies_are_compared_too_and_the_advice_names_the_copy(split, tmp_path, 
         read_as(copied, "evaluation")
     path.unlink()
     assert len(read_as(cache.cached(split, "disk"), "evaluation")) == 7
+
+
+def test_what_may_not_be_read_is_told(split, monkeypatch):
+    """As it is for whoever is not root: before anything is read, or while it is."""
+    denied = tf.errors.PermissionDeniedError(None, None, "IteratorGetNext: x; Permission denied")
+    told = "cannot be read: a shard may not be read; see"
+    with pytest.raises(JobError, match=told), reading(split):
+        raise denied
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    for kind in ("memory", "pixels"):
+        with pytest.raises(DatasetError, match="it may not be read"):
+            cache.cached(split, kind)
 
 
 @pytest.mark.parametrize("kind", ["memory", "pixels"])

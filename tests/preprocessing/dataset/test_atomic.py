@@ -109,3 +109,10 @@ def test_through_a_link_what_it_points_to_is_replaced(tmp_path, there):
     assert link.is_symlink()
     assert contents(real) == {"inside/file": "new"}
     assert list(real.parent.iterdir()) == [real]
+
+
+def test_an_error_names_what_was_asked_for(tmp_path):
+    for replace in (replacing, replacing_directory):
+        with pytest.raises(FileNotFoundError) as raised, replace(tmp_path / "none" / "name"):
+            pass
+        assert raised.value.filename == str(tmp_path / "none" / "name")

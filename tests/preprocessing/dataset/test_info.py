@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -120,6 +121,19 @@ def test_fingerprint_is_that_of_the_content(change, differs):
 
 def test_no_dataset(tmp_path):
     with pytest.raises(DatasetError, match=r"dataset_info\.json.*not a complete dataset"):
+        read_info(tmp_path)
+
+
+@pytest.mark.parametrize("method", ["stat", "read_bytes"])
+def test_what_may_not_be_read_is_told(tmp_path, monkeypatch, method):
+    """As it is for whoever is not root: of a folder, or of the file alone."""
+    write_info(tmp_path, INFO)
+
+    def denied(self, **_):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, method, denied)
+    with pytest.raises(DatasetError, match=r"^cannot read \S+info\.json: Permission denied$"):
         read_info(tmp_path)
 
 

@@ -1,5 +1,6 @@
 """A dataset's files against dataset_info.json, when it is opened."""
 
+import os
 import shutil
 
 import pytest
@@ -99,3 +100,12 @@ def test_a_flipped_bit_and_swapped_shards(copy):
         check_shard(copy, second)
     with pytest.raises(DatasetError, match="cannot read the shard"):
         check_shard(copy, first)
+
+
+def test_what_may_not_be_read_is_named(made, monkeypatch):
+    """As it is for whoever is not root."""
+    may = lambda path, _mode: not path.endswith(SECOND)  # noqa: E731
+    monkeypatch.setattr(os, "access", may)
+    with pytest.raises(DatasetError, match=f"describes: {SECOND}: it may not be read"):
+        check_files(made, read_info(made))
+    check_files(made, read_info(made), ["validation"])

@@ -81,7 +81,7 @@ def test_images_of_each_class_are_counted_without_the_rejects(tmp_path, capsys):
     write_files(tmp_path / "in" / "class2", {"Thumbs.db": b"x"})
     options = ("--validation-fraction", "0.2", "--max-rejects", "0.2")
     assert convert(tmp_path / "in", tmp_path / "out", *options) == 0
-    assert "ignored: 1 files that are not meant as images" in capsys.readouterr().out
+    assert "ignored: 1 file not meant as images" in capsys.readouterr().out
     info = read_info(tmp_path / "out")
     totals = np.sum(list(info.class_counts.values()), axis=0)
     assert totals.tolist() == [5, 6, 5]
