@@ -6,6 +6,9 @@ axes, ticks, fonts and layout that we would otherwise write.
 
 from __future__ import annotations
 
+import contextlib
+import warnings
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -52,14 +55,23 @@ def page(width: float, height: float) -> Figure:
 
 def pixels(figure: Figure) -> np.ndarray:
     """uint8 [h, w, 3], RGB."""
-    figure.canvas.draw()
+    with _quiet():
+        figure.canvas.draw()
     return np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()
 
 
 def save(figure: Figure, path: Path) -> None:
     """A PNG, under a temporary name first. Raises OSError."""
-    with replacing(path) as file:
+    with replacing(path) as file, _quiet():
         figure.savefig(file, format="png", metadata={"Software": None})
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Letters that the font lacks are drawn as boxes; matplotlib would tell of each, every time."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")
+        yield
 
 
 def save_pixels(pixels: np.ndarray, path: Path) -> None:

@@ -149,6 +149,10 @@ class Session:
             )
 
     def _announce(self, progress: Progress) -> None:
+        if progress.epoch >= self.config.training.epochs:
+            done = counted(self.config.training.epochs, "epoch")
+            print(f"nothing is left to do of {done}; for more: training.epochs=N", flush=True)
+            return
         verb = "going on" if progress.epoch or progress.step else "beginning"
         print(
             f"{verb} at epoch {progress.epoch + 1}, step {progress.step} of"

@@ -28,7 +28,7 @@ def test_names_are_their_first_synonym_and_not_too_long():
 def test_any_name_can_be_drawn(name):
     """Dollar signs began a formula once, which ended the training that drew it."""
     with warnings.catch_warnings(), style():
-        warnings.simplefilter("ignore")  # of letters that the font lacks
+        warnings.simplefilter("error")  # also of letters that the font lacks
         figure = confusion_matrix(np.array([[3, 1], [0, 5]]), [name, "dog"])
         pixels(figure)
         label = figure.axes[0].get_yticklabels()[0]

@@ -136,7 +136,8 @@ def test_stopped_by_ctrl_c_it_says_so_at_once_and_is_no_success(trained):
 
 def test_a_finished_run_has_nothing_left_to_do(trained):
     shutil.copytree(trained.root / "whole", trained.root / "again")
-    finish(start(trained.arguments("again")))
+    output = finish(start(trained.arguments("again")))
+    assert "nothing is left to do of" in output
     assert_as_whole(trained, "again")
 
 
