@@ -1,5 +1,6 @@
 """data.cache: the same batches, bit for bit, and nothing is read from the dataset's files again."""
 
+import dataclasses
 import itertools
 import shutil
 from pathlib import Path
@@ -131,6 +132,13 @@ def test_damaged_shards_are_not_copied(data):
 
 @pytest.mark.parametrize("kind", ["memory", "pixels"])
 def test_another_number_of_records_is_noticed(data, kind):
-    shutil.copyfile(data["train"].paths[0], data["train"].paths[3])  # 13 records in place of 12
+    split = data["train"]
+    shutil.copyfile(split.paths[0], split.paths[3])  # 13 records in place of 12
+    with pytest.raises(DatasetError, match=r"train-00003-of-00004: \d+ bytes, expected \d+"):
+        cache.cached(split, kind)
+    *shards, last = split.info.splits["train"]
+    shards.append(dataclasses.replace(last, bytes=Path(split.paths[3]).stat().st_size))
+    splits = {**split.info.splits, "train": tuple(shards)}
+    split = dataclasses.replace(split, info=dataclasses.replace(split.info, splits=splits))
     with pytest.raises(DatasetError, match=r"expected 50 records.*verify"):
-        cache.cached(data["train"], kind)
+        cache.cached(split, kind)
