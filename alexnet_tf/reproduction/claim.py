@@ -35,6 +35,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from alexnet_tf.config.choices import VIEW_COUNTS
 from alexnet_tf.network.operations import Settings
 from alexnet_tf.reproduction.baseline import BASELINES
 from alexnet_tf.reproduction.comparison import Comparison, EveryRun, Figure, Ratio, Trend
@@ -42,7 +43,7 @@ from alexnet_tf.reproduction.datasets import DATASETS
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$")]
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
-Views = Literal[1, 10]
+Views = Literal[VIEW_COUNTS]
 Seeds = Annotated[int, Field(ge=1, le=100)]
 ERRORS = ("top-1 error", "top-5 error")  # counted picture by picture
 EPOCHS = "epochs until training error"

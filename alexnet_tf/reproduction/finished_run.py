@@ -21,8 +21,10 @@ from alexnet_tf.runs.stored_kernels import stored_first_kernels
 VIEWS = (1, 10)  # at which every run is measured, so that later claims find what they need
 
 
-def outcome_of(path: Path, averaged: Sequence[int] = ()) -> Outcome:
-    """The outcome of a run with all of its epochs and a report for each of VIEWS.
+def outcome_of(
+    path: Path, averaged: Sequence[int] = (), view_counts: Sequence[int] = VIEWS
+) -> Outcome:
+    """The outcome of a run with all of its epochs and a report for each of `view_counts`.
 
     Args: averaged, the seeds of an ensemble whose first network the run is, and whose reports lie
     there. It costs no training, and has no course.
@@ -45,7 +47,7 @@ def outcome_of(path: Path, averaged: Sequence[int] = ()) -> Outcome:
             for name, column in COLUMNS.items()
         }
     )
-    reports = {views: _report(run, views, averaged) for views in VIEWS}
+    reports = {views: _report(run, views, averaged) for views in view_counts}
     same = identity(run.config, run.info.fingerprint)
     return Outcome(
         identity=average_identity(same, averaged) if averaged else same,

@@ -35,7 +35,7 @@ class Training:
     """One arm of a claim with one seed. Equal (identity, seed) are one training.
 
     averaged: of an ensemble, its networks, which are trained before; `baseline`: no network at all,
-    learned from a fraction of the pictures.
+    learned from a fraction of the pictures. views: in which claims ask for it, besides VIEWS.
     """
 
     claim: str
@@ -46,6 +46,7 @@ class Training:
     averaged: tuple[Training, ...] = ()
     baseline: str | None = None
     fraction: float = 1.0
+    views: tuple[int, ...] = ()
 
     @property
     def key(self) -> tuple[str, int]:
@@ -82,7 +83,8 @@ def trainings(
                 raise ConfigError(f"--seeds: expected at least 2 for {claim.name}, an ensemble")
             parts = tuple(networks[arm.ensemble, seed] for seed in seeds)
             same = average_identity(parts[0].identity, seeds)
-            rows.append(Training(claim.name, name, same, seeds[0], averaged=parts))
+            views = (claim.views_of(name),)
+            rows.append(Training(claim.name, name, same, seeds[0], averaged=parts, views=views))
         elif arm.baseline is not None:
             same = baseline_identity(arm.baseline, info.fingerprint, arm.part)
             what = {"baseline": arm.baseline, "fraction": arm.part}
@@ -92,7 +94,8 @@ def trainings(
 
 def _network(claim: Claim, scale: ScaleName, arm: str, seed: int, info: DatasetInfo) -> Training:
     config = claim_files.configuration(claim, scale, arm).with_classes(len(info.classes))
-    return Training(claim.name, arm, identity(config, info.fingerprint), seed, config)
+    same, views = identity(config, info.fingerprint), (claim.views_of(arm),)
+    return Training(claim.name, arm, same, seed, config, views=views)
 
 
 def make(training: Training, data: str, runs: Path, children: Children) -> Outcome:
@@ -114,7 +117,8 @@ def make(training: Training, data: str, runs: Path, children: Children) -> Outco
         words = [training.baseline, training.fraction, data, training.seed, written]
         children.call("reproduction.finished_baseline", *map(str, words), **told)
         return read(written)
-    views = [str(views) for views in VIEWS]
+    view_counts = sorted({*VIEWS, *training.views})
+    views = list(map(str, view_counts))
     if training.averaged:
         paths = [part.directory(runs) for part in training.averaged]
         gone = [path for path in paths if not (path / "config.yaml").is_file()]
@@ -132,7 +136,7 @@ def make(training: Training, data: str, runs: Path, children: Children) -> Outco
         children.call("train", "--config", config, *where, seed, **told)
         children.call("evaluate", *where, "--views", *views, **told, quiet=True)
     try:
-        outcome = outcome_of(path, [part.seed for part in training.averaged])
+        outcome = outcome_of(path, [part.seed for part in training.averaged], view_counts)
     except RunError as error:
         raise JobError(f"{who}: {error}") from error
     if (outcome.identity, outcome.seed) != training.key:

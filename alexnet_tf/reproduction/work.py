@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 
 from alexnet_tf import cli
@@ -19,6 +21,8 @@ from alexnet_tf.reproduction.runs import Training, make
 from preprocessing.dataset.printable import counted
 
 TELL_EVERY = 60  # seconds; of several at once, whose own progress goes to their logs
+ALONE_EVERY = 600  # of one at a time, which shows its own
+ERASED = "\r\x1b[K"  # what stands in the terminal's line
 
 
 class Work:
@@ -37,7 +41,10 @@ class Work:
     ):
         self.data, self.runs = data, runs
         self.outcomes, self.remaining = outcomes, remaining
-        self.all = {t.key: t for plan in plans for t in plan}
+        self.all: dict[tuple[str, int], Training] = {}
+        for training in (t for plan in plans for t in plan):
+            views = {*training.views, *self.all.get(training.key, training).views}
+            self.all[training.key] = replace(training, views=tuple(sorted(views)))
         self.failed: dict[tuple[str, int], str] = {}
         self._children = Children(logs=remaining.jobs > 1)
         self._at_work: dict[tuple[str, int], Training] = {}
@@ -59,7 +66,8 @@ class Work:
         Raises Interrupted, and UserError of a training; the others at work have been stopped.
         """
         yield
-        results = workers.outcomes(self._missing(), self.remaining.jobs, self._make, TELL_EVERY)
+        every = TELL_EVERY if self._children.logs else ALONE_EVERY
+        results = workers.outcomes(self._missing(), self.remaining.jobs, self._make, every)
         with self._children.listening(), contextlib.closing(results):
             try:
                 for result in results:
@@ -73,7 +81,7 @@ class Work:
                 raise
 
     def complete(self, plan: Sequence[Training]) -> bool:
-        return all(self.outcomes.get(*training.key) is not None for training in plan)
+        return all(map(self._is_there, plan))
 
     def _make(self, training: Training) -> Outcome:
         """In a thread of its own. Raises as `make`."""
@@ -107,8 +115,11 @@ class Work:
         print(f"{whose}top-1 error {errors}; kept as {path.name}", flush=True)
 
     def _tell(self) -> None:
-        """Of several at once: where each is."""
+        """Of several at once: where each is. How long all take, unless this one is the last."""
         if not self._children.logs:
+            if len(self._missing()) > 1:
+                over = ERASED if sys.stdout.isatty() else ""  # the training's own bar
+                print(f"{over}  about {self._left()} left of all", flush=True)
             return
         with self._lock:
             for training in self._at_work.values():
@@ -129,8 +140,12 @@ class Work:
         return [
             training
             for key, training in self.all.items()
-            if key not in self.failed and self.outcomes.get(*key) is None
+            if key not in self.failed and not self._is_there(training)
         ]
+
+    def _is_there(self, training: Training) -> bool:
+        outcome = self.outcomes.get(*training.key)
+        return outcome is not None and outcome.views.keys() >= {*training.views}
 
 
 def _name(training: Training) -> str:

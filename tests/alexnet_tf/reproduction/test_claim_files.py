@@ -65,7 +65,7 @@ MISTAKES = {
     "unknown key 'measure.view'; did you mean 'views'": {
         "measure": {"name": "top-1 error", "view": 1}
     },
-    "measure.views: Input should be 1 or 10; received 3": {
+    "measure.views: Input should be 1, 9 or 10; received 3": {
         "measure": {"name": "top-1 error", "views": 3}
     },
     "measure.below: expected with 'epochs until": {

@@ -41,7 +41,9 @@ def made(monkeypatch):
             self.wait()
             errors = (0.5,) * training.config.training.epochs
             fingerprint, wrong = read_info(data).fingerprint, self.wrong(training.arm)
-            return made_up.outcome(training.config, fingerprint, training.seed, wrong, errors)
+            made = made_up.outcome(training.config, fingerprint, training.seed, wrong, errors)
+            views = dict.fromkeys((1, 10, *training.views), made.views[1])
+            return made.model_copy(update={"views": views})
 
     made = Made()
     made.fail = {}
@@ -173,6 +175,28 @@ def test_several_at_once(write, run, made, monkeypatch, tmp_path, capsys):
     assert "\n  dropout, with, seed 1: 0 of 1 epoch\n" in shown
     assert "dropout, without, seed 2: top-1 error 30.00% (1 view)" in shown
     assert result.read(tmp_path / "out/claims/dropout/short/result.json").verdict == "verified"
+
+
+def test_of_one_at_a_time_the_rest_is_told_until_the_last(write, run, made, monkeypatch, capsys):
+    monkeypatch.setattr(work, "ALONE_EVERY", 0.01)
+    told, tell = threading.Event(), work.Work._tell
+    monkeypatch.setattr(work.Work, "_tell", lambda self: (tell(self), told.set()))
+    made.wait = lambda: (told.clear(), told.wait(SECONDS))
+    assert run(write(), seeds=1) == 0
+    first, second = capsys.readouterr().out.split("[2/2]")
+    assert "\n  about 0:30 h left of all\n" in first
+    assert "\n  about" not in second
+
+
+def test_views_that_an_outcome_lacks_are_measured(write, run, made, tmp_path):
+    """Once for all claims that ask; the training is kept, if its directory is."""
+    assert run(write()) == 0
+    nine = write(name="nine", measure={"name": "top-1 error", "views": 9})
+    assert run(write(), nine) == 0
+    assert made == 2 * [("with", 1), ("without", 1), ("with", 2), ("without", 2)]
+    assert result.read(tmp_path / "out/claims/nine/short/result.json").measure.views == 9
+    assert run(write(), nine) == 0
+    assert len(made) == 8
 
 
 def test_a_damaged_outcome_is_named_and_made_again_alone(write, run, made, tmp_path, capsys):
