@@ -30,7 +30,7 @@ def made(monkeypatch):
     """Stands for the trainings; notes each as (arm, seed). Its `wrong` gives errors by arm."""
 
     class Made(list):
-        wait = staticmethod(lambda: None)
+        meet = staticmethod(lambda: None)
         wrong = staticmethod(lambda arm: np.arange(made_up.PICTURES) < (200, 300)[arm != "with"])
         fail: dict = {}  # noqa: RUF012
 
@@ -38,7 +38,7 @@ def made(monkeypatch):
             if (training.arm, training.seed) in self.fail:
                 raise self.fail[training.arm, training.seed]
             self.append((training.arm, training.seed))
-            self.wait()
+            self.meet()
             errors = (0.5,) * training.config.training.epochs
             fingerprint, wrong = read_info(data).fingerprint, self.wrong(training.arm)
             made = made_up.outcome(training.config, fingerprint, training.seed, wrong, errors)
@@ -167,7 +167,7 @@ def test_several_at_once(write, run, made, monkeypatch, tmp_path, capsys):
         assert told.wait(SECONDS)
 
     monkeypatch.setattr(work.Work, "_tell", lambda self: (tell(self), told.set()))
-    made.wait = wait
+    made.meet = wait
     assert run(write(), jobs=2) == 0
     assert sorted(made) == [("with", 1), ("with", 2), ("without", 1), ("without", 2)]
     shown = capsys.readouterr().out
