@@ -181,7 +181,7 @@ def test_of_one_at_a_time_the_rest_is_told_until_the_last(write, run, made, monk
     monkeypatch.setattr(work, "ALONE_EVERY", 0.01)
     told, tell = threading.Event(), work.Work._tell
     monkeypatch.setattr(work.Work, "_tell", lambda self: (tell(self), told.set()))
-    made.wait = lambda: (told.clear(), told.wait(SECONDS))
+    made.meet = lambda: (told.clear(), told.wait(SECONDS))
     assert run(write(), seeds=1) == 0
     first, second = capsys.readouterr().out.split("[2/2]")
     assert "\n  about 0:30 h left of all\n" in first
