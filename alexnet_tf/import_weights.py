@@ -55,6 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 " --data and begin with them: python -m alexnet_tf.train, init_from.path=RUN"
             )
         weights = imported(layout, config.network, stored, arguments.input)
+    run_directory.expect_place(arguments.run)
     with tempfile.TemporaryDirectory(prefix="alexnet_tf-") as made, locked(arguments.run):
         data = arguments.data or _described(arguments, config, Path(made))
         run = run_directory.begin(arguments.run, config, data)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from preprocessing.dataset.printable import printable
 from preprocessing.dataset.version import VERSION
-from preprocessing.errors import MISTAKEN, DatasetError, JobError, UserError
+from preprocessing.errors import MISTAKEN, DatasetError, JobError, UserError, os_reason
 
 VERBS = ("convert", "verify", "inspect", "sample", "benchmark")
 
@@ -53,9 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if isinstance(error, BrokenPipeError) and _nobody_reads():
             return 128 + signal.SIGPIPE  # as programs end that know nothing of it
-        told = error.filename and error.strerror
-        line = f"cannot use {error.filename}: {error.strerror}" if told else str(error)
-        print(f"preprocessing{verb}: {printable(line)}", file=sys.stderr)
+        print(f"preprocessing{verb}: {printable(os_reason(error))}", file=sys.stderr)
         return 2 if error.errno in MISTAKEN else 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

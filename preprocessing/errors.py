@@ -19,6 +19,14 @@ MISTAKEN = (
 )
 
 
+def os_reason(error: OSError) -> str:
+    """The system's words in one line, without its number, with the file if it names one."""
+    if not error.strerror:
+        return str(error)
+    named = f"cannot use {error.filename}: " if error.filename else ""
+    return f"{named}{error.strerror}"
+
+
 class UserError(Exception):
     """A mistake in a call, a file or a setting, which its author can mend. Exit code 2."""
 

@@ -68,6 +68,14 @@ def load(path: str | os.PathLike) -> Run:
     return Run(path, config, info, read_mean_image(path / "dataset"))
 
 
+def expect_place(path: str | os.PathLike) -> None:
+    """Raises RunError where something else than a run lies: before a lock is left in it."""
+    path = Path(path)
+    with _told(path):
+        if not _is_new(path) and not (path / "config.yaml").exists():
+            raise RunError(f"expected a new or empty run directory, received {path}, which is not")
+
+
 def begin(path: str | os.PathLike, config: Config, data: str | os.PathLike) -> Run:
     """Opens a run for training: a new one, or an old one of the same configuration and dataset.
 
@@ -80,8 +88,7 @@ def begin(path: str | os.PathLike, config: Config, data: str | os.PathLike) -> R
             read_mean_image(data)  # before it is copied: the line names the dataset's own
             _create(path, config, data)
             return load(path)
-    if not (path / "config.yaml").exists():
-        raise RunError(f"expected a new or empty run directory, received {path}, which is not")
+    expect_place(path)
     run = load(path)
     changed = [d for d in config_files.differences(run.config, config) if not _free(d, config)]
     if changed:
@@ -128,7 +135,8 @@ def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
+        name = error.filename2 or error.filename  # the copy, not what was to be copied
+        where = f" ({name})" if name and Path(name) != path else ""
         raise RunError(
             f"cannot use {path} as a run directory: {error.strerror or error}{where}"
         ) from error

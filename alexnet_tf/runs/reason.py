@@ -14,6 +14,9 @@ def reason_of(error: OSError | tf.errors.OpError) -> str:
     """The line that matters."""
     if isinstance(error, OSError):
         return str(error)
+    # TensorFlow puts the names of temporary files before, and the operation's behind.
+    if written := re.search(r"; ([A-Z][\w ]+?)(?: \[Op:\w+\].*)?$", error.message):
+        return written[1]
     lines = [line.strip() for line in _NODE.sub("", error.message).splitlines()]
     return next(
         (line for line in lines if line and not line.startswith(_NOISE)), type(error).__name__

@@ -37,6 +37,7 @@ def train(config: Config, data: str | os.PathLike, path: str | os.PathLike) -> i
     cluster = strategies.cluster(config.strategy)
     if not cluster.is_chief:  # only the chief writes
         return _train(run_directory.follow(path, config, data), data, cluster)
+    run_directory.expect_place(path)
     with locked(path) as lock:
         return _train(run_directory.begin(path, config, data), data, cluster, lock)
 

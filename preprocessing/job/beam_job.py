@@ -15,7 +15,7 @@ from apache_beam.metrics import Metrics
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineResult, PipelineState
 
-from preprocessing.errors import DatasetError, JobError, ShardFailure, UserError
+from preprocessing.errors import DatasetError, JobError, ShardFailure, UserError, os_reason
 from preprocessing.job.local_workers import watched_workers, worker_environment
 from preprocessing.job.loopback import only_on_loopback
 from preprocessing.job.plan import ShardTask
@@ -70,7 +70,9 @@ class _MakeShard(beam.DoFn):
         report = ShardProgress(self._folder, task.name)
         try:
             result = make_shard(self._folder, files_for, self._job, task, self._run, report)
-        except (OSError, DatasetError, JobError) as error:
+        except OSError as error:
+            raise ShardFailure.because(f"{task.name}: {os_reason(error)}") from error
+        except (DatasetError, JobError) as error:
             raise ShardFailure.because(f"{task.name}: {error}") from error
         if result.run == self._run:
             Metrics.counter(NAMESPACE, "images").inc(result.shard.examples)

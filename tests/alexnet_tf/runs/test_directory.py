@@ -10,6 +10,7 @@ import pytest
 from alexnet_tf.config import files as config_files
 from alexnet_tf.errors import JobError, RunError
 from alexnet_tf.runs import directory as run_directory
+from alexnet_tf.runs import session
 from alexnet_tf.runs.lock import locked
 from preprocessing.errors import DatasetError
 from tests import tiny_datasets
@@ -135,6 +136,15 @@ def test_a_path_that_can_be_no_run_directory_is_told(tmp_path, data, name, reaso
     with pytest.raises(RunError, match=r"cannot use .* as a run directory: "):
         run_directory.begin(tmp_path / name / "below", config(), data)
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_in_a_folder_of_something_else_no_lock_is_left(tmp_path, data):
+    (tmp_path / "holiday.jpg").write_bytes(b"mine")
+    for folder in (tmp_path, data):
+        before = sorted(path.name for path in folder.iterdir())
+        with pytest.raises(RunError, match=rf"expected a new or empty .* received {folder}, which"):
+            session.train(config(), data, folder)
+        assert sorted(path.name for path in folder.iterdir()) == before
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
