@@ -24,9 +24,8 @@ from preprocessing.dataset.info import DatasetInfo
 FILE = "model.onnx"
 PACKAGES = ("onnx", "onnxruntime")
 LARGEST = 2**31 - 2**26  # bytes of weights: a protobuf message ends at 2 GiB, and there is more
-TOLERANCE = (
-    1e-4  # between probabilities, and features as parts of the largest; sums in other orders
-)
+# Between probabilities, and features as parts of the largest: sums are taken in other orders.
+TOLERANCE = 1e-4
 
 
 def expect_packages(wanted_by: str = "--onnx") -> None:
