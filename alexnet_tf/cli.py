@@ -38,9 +38,10 @@ def run(main: Callable[[Sequence[str] | None], int | None]) -> None:
     startup_lines.loaded()
     if signal.getsignal(signal.SIGINT) is alexnet_tf.leave:  # set while the verb was imported
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # whatever the terminal cannot show
-            stream.reconfigure(errors="backslashreplace")
+    # Whatever the terminal cannot show. Standard error is so by itself, and may not be asked: where
+    # it is a file, Python looks up its place in it, and it may be a pipe now (`startup_lines`).
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = main(None) or 0
         if sys.stdout is not None:

@@ -78,6 +78,32 @@ def test_a_verb_can_keep_it():
     assert done.stderr == f"{SHOWN}from Python\nhalf a line\n"
 
 
+def test_a_verb_can_keep_it_whose_output_goes_to_a_file(tmp_path):
+    code = """
+import os, sys
+from alexnet_tf import cli, startup_lines
+from alexnet_tf.errors import UserError
+def main(_):
+    print("caf\\u00e9 \\u65e5", flush=True)
+    raise UserError("no such \\u65e5")
+startup_lines.begin()
+startup_lines.keep()
+cli.run(main)
+"""
+    path = tmp_path / "log"
+    with path.open("wb") as log:
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+            stdout=log,
+            stderr=log,
+            timeout=SECONDS,
+        )
+    assert done.returncode == 2
+    shown = path.read_text(encoding="latin-1")
+    assert shown == "café \\u65e5\nerror: no such \\u65e5\n"
+
+
 def test_all_of_it_where_it_is_asked_for():
     done = python(WRITES, TF_CPP_MIN_LOG_LEVEL="0")
     assert done.stderr == "".join(f"{line}\n" for line in LINES) + "from Python\nhalf a line"
