@@ -1,4 +1,4 @@
-"""python -m alexnet_tf.benchmark lrn|local|input|train|export: figures beside limits."""
+"""python -m alexnet_tf.benchmark lrn|local|input|train|start|export: figures beside limits."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if not cli.HELP:  # which needs none of these, and TensorFlow takes seconds to l
         normalization,
         reading,
         serving,
+        starting,
         training,
     )
     from alexnet_tf.benchmarks.table import Table
@@ -40,12 +41,15 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(required=True)
 
     def verb(
-        name: str, measure: Callable[[argparse.Namespace], Table], help: str
+        name: str, measure: Callable[[argparse.Namespace], Table], help: str, turns: bool = True
     ) -> argparse.ArgumentParser:
         added = verbs.add_parser(name, help=help)
         added.set_defaults(measure=measure)
         added.add_argument("--json", metavar="FILE", help="write the figures there as well")
-        added.add_argument("--seconds", type=float, default=2.0, help="a case and round; default 2")
+        if turns:
+            added.add_argument(
+                "--seconds", type=float, default=2.0, help="a case and round; default 2"
+            )
         return added
 
     lrn = verb("lrn", _lrn, "normalization by implementation and dtype")
@@ -69,6 +73,15 @@ def _parser() -> argparse.ArgumentParser:
         "--scaling", action="store_true", help="only: the step by batch size and width"
     )
     train.add_argument("overrides", nargs="*", metavar="section.key=value")
+    start = verb(
+        "start", _start, "seconds to a training's first step, and to a prediction", turns=False
+    )
+    start.add_argument("--config", default="demo", help="default: the demo's")
+    start.add_argument("--data", required=True, help="dataset directory")
+    start.add_argument(
+        "--predict", nargs=2, metavar=("MODEL", "IMAGE"), help="also: a SavedModel's, of an image"
+    )
+    start.add_argument("overrides", nargs="*", metavar="section.key=value")
     export = verb("export", _export, "a SavedModel")
     export.add_argument("--model", required=True, help="directory of the SavedModel")
     return parser
@@ -103,6 +116,13 @@ def _train(arguments: argparse.Namespace) -> Table:
     if arguments.scaling:
         return growth.table(config, arguments.seconds)
     return training.table(config, split, arguments.seconds)
+
+
+def _start(arguments: argparse.Namespace) -> Table:
+    config_files.load(arguments.config, arguments.overrides)  # a mistake is told before a process
+    read_info(arguments.data)
+    prediction = tuple(arguments.predict) if arguments.predict else None
+    return starting.table(arguments.config, arguments.data, arguments.overrides, prediction)
 
 
 def _export(arguments: argparse.Namespace) -> Table:

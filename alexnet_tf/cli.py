@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 
 import alexnet_tf
-from alexnet_tf import startup_lines
+from alexnet_tf import startup_imports, startup_lines
 from alexnet_tf.errors import MISTAKEN, ConfigError, JobError, UserError
 from preprocessing.dataset.printable import printable
 
@@ -36,6 +36,7 @@ def run(main: Callable[[Sequence[str] | None], int | None]) -> None:
     if "tensorflow" in sys.modules:  # it finds its devices now, and says so
         sys.modules["tensorflow"].config.list_physical_devices()
     startup_lines.loaded()
+    startup_imports.end()
     if signal.getsignal(signal.SIGINT) is alexnet_tf.leave:  # set while the verb was imported
         signal.signal(signal.SIGINT, signal.default_int_handler)
     # Whatever the terminal cannot show. Standard error is so by itself, and may not be asked: where

@@ -16,7 +16,8 @@ from pathlib import Path
 import tensorflow as tf
 from tqdm import tqdm
 
-from alexnet_tf.data.crops import Memory, blank
+from alexnet_tf.data.crops import blank
+from alexnet_tf.data.memory import filled
 from alexnet_tf.data.split import Split
 from alexnet_tf.data.verification import check_names, compare_all
 from alexnet_tf.errors import ConfigError, DatasetError
@@ -47,10 +48,10 @@ def _in_memory(split: Split, kind: str) -> Split:
     """The shards' records in tensors; an epoch's order is then made of their numbers."""
     shards = split.shards
     pixels = kind == "pixels" or split.info.encoding == "raw"
-    expected = sum(shard.examples for shard in shards) + 1
+    count = sum(shard.examples for shard in shards)
     needed = sum(shard.bytes for shard in shards)
-    if pixels:  # for a moment each image is there alone and in one tensor with the others
-        needed = 2 * expected * 3 * split.info.image_size**2
+    if pixels:
+        needed = (count + 1) * 3 * split.info.image_size**2
     _check_fits(needed, available_memory(), kind, "of memory")
     check_names(split)
     with tf.device("CPU:0"), _progress(split, "reading into memory") as bar:
@@ -58,28 +59,24 @@ def _in_memory(split: Split, kind: str) -> Split:
         def advance(size: int) -> None:
             bar.update(size)
 
+        @tf.autograph.experimental.do_not_convert
         def read(path: tf.Tensor, size: tf.Tensor) -> tf.data.Dataset:
             with tf.control_dependencies([tf.numpy_function(advance, [size], [])]):
                 return split.records(tf.identity(path))
 
         sizes = [shard.bytes for shard in shards]
         files = tf.data.Dataset.from_tensor_slices((split.paths[: len(shards)], sizes))
-        records = files.flat_map(read).concatenate(tf.data.Dataset.from_tensors(blank(split.info)))
-        parts = records.map(
-            lambda record: Memory.part(record, split.info, pixels),
-            num_parallel_calls=tf.data.AUTOTUNE,
-        )
         try:
-            memory = Memory(*parts.batch(expected + 1).take(1).get_single_element())
+            memory = filled(files.flat_map(read), count, split.info, pixels, blank(split.info))
         except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
             raise DatasetError(
                 f"expected whole records in the shards of {split.name} in {split.directory},"
                 f" received a damaged one ({type(error).__name__});"
                 " see python -m preprocessing verify"
             ) from error
-    if memory.labels.shape[0] != expected:
+    if memory is None:
         raise DatasetError(
-            f"expected {expected - 1} records in the shards of {split.name} in {split.directory},"
+            f"expected {count} records in the shards of {split.name} in {split.directory},"
             " found another number; see python -m preprocessing verify"
         )
     compare_all(split)

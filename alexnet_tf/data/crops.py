@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
 
 import tensorflow as tf
 from PIL import Image
@@ -39,52 +38,10 @@ def decode_crops(records: tf.Tensor, info: DatasetInfo, offsets: tf.Tensor, size
         [n, 2]: (y, x) of each crop's corner. A blank record has weight 0.
     """
     parsed = tf.io.parse_example(records, PARSED)
-    crops = _crops_of(tf.unstack(parsed[ENCODED]), info, offsets, size)
+    pairs = zip(tf.unstack(parsed[ENCODED]), tf.unstack(offsets), strict=True)
+    crops = tf.stack([crop_of(image, info, offset, size) for image, offset in pairs])
     weights = tf.cast(tf.not_equal(parsed[FORMAT], BLANK), tf.float32)
     return crops, tf.cast(parsed[LABEL], tf.int32), weights
-
-
-@dataclass(frozen=True, eq=False)
-class Memory:
-    """Images and labels of the records in stored order, and of a blank one after them.
-
-    Of all records, or of those in a split's first shards, if it reads no others.
-
-    `images`: string [records + 1], as they are encoded, or their pixels' rows, uint8 [records +
-    1, side, 3·side], from which a crop is cut without copying the rest. `labels`: int32 [records +
-    1].
-    """
-
-    images: tf.Tensor
-    labels: tf.Tensor
-
-    @property
-    def blank(self) -> tf.Tensor:
-        """The blank record's number, int64 []."""
-        return tf.constant(self.labels.shape[0] - 1, tf.int64)
-
-    @staticmethod
-    def part(record: tf.Tensor, info: DatasetInfo, pixels: bool) -> tuple[tf.Tensor, tf.Tensor]:
-        """What is kept of one record."""
-        parsed = tf.io.parse_single_example(record, PARSED)
-        image = parsed[ENCODED]
-        if pixels:
-            image = rows_of(image, info)
-        return image, tf.cast(parsed[LABEL], tf.int32)
-
-    def crops(self, numbers: tf.Tensor, info: DatasetInfo, offsets: tf.Tensor, size: int) -> tuple:
-        """As `decode_crops`, of the records of these numbers, int64 [n]."""
-        images = [self.images[number] for number in tf.unstack(numbers)]
-        weights = tf.cast(numbers < self.labels.shape[0] - 1, tf.float32)
-        crops = _crops_of(images, info, offsets, size)
-        return crops, tf.gather(self.labels, numbers), weights
-
-
-def _crops_of(
-    images: list[tf.Tensor], info: DatasetInfo, offsets: tf.Tensor, size: int
-) -> tf.Tensor:
-    pairs = zip(images, tf.unstack(offsets), strict=True)
-    return tf.stack([crop_of(image, info, offset, size) for image, offset in pairs])
 
 
 def crop_of(image: tf.Tensor, info: DatasetInfo, offset: tf.Tensor, size: int) -> tf.Tensor:

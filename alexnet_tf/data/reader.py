@@ -13,6 +13,7 @@ import tensorflow as tf
 from alexnet_tf.config.schema import DataConfig
 from alexnet_tf.data import epochs
 from alexnet_tf.data.draws import draws
+from alexnet_tf.data.memory import without_copies
 from alexnet_tf.data.split import Share, Split
 from alexnet_tf.errors import ConfigError
 from preprocessing.dataset.example import UNLABELLED
@@ -56,6 +57,7 @@ def training_batches(
     rows = tf.range(share.worker * rows_here, (share.worker + 1) * rows_here, dtype=tf.int64)
     margin = split.info.image_size - input_size
 
+    @tf.autograph.experimental.do_not_convert
     def epoch(number: tf.Tensor) -> tf.data.Dataset:
         weave = epochs.lanes_of_epoch(split, config, share, lanes, seed, number)
         mine = range(
@@ -80,6 +82,7 @@ def training_batches(
         )
         return tf.data.Dataset.zip((records.batch(few, drop_remainder=True), drawn.unbatch()))
 
+    @tf.autograph.experimental.do_not_convert
     def examples(elements: tf.Tensor, drawn: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         image, label, weight = split.crops(elements, drawn["offset"], input_size)
         label = _known(label, 0, split.info)
@@ -88,7 +91,7 @@ def training_batches(
     stream = tf.data.Dataset.range(start[0], tf.int64.max).flat_map(epoch)
     stream = stream.skip(start[1] * rows_here // few)  # records are skipped before decoding
     stream = stream.map(examples, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return _whole(stream, share)
+    return _whole(stream, split, share)
 
 
 def evaluation_batches(split: Split, size: int, share: Share) -> tf.data.Dataset:
@@ -102,16 +105,18 @@ def evaluation_batches(split: Split, size: int, share: Share) -> tf.data.Dataset
     padded = split.batches(share) * share.per_worker
     blanks = split.blanks(padded - int(sum(taken for _, taken in runs)))
 
+    @tf.autograph.experimental.do_not_convert
     def examples(elements: tf.Tensor) -> dict[str, tf.Tensor]:
         corners = tf.fill([share.at_once, 2], margin)
         image, label, weight = split.crops(elements, corners, size)
         return {"image": image, "label": _known(label, UNLABELLED, split.info), "weight": weight}
 
-    shards = tf.data.Dataset.from_tensor_slices((np.arange(len(runs)), *np.transpose(runs)))
-    stream = shards.filter(lambda shard, skipped, taken: taken > 0).flat_map(split.elements)
+    used = np.flatnonzero(runs[:, 1])
+    shards = tf.data.Dataset.from_tensor_slices((used, *np.transpose(runs[used])))
+    stream = shards.flat_map(split.elements)
     stream = stream.concatenate(blanks).batch(share.at_once, drop_remainder=True)
     stream = stream.map(examples, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return _whole(stream, share)
+    return _whole(stream, split, share)
 
 
 def _known(labels: tf.Tensor, least: int, info: DatasetInfo) -> tf.Tensor:
@@ -129,13 +134,16 @@ def _parted(columns: dict[str, tf.Tensor], size: int) -> dict[str, tf.Tensor]:
     }
 
 
-def _whole(parts: tf.data.Dataset, share: Share) -> tf.data.Dataset:
+def _whole(parts: tf.data.Dataset, split: Split, share: Share) -> tf.data.Dataset:
     """A replica's batches of parts, `at_once` examples each."""
     batches = parts.batch(share.per_replica // share.at_once, drop_remainder=True)
-    joined = batches.map(
-        lambda columns: {
+
+    @tf.autograph.experimental.do_not_convert
+    def joined(columns: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return {
             name: tf.reshape(column, [share.per_replica, *column.shape[2:]])
             for name, column in columns.items()
         }
-    )
-    return joined.prefetch(tf.data.AUTOTUNE)
+
+    stream = batches.map(joined).prefetch(tf.data.AUTOTUNE)
+    return stream if split.memory is None else without_copies(stream)

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import tensorflow as tf
 
-from alexnet_tf.data.crops import Memory, blank, decode_crops
+from alexnet_tf.data.crops import blank, decode_crops
+from alexnet_tf.data.memory import Memory
 from alexnet_tf.errors import ConfigError
 from preprocessing.dataset.info import DatasetInfo, Shard
 
@@ -115,6 +116,7 @@ class Split:
             )
         return dataclasses.replace(self, part=(0, round(fraction * total)))
 
+    @tf.autograph.experimental.do_not_convert
     def elements(self, shard: tf.Tensor, skipped: tf.Tensor, taken: tf.Tensor) -> tf.data.Dataset:
         """What stands for some records in a row of a shard: themselves, or their numbers.
 

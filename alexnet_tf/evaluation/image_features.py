@@ -41,7 +41,7 @@ class FeatureExtractor:
         both = keras.Model(model.input, [features_model(model, spec).output, model.output])
         [center] = views(image_size, transform.size, 1)
 
-        @tf.function(reduce_retracing=True)
+        @tf.function(reduce_retracing=True, autograph=False)
         def forward(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             features, logits = both(view_input(transform, images, center), training=False)
             return tf.cast(features, tf.float32), tf.nn.softmax(logits)

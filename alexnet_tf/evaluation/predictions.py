@@ -46,7 +46,7 @@ def predictions(
     whole = view_count > 1 or len(sizes) > 1
     size = info.image_size if whole else sizes.pop()
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def probabilities(images: tf.Tensor) -> tf.Tensor:
         each = [
             mean_probabilities(model, transform, images, views(info.image_size, side, view_count))

@@ -46,7 +46,7 @@ class Diagnostics:
         if rectified:
             with strategy.scope():
                 self.probe = keras.Model(model.input, [layer.output for layer in rectified])
-        self._dead = tf.function(self._on_replicas)
+        self._dead = tf.function(self._on_replicas, autograph=False)
 
     def measure(self, frozen: Collection[str] = ()) -> dict[str, float]:
         """Titles and values, one of each kind for a layer (of both towers together).

@@ -17,8 +17,6 @@ from alexnet_tf.evaluation.error_counts import ErrorCounts
 from alexnet_tf.evaluation.image_features import FeatureExtractor, ImageFeatures
 from alexnet_tf.evaluation.predictions import Network
 from alexnet_tf.evaluation.report import class_table
-from alexnet_tf.figures.classes import confusion_matrix
-from alexnet_tf.figures.page import pixels, style
 from alexnet_tf.figures.tiles import figure_3, tile
 from alexnet_tf.monitoring import projector
 from alexnet_tf.monitoring.tensorboard import EventFiles
@@ -76,6 +74,10 @@ class TrainingImages:
     def _predictions(self, seen: ImageFeatures, step: int) -> None:
         if not self.settings.answers:
             return
+        # matplotlib, which a training's first step need not wait for.
+        from alexnet_tf.figures.classes import confusion_matrix
+        from alexnet_tf.figures.page import pixels, style
+
         counts, shown = ErrorCounts(len(self.names)), slice(self.settings.answers)
         counts.add(seen.labels[shown], seen.probabilities[shown])
         with style():

@@ -28,8 +28,10 @@ class Workers:
             # An argument has no device yet, which the reduction asks for.
             return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.identity(value))
 
-        self._from_chief = tf.function(lambda x: self._on_replicas(first_replicas, x))
-        self._total = tf.function(lambda x: self._on_replicas(total, x))
+        self._from_chief = tf.function(
+            lambda x: self._on_replicas(first_replicas, x), autograph=False
+        )
+        self._total = tf.function(lambda x: self._on_replicas(total, x), autograph=False)
 
     def any(self, condition: bool) -> bool:
         """Whether the condition holds on any worker."""

@@ -7,11 +7,19 @@ import numpy as np
 import pytest
 
 from alexnet_tf import benchmark
-from alexnet_tf.benchmarks import growth, local_layers, networks, reading, shapes, timing
+from alexnet_tf.benchmarks import (
+    growth,
+    local_layers,
+    networks,
+    reading,
+    shapes,
+    starting,
+    timing,
+)
 from alexnet_tf.benchmarks.table import Row, Table
 from alexnet_tf.config import files as config_files
 from alexnet_tf.data import cache
-from alexnet_tf.errors import ConfigError
+from alexnet_tf.errors import ConfigError, JobError
 from alexnet_tf.network.model import build
 from alexnet_tf.network.spec import VARIANTS
 from alexnet_tf.network.weights import weights_of
@@ -225,3 +233,20 @@ def test_mistakes_are_told(data, tmp_path):
         benchmark.main(["export", "--model", str(tmp_path)])
     with pytest.raises(ConfigError, match="at most 72"):
         benchmark.main(["input", "--data", str(data)])
+
+
+@pytest.mark.slow
+def test_start(tmp_path, capsys):
+    tiny_datasets.write(tmp_path, counts={"train": 4, "validation": 2}, size=32)
+    tiny = ["network.input_size=32", "network.width=0.05", "training.global_batch_size=2"]
+    command = ["start", "--data", str(tmp_path), "--json", str(tmp_path / "table.json"), *tiny]
+    assert benchmark.main(command) == 0
+    rows = json.loads((tmp_path / "table.json").read_text())["rows"]
+    seconds = {row["what"]: row["figure"] for row in rows}
+    load, begun = seconds["import tensorflow"], seconds["train demo, to the end of its first step"]
+    assert seconds["train --help"] < load < begun
+
+
+def test_a_start_that_fails_says_why(tmp_path):
+    with pytest.raises(JobError, match="expected dataset_info.json in"):
+        starting.table("demo", str(tmp_path / "none"), rounds=1)

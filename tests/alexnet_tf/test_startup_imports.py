@@ -1,0 +1,58 @@
+"""What a verb leaves out while it loads: hidden for that long, and for nobody else."""
+
+import subprocess
+import sys
+
+BEGUN = """
+import sys
+from alexnet_tf import startup_imports
+startup_imports.begin()
+"""
+
+
+def python(code, *arguments):
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=120
+    )
+
+
+def test_it_counts_as_not_installed_until_the_end():
+    done = python(
+        BEGUN
+        + """
+try:
+    import matplotlib.pyplot
+except ImportError:
+    print("hidden")
+import matplotlib.figure
+startup_imports.end()
+import matplotlib.pyplot
+print(matplotlib.pyplot.__name__)
+"""
+    )
+    assert done.stdout.split() == ["hidden", "matplotlib.pyplot"], done.stderr
+
+
+def test_what_is_there_already_stays():
+    done = python(
+        "import matplotlib.pyplot as before\n"
+        + BEGUN
+        + "import matplotlib.pyplot as after; print(after is before)\n"
+        + "startup_imports.end(); print(sys.modules['matplotlib.pyplot'] is before)"
+    )
+    assert done.stdout.split() == ["True", "True"], done.stderr
+
+
+def test_a_training_loads_neither_scikit_learn_nor_matplotlib():
+    """`sys.argv` as Python has it while it looks for the module of `python -m`."""
+    done = python(
+        "import sys; sys.argv = ['-m']; import alexnet_tf.runs.session;"
+        " loaded = {name for name, module in sys.modules.items() if module};"
+        " print(*(loaded & {'sklearn.base', 'matplotlib.pyplot', 'matplotlib.figure'}), 'done')"
+    )
+    assert done.stdout.split() == ["done"], done.stderr
+
+
+def test_python_gets_keras_whole():
+    done = python("import alexnet_tf, matplotlib.pyplot as plt; print(plt.__name__)")
+    assert done.stdout.split() == ["matplotlib.pyplot"], done.stderr
