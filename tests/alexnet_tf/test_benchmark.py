@@ -248,5 +248,5 @@ def test_start(tmp_path, capsys):
 
 
 def test_a_start_that_fails_says_why(tmp_path):
-    with pytest.raises(JobError, match="expected dataset_info.json in"):
+    with pytest.raises(JobError, match=r"expected dataset_info\.json in"):
         starting.table("demo", str(tmp_path / "none"), rounds=1)

@@ -73,7 +73,7 @@ def test_help_and_mistakes():
         ("predict", "the following arguments are required: --model, IMAGE (see --help)"),
         ("describe --liss", "unrecognized arguments: --liss; did you mean --list?"),
         ("evaluate --views 5", "argument --views: invalid choice: 5"),
-        ("benchmark trian", "argument {lrn,local,input,train,export}: invalid choice"),
+        ("benchmark trian", "argument {lrn,local,input,train,start,export}: invalid choice"),
     ],
 )
 def test_mistaken_arguments_are_one_line(line, message, capsys):
