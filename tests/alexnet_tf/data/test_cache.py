@@ -107,6 +107,18 @@ def test_what_does_not_fit_is_refused(data, kind, monkeypatch):
         cache.cached(data["train"], kind)
 
 
+def test_pixels_take_their_own_memory_once(data, monkeypatch):
+    """What is free is a tenth more than the pixels of 50 images and a blank one."""
+    monkeypatch.setattr(cache, "available_memory", lambda: 51 * 24 * 24 * 3 * 10 // 9 + 1)
+    split = cache.cached(data["train"], "pixels")
+    assert split.memory.images.shape == [51, 24, 3 * 24]
+    for stream in (
+        reader.training_batches(split, DataConfig(), 16, Share(8), 0),
+        reader.evaluation_batches(split, 16, Share(8)),
+    ):  # or tf.data copies what its functions read
+        assert not stream.options().experimental_optimization.apply_default_optimizations
+
+
 def damage(split):
     """The second shard, by one bit."""
     path = Path(split.paths[1])
