@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 
-from alexnet_tf import startup_imports, startup_lines, startup_memory
+from alexnet_tf import startup_imports, startup_lines
 from preprocessing.dataset.version import VERSION as __version__
 
 _HOMES = {
@@ -37,9 +37,8 @@ def leave(*_: object) -> None:
 if sys.argv[:1] == ["-m"]:  # `python -m alexnet_tf.VERB`, and not yet at its first line
     startup_lines.begin()
     startup_imports.begin()
-    startup_memory.keep_freed()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, leave)  # `cli.run` ends all three
+        signal.signal(signal.SIGINT, leave)  # `cli.run` ends all of it
 # TensorFlow announces its CPU features and missing GPUs at every start; errors still show.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 

@@ -9,7 +9,7 @@ import difflib
 import importlib
 import sys
 
-from alexnet_tf import cli, startup_imports, startup_lines, startup_memory
+from alexnet_tf import cli, startup_imports, startup_lines
 from alexnet_tf.errors import ConfigError
 from preprocessing.dataset.version import VERSION
 
@@ -42,7 +42,6 @@ def main() -> None:
     sys.argv = [f"alexnet {verb}", *sys.argv[2:]]
     startup_lines.begin()
     startup_imports.begin()
-    startup_memory.keep_freed()
     cli.run(importlib.import_module(f"alexnet_tf.{verb}").main)
 
 

@@ -16,7 +16,6 @@ HELPERS = {
     "errors",
     "startup_imports",
     "startup_lines",
-    "startup_memory",
     "step_context",
 }
 APART = {"network", "data", "training"}  # what joins them: runs, evaluation, monitoring, ... verbs
