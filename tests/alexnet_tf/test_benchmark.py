@@ -247,6 +247,7 @@ def test_start(tmp_path, capsys):
     assert seconds["train --help"] < load < begun
 
 
+@pytest.mark.slow
 def test_a_start_that_fails_says_why(tmp_path):
     with pytest.raises(JobError, match=r"expected dataset_info\.json in"):
         starting.table("demo", str(tmp_path / "none"), rounds=1)

@@ -130,7 +130,7 @@ def test_times_are_the_logs(trained):
     assert told["processor's time"] == "2,209 s in 2 epochs"
     assert told["dataset's fingerprint"] == trained.info.fingerprint
     assert told["this page: tensorflow"]
-    assert "cores" in told["this page: processor"]
+    assert "core" in told["this page: processor"]
 
 
 def test_a_run_of_imported_weights_has_no_training(run):

@@ -99,6 +99,7 @@ def killed_again_and_again(trained: Trained, name: str, times: int) -> None:
     assert_as_whole(trained, name)
 
 
+@pytest.mark.slow
 def test_killed_once_at_a_random_moment(trained):
     killed_again_and_again(trained, "killed", 1)
 
