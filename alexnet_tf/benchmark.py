@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from alexnet_tf import cli
 from alexnet_tf.config import files as config_files
@@ -24,6 +25,7 @@ if not cli.HELP:  # which needs none of these, and TensorFlow takes seconds to l
     from alexnet_tf.data.cache import cached
     from alexnet_tf.data.reader import check_sizes
     from alexnet_tf.data.split import Split
+    from alexnet_tf.serving.load import load_saved_model
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -122,6 +124,11 @@ def _start(arguments: argparse.Namespace) -> Table:
     config_files.load(arguments.config, arguments.overrides)  # a mistake is told before a process
     read_info(arguments.data)
     prediction = tuple(arguments.predict) if arguments.predict else None
+    if prediction is not None:
+        model, image = prediction
+        load_saved_model(model)
+        if not Path(image).is_file():
+            raise ConfigError(f"--predict: expected an image's file, received {image}")
     return starting.table(arguments.config, arguments.data, arguments.overrides, prediction)
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
@@ -83,8 +83,8 @@ def _to_first_step(config: str, data: str, overrides: Sequence[str]) -> None:
 
 
 @contextlib.contextmanager
-def _ended(process: subprocess.Popen):
-    """The process, killed at the end: what it has made goes with its directory."""
+def _ended(process: subprocess.Popen) -> Iterator[None]:
+    """Kills the process at the end: what it has made goes with its directory."""
     try:
         yield
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import mmap
 from dataclasses import dataclass
@@ -109,5 +110,6 @@ def _zeros(shape: tuple[int, ...]) -> np.ndarray:
     """uint8; in large pages where the system has them, a page of 4 KiB at a time being slow."""
     room = mmap.mmap(-1, math.prod(shape))
     if hasattr(mmap, "MADV_HUGEPAGE"):
-        room.madvise(mmap.MADV_HUGEPAGE)
+        with contextlib.suppress(OSError):  # a system without them refuses the advice
+            room.madvise(mmap.MADV_HUGEPAGE)
     return np.frombuffer(room, np.uint8).reshape(shape)

@@ -231,12 +231,15 @@ def test_feeding_compares_records_with_one_batch_in_memory(run, data, tmp_path):
 def test_mistakes_are_told(data, tmp_path):
     with pytest.raises(ConfigError, match="SavedModel"):
         benchmark.main(["export", "--model", str(tmp_path)])
+    starting_here = ["start", "--data", str(data), "--predict", str(tmp_path), "image.jpg"]
+    with pytest.raises(ConfigError, match="expected a SavedModel directory"):
+        benchmark.main(starting_here)
     with pytest.raises(ConfigError, match="at most 72"):
         benchmark.main(["input", "--data", str(data)])
 
 
 @pytest.mark.slow
-def test_start(tmp_path, capsys):
+def test_start(tmp_path):
     tiny_datasets.write(tmp_path, counts={"train": 4, "validation": 2}, size=32)
     tiny = ["network.input_size=32", "network.width=0.05", "training.global_batch_size=2"]
     command = ["start", "--data", str(tmp_path), "--json", str(tmp_path / "table.json"), *tiny]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from alexnet_tf.config.schema import DataConfig
-from alexnet_tf.data import cache, reader
+from alexnet_tf.data import cache, memory, reader
 from alexnet_tf.data.split import Share, Split
 from alexnet_tf.errors import ConfigError
 from preprocessing.errors import DatasetError
@@ -154,3 +154,9 @@ def test_another_number_of_records_is_noticed(data, kind):
     split = dataclasses.replace(split, info=dataclasses.replace(split.info, splits=splits))
     with pytest.raises(DatasetError, match=r"expected 50 records.*verify"):
         cache.cached(split, kind)
+
+
+def test_a_system_without_large_pages_keeps_pixels_all_the_same(data, monkeypatch):
+    monkeypatch.setattr(memory.mmap, "MADV_HUGEPAGE", -1, raising=False)  # no advice it knows
+    split = cache.cached(data["train"], "pixels")
+    assert_same(evaluation(split, Share(8)), evaluation(data["train"], Share(8)))
