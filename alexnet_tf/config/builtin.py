@@ -30,10 +30,11 @@ def names() -> list[str]:
 def find(given: str | os.PathLike) -> Path:
     """The file of a built-in configuration's name, or of a path.
 
+    A folder of that name is none: `make demo` leaves one in a clone.
     Raises ConfigError for a name that neither is.
     """
     path = Path(given)
-    if path.suffix or len(path.parts) != 1 or path.exists():
+    if path.suffix or len(path.parts) != 1 or (path.exists() and not path.is_dir()):
         return path
     if path.name not in names():
         near = difflib.get_close_matches(path.name, names(), n=1)

@@ -20,6 +20,12 @@ def test_a_path_still_is_a_path(tmp_path, monkeypatch):
         files.load("small.yaml")
 
 
+def test_a_folder_of_a_configurations_name_does_not_hide_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "demo").mkdir()  # as `make demo` leaves it
+    assert files.load("demo") == files.load(builtin.DIRECTORY / "demo.yaml")
+
+
 @pytest.mark.parametrize(("name", "hint"), [("orignal", "did you mean orig"), ("x", "there are")])
 def test_another_name_is_refused(name, hint):
     with pytest.raises(ConfigError, match=f"received {name}; {hint}"):
