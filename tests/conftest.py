@@ -1,5 +1,6 @@
 """For every test: what it leaves behind is cleaned up, whoever made it."""
 
+import sys
 import tempfile
 
 import pytest
@@ -20,6 +21,14 @@ def _temporary_files(tmp_path_factory):
         patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("t")))
         patch.setattr(tempfile, "tempdir", None)  # the answer found before
         yield
+
+
+@pytest.fixture(autouse=True)
+def _determinism_ends():
+    """Deterministic training makes its process so, where other tests' timings are refused."""
+    yield
+    if config := sys.modules.get("tensorflow.python.framework.config"):
+        config.disable_op_determinism()  # for which TensorFlow has no public name
 
 
 @pytest.hookimpl(optionalhook=True)

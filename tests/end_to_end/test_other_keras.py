@@ -11,7 +11,6 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from tensorflow.python.framework.config import disable_op_determinism
 
 from alexnet_tf.compat import KERAS_3
 from tests.deadlines import SECONDS
@@ -36,13 +35,6 @@ def by_other(*arguments: str) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
-
-
-@pytest.fixture(scope="module", autouse=True)
-def determinism_ends_here():
-    """A deterministic training makes its whole process so, and other trainings refuse to run."""
-    yield
-    disable_op_determinism()  # for which TensorFlow has no public name
 
 
 @pytest.fixture(scope="module", autouse=True)
