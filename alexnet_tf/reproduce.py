@@ -38,7 +38,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise ConfigError(f"--jobs: expected at least 1, received {arguments.jobs}")
     output = Path(arguments.output)
     runs = Path(arguments.runs) if arguments.runs else output / "runs"
-    chosen = {name: getattr(arguments, name) for name in ("data", "scale", "seeds", "jobs")}
+    chosen = {
+        name: getattr(arguments, name)
+        for name in ("data", "scale", "seeds", "until_decided", "jobs")
+    }
     return reproduce(claims, Request(output=output, runs=runs, **chosen))
 
 
@@ -58,6 +61,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--runs", help="directory for the runs, which are large; OUTPUT/runs")
     parser.add_argument("--scale", choices=SCALES, default="full", help="default: full")
     parser.add_argument("--seeds", type=int, help="of each arm; default: as many as a claim says")
+    parser.add_argument(
+        "--until-decided",
+        action="store_true",
+        help="no further seeds, from 2 on, of a claim that is decided by a wide margin",
+    )
     parser.add_argument(
         "--jobs",
         type=int,

@@ -89,7 +89,8 @@ def _section(path: Path, result: Result, page: Path) -> list[str]:
         f"**{result.verdict.capitalize()}** at scale {result.scale}: the"
         f" {words.measure(result)}. Effect {words.effect_with_interval(result)}; the interval holds"
         f" 95 % over {result.covered}. Data: {result.data}, fingerprint {result.dataset[:12]}.",
-        *filter(None, (words.division(result), words.discordance(result), result.note)),
+        *filter(None, (words.stopped(result), words.division(result))),
+        *filter(None, (words.discordance(result), result.note)),
         tabulate(arms, head, "pipe", disable_numparse=True),
         *_runs(result),
         f"![{result.claim}: errors over the epochs, and the arms' figures]({plot})",

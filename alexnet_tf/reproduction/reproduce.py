@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import signal
 import textwrap
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from alexnet_tf import cli
 from alexnet_tf.errors import JobError
 from alexnet_tf.figures.page import save, style
 from alexnet_tf.reproduction import result as results
-from alexnet_tf.reproduction import words
+from alexnet_tf.reproduction import stopping, words
 from alexnet_tf.reproduction.children import Interrupted
 from alexnet_tf.reproduction.claim import Claim, ScaleName
 from alexnet_tf.reproduction.completion import complete
@@ -34,7 +35,8 @@ from preprocessing.dataset.printable import counted
 class Request:
     """What is asked for. seeds: None, as many as each claim says. runs: where trainings lie.
 
-    jobs: so many trainings at once, each on its share of the cores.
+    until_decided: no more seeds than decide a claim. jobs: so many trainings at once, each on its
+    share of the cores.
     """
 
     data: str
@@ -42,6 +44,7 @@ class Request:
     runs: Path
     scale: ScaleName
     seeds: int | None = None
+    until_decided: bool = False
     jobs: int = 1
 
 
@@ -71,12 +74,24 @@ def reproduce(claims: Sequence[Claim], request: Request) -> int:
     work.announce()
     waiting, found = list(claims), {}
 
+    def concluded(claim: Claim, plan: Sequence[Training]) -> Result:
+        return _concluded(claim, request, plan, outcomes, info.source)
+
+    def decided(claim: Claim, plan: Sequence[Training]) -> bool:
+        return stopping.decides(claim, concluded(claim, plan))
+
     def conclude(claim: Claim) -> None:
-        plan, before = plans[claim.name], found.get(claim.name)
-        found[claim.name] = _conclude(claim, request, plan, outcomes, info.source, before)
+        result = concluded(claim, plans[claim.name])
+        if result != found.get(claim.name):
+            _tell(result, place(request.output, claim.name, request.scale))
+        found[claim.name] = result
 
     try:
         for _ in work.done():
+            for claim in waiting if request.until_decided else ():
+                decides = functools.partial(decided, claim)
+                plans[claim.name] = stopping.enough(plans[claim.name], work.complete, decides)
+            work.only(plans.values())
             ready = [claim for claim in waiting if work.complete(plans[claim.name])]
             for claim in ready:
                 waiting.remove(claim)
@@ -107,26 +122,27 @@ def _guesses(claims: Sequence[Claim], request: Request) -> dict[str, float]:
     }
 
 
-def _conclude(
+def _concluded(
     claim: Claim,
     request: Request,
     plan: Sequence[Training],
     outcomes: Outcomes,
     source: str,
-    before: Result | None,
 ) -> Result:
-    """Writes result and plot, and prints the paragraph, if it is another than before."""
     by_arm: dict[str, list[Outcome]] = {arm: [] for arm in claim.arms}
     for training in plan:
         by_arm[training.arm].append(outcomes.get(*training.key))
     data = f"{DATASETS[claim.scale(request.scale).data].what} (source: {source})"
-    result = results.conclude(claim, request.scale, data, by_arm, outcomes.networks())
-    if result == before:
-        return result
-    folder = place(request.output, claim.name, request.scale)
+    planned = _seeds(claim, request)[-1]
+    if planned <= max(training.seed for training in plan):
+        planned = None
+    return results.conclude(claim, request.scale, data, by_arm, outcomes.networks(), planned)
+
+
+def _tell(result: Result, folder: Path) -> None:
+    """Writes result and plot, and prints the paragraph."""
     with cli.writing(folder), style():
         folder.mkdir(parents=True, exist_ok=True)
         save(plot(result), folder / PLOT)
         results.write(result, folder / RESULT)
     print(f"\n{textwrap.fill(words.paragraph(result), WIDTH)}\nresult: {folder}\n", flush=True)
-    return result

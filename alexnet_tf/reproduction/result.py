@@ -65,6 +65,7 @@ class Result(Settings):
     machine_hours: float | None
     processor_hours: float | None
     processors: tuple[str, ...]
+    planned: int | None = None  # seeds, of which fewer decided
 
 
 def conclude(
@@ -73,10 +74,12 @@ def conclude(
     data: str,
     outcomes: Mapping[str, Sequence[Outcome]],
     others: Sequence[Sequence[Outcome]] = (),
+    planned: int | None = None,
 ) -> Result:
     """The result of a claim whose arms have these outcomes, by seed.
 
     others: outcomes of further networks; the spread of seeds is also that of those trained alike.
+    planned: how many seeds were to be had, if fewer decided.
     """
     related = kin.of(claim, outcomes, others)
     runs = _runs(claim, outcomes, others)
@@ -102,7 +105,7 @@ def conclude(
         every_run=claim.comparison if isinstance(claim.comparison, EveryRun) else None,
         runs=runs,
         covered=counted(len(runs), "run") if runs else _covered(claim, seeds, related),
-        verdict=_verdict(claim, scale, estimate),
+        verdict=verdict(claim, scale, estimate),
         discordances=_discordances(claim, outcomes),
         dataset=next(iter(every)).dataset,
         data=data,
@@ -110,7 +113,14 @@ def conclude(
         machine_hours=_hours([o.machine_seconds for o in every]),
         processor_hours=_hours([o.processor_seconds for o in every]),
         processors=tuple(sorted({o.made["processor"] for o in every})),
+        planned=planned,
     )
+
+
+def interval(result: Result) -> Estimate:
+    """Its effect, with infinity where an end is open."""
+    low = -math.inf if result.low is None else result.low
+    return Estimate(result.effect, low, math.inf if result.high is None else result.high)
 
 
 def write(result: Result, path: Path) -> None:
@@ -190,7 +200,8 @@ def _discordances(
     return tuple(statistics.mcnemar(*pair) for pair in pairs)
 
 
-def _verdict(claim: Claim, scale: ScaleName, effect: Estimate) -> Verdict:
+def verdict(claim: Claim, scale: ScaleName, effect: Estimate) -> Verdict:
+    """What an effect with this interval, in fractions or as a ratio, makes of the claim."""
     found = statistics.verdict(effect.low, effect.high, _claimed(claim))
     if found == "contradicted" and isinstance(claim.comparison, Figure) and scale != "full":
         return "inconclusive"  # a shortened training can reach a published figure, not refute it

@@ -119,24 +119,34 @@ def hours(result: Result) -> str:
     return f"{result.processor_hours:.2f} processor hours"
 
 
+def stopped(result: Result) -> str:
+    """That fewer seeds than planned decided; of another result: nothing."""
+    if result.planned is None:
+        return ""
+    return f"Seeds were added until it was decided, up to {result.planned}."
+
+
 def paragraph(result: Result) -> str:
     """The claim and what was found, without markup."""
     what = WHAT[result.kind]
     allowed = f"; allowed ±{100 * result.within:g} points" if result.within else ""
     arms = ", ".join(_arm(result, arm) for arm in result.arms)
-    return (
-        f"{result.claim}: {result.verdict} at scale {result.scale}. {result.statement}"
-        f" Published: {published(result)}. Here the {measure(result)}: {arms}; {what}"
-        f" {effect_with_interval(result)}{allowed}. The interval holds 95 % over"
-        f" {result.covered}. {_shortened(result)}Machine time: {hours(result)}."
+    sentences = (
+        f"{result.claim}: {result.verdict} at scale {result.scale}. {result.statement}",
+        f"Published: {published(result)}. Here the {measure(result)}: {arms}; {what}"
+        f" {effect_with_interval(result)}{allowed}. The interval holds 95 % over {result.covered}.",
+        stopped(result),
+        _shortened(result),
+        f"Machine time: {hours(result)}.",
     )
+    return " ".join(filter(None, sentences))
 
 
 def _shortened(result: Result) -> str:
     """What a published figure means for a shortened training."""
     if result.kind != "figure" or result.scale == "full":
         return ""
-    return "A shortened training can reach a published figure, but not refute it. "
+    return "A shortened training can reach a published figure, but not refute it."
 
 
 def _arm(result: Result, name: str) -> str:

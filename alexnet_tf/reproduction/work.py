@@ -67,7 +67,8 @@ class Work:
         """
         yield
         every = TELL_EVERY if self._children.logs else ALONE_EVERY
-        results = workers.outcomes(self._missing(), self.remaining.jobs, self._make, every)
+        missing, jobs = self._missing(), self.remaining.jobs
+        results = workers.outcomes(missing, jobs, self._make, every, self._is_wanted)
         with self._children.listening(), contextlib.closing(results):
             try:
                 for result in results:
@@ -79,6 +80,12 @@ class Work:
             except BaseException:
                 self._children.stop(signal.SIGTERM)
                 raise
+
+    def only(self, plans: Iterable[Sequence[Training]]) -> None:
+        """Begins no training any more that is in none of these."""
+        wanted = {training.key for plan in plans for training in plan}
+        with self._lock:
+            self.all = {key: training for key, training in self.all.items() if key in wanted}
 
     def complete(self, plan: Sequence[Training]) -> bool:
         return all(map(self._is_there, plan))
@@ -142,6 +149,9 @@ class Work:
             for key, training in self.all.items()
             if key not in self.failed and not self._is_there(training)
         ]
+
+    def _is_wanted(self, training: Training) -> bool:
+        return training.key in self.all
 
     def _is_there(self, training: Training) -> bool:
         outcome = self.outcomes.get(*training.key)

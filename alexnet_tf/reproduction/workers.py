@@ -32,12 +32,13 @@ def outcomes(
     jobs: int,
     make: Callable[[Training], Outcome],
     every: float,
+    wanted: Callable[[Training], bool] = lambda training: True,
 ) -> Iterator[tuple[Training, Future[Outcome]] | None]:
     """Each training with its future as it is done; None every so many seconds.
 
-    They begin in order, but none before those that it averages. Once one of those has failed its
-    turn comes at once, and it fails by itself. A generator that is closed begins no more, and waits
-    for those at work.
+    They begin in order, but none before those that it averages, and none that is not `wanted` any
+    more when its turn has come. Once one that it averages has failed its turn comes at once, and it
+    fails by itself. A generator that is closed begins no more, and waits for those at work.
     """
     free = shares(jobs)
     lock = threading.Lock()
@@ -52,9 +53,12 @@ def outcomes(
     waiting, at_work = list(trainings), {}
     with ThreadPoolExecutor(jobs, initializer=on_its_share) as pool:
         while waiting or at_work:
+            waiting = list(filter(wanted, waiting))
             for training in _ready(waiting, at_work.values())[: jobs - len(at_work)]:
                 waiting.remove(training)
                 at_work[pool.submit(make, training)] = training
+            if not at_work:
+                return
             done, _ = wait(at_work, timeout=every, return_when=FIRST_COMPLETED)
             if not done:
                 yield None

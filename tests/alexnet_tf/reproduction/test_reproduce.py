@@ -310,3 +310,31 @@ def test_mistakes_are_told_before_anything_is_written(write, run, made, data, tm
     (tmp_path / "out/claims/dropout/short/result.json").write_text("{}")
     with pytest.raises(RunError, match="expected a claim's result in"):
         reproduce.main(["report", str(tmp_path / "out")])
+
+
+def test_no_more_seeds_than_decide(write, run, made, tmp_path, capsys):
+    assert run("--until-decided", write(), seeds=5) == 0
+    assert made == [("with", 1), ("without", 1), ("with", 2), ("without", 2)]
+    assert "Seeds were added until it was decided, up to 5." in " ".join(
+        capsys.readouterr().out.split()
+    )
+    where = tmp_path / "out/claims/dropout/short/result.json"
+    assert (result.read(where).planned, result.read(where).arms["with"].seeds) == (5, (1, 2))
+
+    assert run("--until-decided", write(), seeds=2) == 0  # which are all that were asked for
+    assert result.read(where).planned is None
+
+
+def test_an_undecided_claim_gets_all_seeds(write, run, made, tmp_path):
+    made.wrong = lambda arm: np.arange(made_up.PICTURES) < 200
+    assert run("--until-decided", write(), seeds=3) == 0
+    assert len(made) == 6
+    assert result.read(tmp_path / "out/claims/dropout/short/result.json").planned is None
+
+
+def test_seeds_that_another_claim_needs_are_trained(write, run, made):
+    other = CLAIM.replace("without", "no-flip").replace("network.dropout.rate=0", "data.flip=false")
+    other = write(other.replace("[network.dropout.rate]", "[data.flip]"), "flips")
+    made.wrong = lambda arm: np.arange(made_up.PICTURES) < (300 if arm == "without" else 200)
+    assert run("--until-decided", write(), other, seeds=3) == 0
+    assert [arm for arm, seed in made if seed == 3] == ["with", "no-flip"]
