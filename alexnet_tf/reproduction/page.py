@@ -9,7 +9,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from alexnet_tf.errors import RunError
-from alexnet_tf.reproduction import words
+from alexnet_tf.reproduction import undecided, words
 from alexnet_tf.reproduction.result import Result, read
 
 CLAIMS, RESULT, PLOT = "claims", "result.json", "plot.png"
@@ -33,8 +33,16 @@ def found(directories: Sequence[str | os.PathLike]) -> list[tuple[Path, Result]]
     return sorted(rows, key=lambda row: (row[1].claim, row[1].scale, os.fspath(row[0])))
 
 
-def markdown(rows: Sequence[tuple[Path, Result]], page: Path, more: Sequence[str] = ()) -> str:
-    """The page that is to lie at `page`, from where plots are linked; more: parts at its end."""
+def markdown(
+    rows: Sequence[tuple[Path, Result]],
+    page: Path,
+    conclusions: Sequence[str] = (),
+    more: Sequence[str] = (),
+) -> str:
+    """The page that is to lie at `page`, from where plots are linked.
+
+    conclusions: parts after the table. more: parts at the page's end.
+    """
     table = tabulate([_row(result) for _, result in rows], HEAD, "pipe", disable_numparse=True)
     machines = sorted({name for _, result in rows for name in result.processors})
     parts = [
@@ -49,6 +57,7 @@ def markdown(rows: Sequence[tuple[Path, Result]], page: Path, more: Sequence[str
         " from, and `folder` means files of pictures, which may be compressed copies of the first"
         f" ones. Machine time is that of training, on {'; '.join(machines)}.",
         table,
+        *conclusions,
     ]
     for path, result in rows:
         parts += _section(path, result, page)
@@ -89,7 +98,7 @@ def _section(path: Path, result: Result, page: Path) -> list[str]:
         f"**{result.verdict.capitalize()}** at scale {result.scale}: the"
         f" {words.measure(result)}. Effect {words.effect_with_interval(result)}; the interval holds"
         f" 95 % over {result.covered}. Data: {result.data}, fingerprint {result.dataset[:12]}.",
-        *filter(None, (words.stopped(result), words.division(result))),
+        *filter(None, (undecided.sentence(result), words.stopped(result), words.division(result))),
         *filter(None, (words.discordance(result), result.note)),
         tabulate(arms, head, "pipe", disable_numparse=True),
         *_runs(result),

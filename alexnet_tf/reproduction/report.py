@@ -16,14 +16,16 @@ from alexnet_tf.reproduction.page import found, markdown
 from alexnet_tf.reproduction.result import Result
 from preprocessing.dataset.atomic import write_text
 
+CONCLUSIONS = "conclusions.md"
 HEAD = ("claim", "arms: operations of the training, top-1 error in one view")
 
 
 def write(directories: Sequence[str | os.PathLike], path: Path) -> int:
     """Writes the page of the results in directories, with a figure beside it for each dataset on
-    which a trend was tried. Returns how many results there are.
+    which a trend was tried. What somebody has concluded from them, in a directory's `CONCLUSIONS`,
+    follows the table. Returns how many results there are.
 
-    Raises RunError: none, or a damaged one. OSError: it cannot be written.
+    Raises RunError: none, or a damaged one. OSError: one cannot be read, or the page not written.
     """
     rows = found(directories)
     networks = _outcomes(directories)
@@ -37,7 +39,9 @@ def write(directories: Sequence[str | os.PathLike], path: Path) -> int:
             with style():
                 save(compute_plot(compute), figure)
             more += _section(compute, results[0], figure)
-    write_text(path, markdown(rows, path, more))
+    files = [Path(directory) / CONCLUSIONS for directory in directories]
+    conclusions = [file.read_text("utf-8").strip() for file in files if file.is_file()]
+    write_text(path, markdown(rows, path, conclusions, more))
     return len(rows)
 
 

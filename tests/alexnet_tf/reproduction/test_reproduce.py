@@ -243,6 +243,7 @@ def test_a_report_of_several_directories(write, run, made, tmp_path, capsys):
     run(write(), scale="full", output=tmp_path / "more")
     directories = [str(tmp_path / name) for name in ("out", "more")]
     page = tmp_path / "docs" / "page.md"
+    (tmp_path / "more" / "conclusions.md").write_text("## What follows\n\nNothing.\n")
     assert reproduce.main(["report", *directories, "--page", str(page)]) == 0
     text = page.read_text()
     rows = [line for line in text.splitlines() if line.startswith("| [dropout]")]
@@ -257,6 +258,9 @@ def test_a_report_of_several_directories(write, run, made, tmp_path, capsys):
     for path in re.findall(r"!\[.*\]\((.*)\)", text):
         assert (page.parent / path).is_file()
     assert text.count("## dropout-") == 2
+    table, what_follows, _ = re.split(r"\n\n## What follows\n\nNothing\.\n\n|## dropout-full", text)
+    assert table.endswith("|")
+    assert not what_follows
     pair = "0 and 100 (p 1.6e-30)"  # two to the power of −99
     assert text.count(f"with McNemar's exact p: {pair}; {pair}.") == 2
     assert reproduce.main(["report", directories[0]]) == 0
