@@ -26,7 +26,7 @@ if not cli.HELP:  # which needs none of these, and TensorFlow takes seconds to l
     from alexnet_tf.data.split import Split
     from alexnet_tf.evaluation import run_page
     from alexnet_tf.evaluation.error_counts import ErrorCounts
-    from alexnet_tf.evaluation.image_features import FeatureExtractor, nearest_neighbors
+    from alexnet_tf.evaluation.image_features import FeatureExtractor, nearest_neighbors, together
     from alexnet_tf.evaluation.labelled_split import count_errors, open_split
     from alexnet_tf.evaluation.predictions import Network
     from alexnet_tf.evaluation.report import Subject
@@ -45,38 +45,44 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     if arguments.gallery < NEAREST:
         raise ConfigError(f"--gallery: expected at least {NEAREST}, received {arguments.gallery}")
-    run = run_directory.load(arguments.run)
-    test, train = (open_split([run], arguments.data, name) for name in (arguments.split, "train"))
-    if test.info.image_size != run.info.image_size:
-        raise RunError(f"expected the image size of {run.path}'s dataset")
-    train = train.first(run.config.data.fraction)
-    trained = (run.path / log.LOG).is_file()  # not a run of imported weights
-    epochs = course(run) if trained else None
-    earlier = reports_of(run.path) if arguments.html else []  # a damaged one is told at once
-    network = restored_model(run, arguments.checkpoint)
-    counts = count_errors(network, test, arguments.views)
-    subject = Subject(
-        [str(run.path)], [1.0], test.name, arguments.views, test.info, "all", arguments.checkpoint
-    )
-    names = [name.text for name in run.info.classes]
+    if arguments.html and len(arguments.run) > 1:
+        raise ConfigError(f"--html: expected one --run, received {len(arguments.run)}")
+    runs = [run_directory.load(path) for path in arguments.run]
+    test, train = (open_split(runs, arguments.data, name) for name in (arguments.split, "train"))
+    for run in runs:
+        if test.info.image_size != run.info.image_size:
+            raise RunError(f"expected the image size of {run.path}'s dataset")
+    alone = runs[0] if len(runs) == 1 else None
+    train = train.first(max(run.config.data.fraction for run in runs))
+    trained = alone is not None and (alone.path / log.LOG).is_file()  # not of imported weights
+    epochs = course(alone) if trained else None
+    earlier = reports_of(alone.path) if arguments.html else []  # a damaged one is told at once
+    networks = [restored_model(run, arguments.checkpoint) for run in runs]
+    counts = count_errors(networks, test, arguments.views)
+    names = [name.text for name in test.info.classes]
     output = Path(arguments.output)
     with style(), cli.writing(output):
         output.mkdir(parents=True, exist_ok=True)
-        save_pixels(figure_3(first_kernels(network[0]), factor=5), output / "figure3.png")
-        save(_figure_4(run, network, test, train, arguments.gallery), output / "figure4.png")
+        save(_figure_4(runs, networks, test, train, arguments.gallery), output / "figure4.png")
         save(_class_errors(counts, names), output / "classes.png")
         save(confusion_matrix(counts.confusion, names), output / "confusion.png")
+        if alone is not None:
+            kernels = first_kernels(networks[0][0])
+            save_pixels(figure_3(kernels, factor=5), output / "figure3.png")
         if epochs is not None:
-            title = f"{run.config.network.variant}: training"
+            title = f"{alone.config.network.variant}: training"
             save(curves(epochs, title), output / "curves.png")
         if arguments.html:
-            given = sys.argv[1:] if argv is None else argv
+            where = ([str(alone.path)], [1.0], test.name, arguments.views, test.info, "all")
+            subject = Subject(*where, arguments.checkpoint)
             page = run_page.run_page(
-                run,
-                network[0].count_params(),
+                alone,
+                networks[0][0].count_params(),
                 run_page.Measured(subject, counts, earlier),
                 _drawn(output, trained),
-                run_page.commands(run, arguments.data, subject, given),
+                run_page.commands(
+                    alone, arguments.data, subject, sys.argv[1:] if argv is None else argv
+                ),
             )
             write_text(output / PAGE, page)
     for path in sorted(output.glob("*.png")):
@@ -88,7 +94,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = cli.Parser(prog="python -m alexnet_tf.visualize", description=__doc__)
-    parser.add_argument("--run", required=True, help="run directory")
+    parser.add_argument(
+        "--run",
+        required=True,
+        action="append",
+        help="run directory; of several averaged, figure 4 and the errors by class",
+    )
     parser.add_argument("--data", required=True, help="dataset directory")
     parser.add_argument("--output", required=True, help="directory for the PNG files")
     parser.add_argument(
@@ -129,11 +140,19 @@ def course(run: Run) -> Course:
     )
 
 
-def _figure_4(run: Run, network: Network, test: Split, train: Split, limit: int) -> Figure:
+def _figure_4(
+    runs: Sequence[Run], networks: Sequence[Network], test: Split, train: Split, limit: int
+) -> Figure:
     """The test images are the first of each class, in the dataset's (random) order."""
-    names = [name.text for name in run.info.classes]
-    extractor = FeatureExtractor(network, run.config.network, test.info.image_size)
-    seen, known = extractor.extract(test, SEARCHED, SIDE), extractor.extract(train, limit, SIDE)
+    names = [name.text for name in test.info.classes]
+    extractors = [
+        FeatureExtractor(network, run.config.network, test.info.image_size)
+        for run, network in zip(runs, networks, strict=True)
+    ]
+    seen, known = (
+        together([extractor.extract(split, count, SIDE) for extractor in extractors])
+        for split, count in ((test, SEARCHED), (train, limit))
+    )
     _, firsts = np.unique(seen.labels, return_index=True)
     chosen = np.sort(firsts)[:IMAGES]
     classified = [

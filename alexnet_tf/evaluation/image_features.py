@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import keras
@@ -76,6 +76,17 @@ class FeatureExtractor:
         return ImageFeatures(
             *(np.concatenate(column)[:limit] for column in zip(*columns, strict=True))
         )
+
+
+def together(networks: Sequence[ImageFeatures]) -> ImageFeatures:
+    """Of networks on the same images: their mean probabilities, and their features side by side."""
+    first = networks[0]
+    return ImageFeatures(
+        first.images,
+        first.labels,
+        np.mean([each.probabilities for each in networks], axis=0),
+        np.concatenate([each.features for each in networks], axis=1),
+    )
 
 
 def nearest_neighbors(features: np.ndarray, others: np.ndarray, count: int) -> np.ndarray:

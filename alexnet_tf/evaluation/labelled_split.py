@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from alexnet_tf.data import reader
 from alexnet_tf.data.split import Split
 from alexnet_tf.errors import ConfigError, RunError
+from alexnet_tf.evaluation.ensemble import average
 from alexnet_tf.evaluation.error_counts import ErrorCounts
 from alexnet_tf.evaluation.predictions import Network, Predictions, predictions
 from alexnet_tf.runs.directory import Run
@@ -45,9 +46,9 @@ def labelled(stream: Iterable[Predictions], split: str) -> Iterator[Predictions]
         yield batch
 
 
-def count_errors(network: Network, split: Split, view_count: int) -> ErrorCounts:
-    """One network's errors over a whole split. Raises as `labelled`."""
+def count_errors(networks: Sequence[Network], split: Split, view_count: int) -> ErrorCounts:
+    """The errors of networks averaged, over a whole split. Raises as `labelled`."""
     counts = ErrorCounts(len(split.info.classes))
-    for batch in labelled(predictions([network], split, view_count), split.name):
-        counts.add(batch.labels, batch.probabilities[0])
+    for batch in labelled(predictions(networks, split, view_count), split.name):
+        counts.add(batch.labels, average(batch.probabilities, [1.0] * len(networks)))
     return counts

@@ -18,7 +18,12 @@ from alexnet_tf import evaluate, load_run, visualize
 from alexnet_tf.data import reader
 from alexnet_tf.data.split import Share, Split
 from alexnet_tf.errors import ConfigError, JobError, RunError, UserError
-from alexnet_tf.evaluation.image_features import FeatureExtractor, nearest_neighbors
+from alexnet_tf.evaluation.image_features import (
+    FeatureExtractor,
+    ImageFeatures,
+    nearest_neighbors,
+    together,
+)
 from alexnet_tf.figures.tiles import figure_3
 from alexnet_tf.network.weights import first_kernels
 from alexnet_tf.runs import directory as run_directory
@@ -209,6 +214,38 @@ def test_figures(made, tmp_path, capsys):
         np.testing.assert_array_equal(np.asarray(image), figure_3(kernels, factor=5))
 
 
+def test_figures_of_several_networks_averaged(made, tmp_path):
+    """Twice the same network draws what it draws alone, but for what is one network's."""
+    ends = []
+    for name, runs in (("alone", ["--run"]), ("twice", ["--run", str(made.run), "--run"])):
+        output = tmp_path / name
+        arguments = [*runs, str(made.run), "--data", str(made.data), "--output", str(output)]
+        assert visualize.main([*arguments, "--gallery", "30"]) == 0
+        ends.append({path.name: path.read_bytes() for path in output.iterdir()})
+    alone, twice = ends
+    assert sorted(twice) == ["classes.png", "confusion.png", "figure4.png"]
+    for name in ("classes.png", "confusion.png"):
+        assert twice[name] == alone[name]
+    for file in ("alone", "twice"):
+        with Image.open(tmp_path / file / "figure4.png") as image:
+            ends.append(np.asarray(image).astype(float))
+    assert np.abs(ends[-1] - ends[-2]).mean() < 0.1  # bars may end a fraction of a pixel apart
+
+
+def test_features_side_by_side():
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 255, (3, 2, 2, 3), np.uint8), np.arange(3)
+    one, other = (
+        ImageFeatures(images, labels, *(rng.random((3, n), np.float32) for n in shape))
+        for shape in ((4, 5), (4, 7))
+    )
+    both = together([one, other])
+    np.testing.assert_allclose(both.probabilities, (one.probabilities + other.probabilities) / 2)
+    distances = ((both.features[0] - both.features[1]) ** 2).sum()
+    apart = [((each.features[0] - each.features[1]) ** 2).sum() for each in (one, other)]
+    assert distances == pytest.approx(sum(apart))
+
+
 def test_a_page_of_the_figures(made, tmp_path, capsys):
     output = tmp_path / "figures"
     arguments = ["--run", str(made.run), "--data", str(made.data), "--output", str(output)]
@@ -259,4 +296,6 @@ def test_mistakes_of_visualize(made, tmp_path):
     arguments = ["--run", str(made.run), "--data", str(made.data), "--output", str(tmp_path / "a")]
     with pytest.raises(ConfigError, match="--gallery"):
         visualize.main([*arguments, "--gallery", "3"])
+    with pytest.raises(ConfigError, match="--html: expected one --run, received 2"):
+        visualize.main([*arguments, "--run", str(made.run), "--html"])
     assert not (tmp_path / "a").exists()
