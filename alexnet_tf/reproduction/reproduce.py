@@ -12,18 +12,18 @@ from pathlib import Path
 from alexnet_tf import cli
 from alexnet_tf.errors import JobError
 from alexnet_tf.figures.page import save, style
-from alexnet_tf.reproduction import result as results
 from alexnet_tf.reproduction import stopping, words
 from alexnet_tf.reproduction.children import Interrupted
 from alexnet_tf.reproduction.claim import Claim, ScaleName
 from alexnet_tf.reproduction.completion import complete
+from alexnet_tf.reproduction.conclusion import conclude
 from alexnet_tf.reproduction.datasets import DATASETS
 from alexnet_tf.reproduction.listing import WIDTH
 from alexnet_tf.reproduction.outcome import Outcome, Outcomes
 from alexnet_tf.reproduction.page import PLOT, RESULT, place
 from alexnet_tf.reproduction.plot import plot
 from alexnet_tf.reproduction.progress import Remaining
-from alexnet_tf.reproduction.result import Result
+from alexnet_tf.reproduction.result import Result, write
 from alexnet_tf.reproduction.runs import Training, trainings
 from alexnet_tf.reproduction.work import Work
 from alexnet_tf.reproduction.workers import shares
@@ -80,7 +80,7 @@ def reproduce(claims: Sequence[Claim], request: Request) -> int:
     def decided(claim: Claim, plan: Sequence[Training]) -> bool:
         return stopping.decides(claim, concluded(claim, plan))
 
-    def conclude(claim: Claim) -> None:
+    def settle(claim: Claim) -> None:
         result = concluded(claim, plans[claim.name])
         if result != found.get(claim.name):
             _tell(result, place(request.output, claim.name, request.scale))
@@ -95,10 +95,10 @@ def reproduce(claims: Sequence[Claim], request: Request) -> int:
             ready = [claim for claim in waiting if work.complete(plans[claim.name])]
             for claim in ready:
                 waiting.remove(claim)
-                conclude(claim)
+                settle(claim)
         for claim in claims:  # again, as the trainings of other claims may tell more of it
             if claim.name in found:
-                conclude(claim)
+                settle(claim)
     except Interrupted as stop:
         print("stopped; the same command goes on")
         return 130 if stop.number == signal.SIGINT else 0
@@ -136,7 +136,7 @@ def _concluded(
     planned = _seeds(claim, request)[-1]
     if planned <= max(training.seed for training in plan):
         planned = None
-    return results.conclude(claim, request.scale, data, by_arm, outcomes.networks(), planned)
+    return conclude(claim, request.scale, data, by_arm, outcomes.networks(), planned)
 
 
 def _tell(result: Result, folder: Path) -> None:
@@ -144,5 +144,5 @@ def _tell(result: Result, folder: Path) -> None:
     with cli.writing(folder), style():
         folder.mkdir(parents=True, exist_ok=True)
         save(plot(result), folder / PLOT)
-        results.write(result, folder / RESULT)
+        write(result, folder / RESULT)
     print(f"\n{textwrap.fill(words.paragraph(result), WIDTH)}\nresult: {folder}\n", flush=True)

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from alexnet_tf.errors import RunError
 from alexnet_tf.network.operations import Settings
-from alexnet_tf.reproduction import kin, measures, slope, specialization, statistics
-from alexnet_tf.reproduction.claim import ERRORS, Claim, Measure, Published, ScaleName
-from alexnet_tf.reproduction.comparison import EveryRun, Figure, Lower, Trend
-from alexnet_tf.reproduction.outcome import Outcome
+from alexnet_tf.reproduction.claim import Measure, Published, ScaleName
+from alexnet_tf.reproduction.comparison import EveryRun, Trend
+from alexnet_tf.reproduction.estimate import Estimate, Verdict
 from alexnet_tf.reproduction.specialization import TowersOfRun
-from alexnet_tf.reproduction.statistics import Discordance, Estimate, Verdict
+from alexnet_tf.reproduction.statistics import Discordance
 from preprocessing.dataset.atomic import write_text
-from preprocessing.dataset.printable import counted
 
 
 class ArmResult(Settings):
@@ -68,55 +65,6 @@ class Result(Settings):
     planned: int | None = None  # seeds, of which fewer decided
 
 
-def conclude(
-    claim: Claim,
-    scale: ScaleName,
-    data: str,
-    outcomes: Mapping[str, Sequence[Outcome]],
-    others: Sequence[Sequence[Outcome]] = (),
-    planned: int | None = None,
-) -> Result:
-    """The result of a claim whose arms have these outcomes, by seed.
-
-    others: outcomes of further networks; the spread of seeds is also that of those trained alike.
-    planned: how many seeds were to be had, if fewer decided.
-    """
-    related = kin.of(claim, outcomes, others)
-    runs = _runs(claim, outcomes, others)
-    estimate = _effect(claim, outcomes, related, runs)
-    every = {(o.identity, o.seed): o for rows in outcomes.values() for o in rows}.values()
-    seeds = [len(outcomes[arm]) for arm in claim.compared]
-    return Result(
-        claim=claim.name,
-        scale=scale,
-        statement=claim.statement,
-        source=claim.source,
-        note=claim.note,
-        published=claim.published,
-        measure=claim.measure,
-        compared=claim.compared,
-        kind=claim.comparison.kind,
-        arms={arm: _arm(claim, arm, rows) for arm, rows in outcomes.items()},
-        effect=estimate.value,
-        low=_finite(estimate.low),
-        high=_finite(estimate.high),
-        within=claim.comparison.within if isinstance(claim.comparison, Figure) else None,
-        trend=claim.comparison if isinstance(claim.comparison, Trend) else None,
-        every_run=claim.comparison if isinstance(claim.comparison, EveryRun) else None,
-        runs=runs,
-        covered=counted(len(runs), "run") if runs else _covered(claim, seeds, related),
-        verdict=verdict(claim, scale, estimate),
-        discordances=_discordances(claim, outcomes),
-        dataset=next(iter(every)).dataset,
-        data=data,
-        pictures=next(iter(every)).pictures,
-        machine_hours=_hours([o.machine_seconds for o in every]),
-        processor_hours=_hours([o.processor_seconds for o in every]),
-        processors=tuple(sorted({o.made["processor"] for o in every})),
-        planned=planned,
-    )
-
-
 def interval(result: Result) -> Estimate:
     """Its effect, with infinity where an end is open."""
     low = -math.inf if result.low is None else result.low
@@ -136,113 +84,5 @@ def read(path: Path) -> Result:
         raise RunError(f"expected a claim's result in {path}: {reason:.200}") from error
 
 
-def _effect(
-    claim: Claim,
-    outcomes: Mapping[str, Sequence[Outcome]],
-    related: Sequence[Sequence[Outcome]],
-    runs: Sequence[TowersOfRun],
-) -> Estimate:
-    """In fractions, or as a ratio."""
-    measure, kind = claim.measure, claim.comparison
-    if isinstance(kind, EveryRun):
-        return specialization.share(runs, kind.chance)
-    rows = [outcomes[arm] for arm in claim.compared]
-    views = [claim.views_of(arm) for arm in claim.compared]
-    numbers = [measures.by_seed(measure, v, r) for v, r in zip(views, rows, strict=True)]
-    if isinstance(kind, Lower | Trend) and measure.name in ERRORS:
-        wrong = [measures.wrong(measure, v, r) for v, r in zip(views, rows, strict=True)]
-        spread = [measures.wrong(measure, views[0], row) for row in related]
-        if isinstance(kind, Trend):
-            count = len(kind.arms)
-            drawn = any(row[0].baseline is None for row in rows[count:])
-            arms = {"wrong": wrong[:count], "than": wrong[count:], "drawn": drawn}
-            return _fractions(slope.paired_slope(places=kind.places, kin=spread, **arms))
-        same = kin.same_runs(*rows)
-        return _fractions(statistics.paired_difference(*wrong, same_runs=same, kin=spread))
-    if isinstance(kind, Lower):
-        spread = [measures.by_seed(measure, views[0], row) for row in related]
-        return statistics.mean_difference(*numbers, kin=spread)
-    if isinstance(kind, Figure):
-        published = claim.published.arms[kind.arm]
-        if measure.name in ERRORS:
-            spread = [measures.wrong(measure, views[0], row) for row in related]
-            arm = _fractions(
-                statistics.error_interval(measures.wrong(measure, views[0], rows[0]), kin=spread)
-            )
-        else:
-            arm = statistics.mean_interval(numbers[0])
-        return Estimate(*(end - published for end in arm))
-    limit = max(len(o.course.training_error) for arm in rows for o in arm)
-    return statistics.ratio(numbers[1], numbers[0], limit=float(limit))
-
-
-def _runs(
-    claim: Claim,
-    outcomes: Mapping[str, Sequence[Outcome]],
-    others: Sequence[Sequence[Outcome]],
-) -> tuple[TowersOfRun, ...]:
-    """The arm's first, then those of networks that were trained alike."""
-    if not isinstance(claim.comparison, EveryRun):
-        return ()
-    arm = outcomes[claim.comparison.arm]
-    return specialization.runs_of([arm, *kin.trained_alike([arm], others)])
-
-
-def _discordances(
-    claim: Claim, outcomes: Mapping[str, Sequence[Outcome]]
-) -> tuple[Discordance, ...]:
-    if not isinstance(claim.comparison, Lower) or claim.measure.name not in ERRORS:
-        return ()
-    pairs = zip(
-        *(measures.wrong(claim.measure, claim.views_of(a), outcomes[a]) for a in claim.compared),
-        strict=False,  # a baseline has one seed
-    )
-    return tuple(statistics.mcnemar(*pair) for pair in pairs)
-
-
-def verdict(claim: Claim, scale: ScaleName, effect: Estimate) -> Verdict:
-    """What an effect with this interval, in fractions or as a ratio, makes of the claim."""
-    found = statistics.verdict(effect.low, effect.high, _claimed(claim))
-    if found == "contradicted" and isinstance(claim.comparison, Figure) and scale != "full":
-        return "inconclusive"  # a shortened training can reach a published figure, not refute it
-    return found
-
-
-def _claimed(claim: Claim) -> tuple[float, float]:
-    """The open interval in which the effect is, if the claim holds."""
-    kind = claim.comparison
-    if isinstance(kind, Lower | Trend):
-        return -math.inf, 0.0
-    if isinstance(kind, Figure):
-        return -kind.within, kind.within
-    return kind.at_least, math.inf
-
-
-def _covered(claim: Claim, seeds: Sequence[int], related: Sequence[Sequence[Outcome]]) -> str:
-    if claim.measure.name in ERRORS:
-        return statistics.covered(*seeds, kin=[len(row) for row in related])
-    return "seeds"
-
-
-def _arm(claim: Claim, arm: str, outcomes: Sequence[Outcome]) -> ArmResult:
-    numbers = measures.by_seed(claim.measure, claim.views_of(arm), outcomes)
-    return ArmResult(
-        identity=outcomes[0].identity,
-        seeds=tuple(outcome.seed for outcome in outcomes),
-        by_seed=tuple(_finite(number) for number in numbers),
-        epochs=len(outcomes[0].course.training_error),
-        training_error=tuple(outcome.course.training_error for outcome in outcomes),
-        validation_error=tuple(outcome.course.validation_error for outcome in outcomes),
-    )
-
-
-def _fractions(percent: Estimate) -> Estimate:
-    return Estimate(*(end / 100 for end in percent))
-
-
-def _finite(number: float) -> float | None:
+def finite(number: float) -> float | None:
     return number if math.isfinite(number) else None
-
-
-def _hours(seconds: Sequence[float | None]) -> float | None:
-    return None if None in seconds else sum(seconds) / 3600

@@ -6,12 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from alexnet_tf.reproduction.statistics import (
-    FOR_DIFFERENCE,
-    Estimate,
-    checked,
-    interval_of_mean,
-)
+from alexnet_tf.reproduction.estimate import Estimate
+from alexnet_tf.reproduction.statistics import FOR_DIFFERENCE, checked, interval_of_mean
 
 
 def weights_of(places: Sequence[float]) -> np.ndarray:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from alexnet_tf.network.operations import Settings
+from alexnet_tf.reproduction.estimate import LEVEL, Estimate
 from alexnet_tf.reproduction.kernel_color import chance, color_share
 from alexnet_tf.reproduction.measures import towers_of
 from alexnet_tf.reproduction.outcome import Outcome
-from alexnet_tf.reproduction.statistics import LEVEL, Estimate
 
 
 class TowersOfRun(Settings):

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from alexnet_tf.reproduction import result as results
+from alexnet_tf.reproduction import conclusion
 from alexnet_tf.reproduction.claim import Claim
 from alexnet_tf.reproduction.comparison import Ratio
-from alexnet_tf.reproduction.result import Result
+from alexnet_tf.reproduction.estimate import Estimate
+from alexnet_tf.reproduction.result import Result, interval
 from alexnet_tf.reproduction.runs import Training
-from alexnet_tf.reproduction.statistics import Estimate
 
 LEAST = 2  # seeds: one does not show how trainings differ
 WIDENED = 2
@@ -23,8 +23,8 @@ WIDENED = 2
 
 def decides(claim: Claim, result: Result) -> bool:
     """Whether the result decides the claim even with a wider interval."""
-    estimate = widened(results.interval(result), isinstance(claim.comparison, Ratio))
-    return results.verdict(claim, result.scale, estimate) != "inconclusive"
+    estimate = widened(interval(result), isinstance(claim.comparison, Ratio))
+    return conclusion.verdict(claim, result.scale, estimate) != "inconclusive"
 
 
 def widened(estimate: Estimate, ratio: bool = False) -> Estimate:

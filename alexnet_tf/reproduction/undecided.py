@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-from alexnet_tf.reproduction import result as results
-from alexnet_tf.reproduction.result import Result
+from alexnet_tf.reproduction.result import Result, interval
 
 MOST = 1000  # times; from there on no number means anything
 
@@ -18,7 +17,7 @@ def times(result: Result) -> float | None:
     """
     if result.verdict != "inconclusive" or result.kind not in ("lower", "trend", "figure"):
         return None
-    effect, *ends = results.interval(result)
+    effect, *ends = interval(result)
     if not all(map(math.isfinite, ends)):
         return None
     bounds = [0.0] if result.within is None else [-result.within, result.within]

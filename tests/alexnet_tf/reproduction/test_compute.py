@@ -7,7 +7,7 @@ from alexnet_tf import reproduce
 from alexnet_tf.config import files as config_files
 from alexnet_tf.figures.page import style
 from alexnet_tf.network.cost import training_operations
-from alexnet_tf.reproduction import claim_files, result
+from alexnet_tf.reproduction import claim_files, conclusion, result
 from alexnet_tf.reproduction.compute import compute_of
 from alexnet_tf.reproduction.compute_plot import compute_plot
 from alexnet_tf.reproduction.outcome import Outcomes
@@ -33,7 +33,7 @@ def concluded(write):
             made_up.outcome(config, DATA, seed, wrong, images_seen=SEEN * WRONG[arm])
             for seed in (1, 2)
         ]
-    return outcomes, result.conclude(claim, "short", "pictures", outcomes)
+    return outcomes, conclusion.conclude(claim, "short", "pictures", outcomes)
 
 
 def test_networks_of_the_dataset_and_the_trends_arms_from_the_least_on(concluded):

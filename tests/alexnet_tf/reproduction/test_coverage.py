@@ -10,8 +10,10 @@ import math
 import numpy as np
 import pytest
 
+from alexnet_tf.reproduction.estimate import verdict
+from alexnet_tf.reproduction.seed_numbers import ratio
 from alexnet_tf.reproduction.slope import paired_slope, weights_of
-from alexnet_tf.reproduction.statistics import error_interval, paired_difference, ratio, verdict
+from alexnet_tf.reproduction.statistics import error_interval, paired_difference
 
 TIMES, PICTURES = 500, 400
 BETTER = (0, math.inf)  # the claim that the first arm errs more

@@ -7,7 +7,7 @@ from matplotlib.colors import to_hex
 
 from alexnet_tf.errors import ConfigError, RunError
 from alexnet_tf.figures.page import GREY, style
-from alexnet_tf.reproduction import claim_files, page, result, specialization, words
+from alexnet_tf.reproduction import claim_files, conclusion, page, specialization, words
 from alexnet_tf.reproduction.kernel_color import Kernels, chance
 from alexnet_tf.reproduction.plot import plot
 from tests.alexnet_tf.reproduction import made_up
@@ -45,7 +45,7 @@ def conclude(write):
         elsewhere = trained([(GREY_TOWER, GREY_TOWER)], dataset="others")
         longer = trained([(MIXED, MIXED)], training_error=(0.5, 0.4, 0.3))
         arms = {"with": trained(own)}
-        return result.conclude(claim, "full", "pictures", arms, [*rest, elsewhere, longer])
+        return conclusion.conclude(claim, "full", "pictures", arms, [*rest, elsewhere, longer])
 
     return conclude
 

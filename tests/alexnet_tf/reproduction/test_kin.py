@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from alexnet_tf.reproduction import claim_files, kin, result
+from alexnet_tf.reproduction import claim_files, conclusion, kin
 from alexnet_tf.reproduction.claim import Measure
 from tests.alexnet_tf.reproduction import made_up
 
@@ -65,8 +65,10 @@ def test_epochs_until_an_error_have_none(claim):
 
 def test_with_them_single_seeds_allow_for_seeds(claim):
     arms = {"with": trained(claim, "with", 1), "without": trained(claim, "without", 1)}
-    alone = result.conclude(claim, "full", "pictures", arms)
+    alone = conclusion.conclude(claim, "full", "pictures", arms)
     assert alone.covered.startswith("pictures only")
-    found = result.conclude(claim, "full", "pictures", arms, [trained(claim, rate=0.1, seeds=3)])
+    found = conclusion.conclude(
+        claim, "full", "pictures", arms, [trained(claim, rate=0.1, seeds=3)]
+    )
     assert found.covered.startswith("pictures and seeds")
     assert found.high - found.low > alone.high - alone.low

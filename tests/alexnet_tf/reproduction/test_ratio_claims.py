@@ -5,7 +5,7 @@ import math
 import pytest
 
 from alexnet_tf.figures.page import style
-from alexnet_tf.reproduction import claim_files, result
+from alexnet_tf.reproduction import claim_files, conclusion
 from alexnet_tf.reproduction.plot import plot
 from tests.alexnet_tf.reproduction import made_up
 
@@ -29,7 +29,7 @@ def conclude(write):
                 made_up.outcome(config, "data", seed, training_error=epochs_to(number))
                 for seed, number in enumerate(numbers, 1)
             ]
-        return result.conclude(claim, "full", "pictures", outcomes)
+        return conclusion.conclude(claim, "full", "pictures", outcomes)
 
     return conclude
 

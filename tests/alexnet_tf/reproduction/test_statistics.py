@@ -9,14 +9,13 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from alexnet_tf.evaluation.interval import wilson
+from alexnet_tf.reproduction.estimate import verdict
+from alexnet_tf.reproduction.seed_numbers import mean_difference, ratio
 from alexnet_tf.reproduction.statistics import (
     covered,
     error_interval,
     mcnemar,
-    mean_difference,
     paired_difference,
-    ratio,
-    verdict,
 )
 
 Z95, T95 = 1.959963984540054, {2: 4.302652729749464, 4: 2.7764451051977987}

@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from alexnet_tf.reproduction.estimate import Estimate, verdict
 from alexnet_tf.reproduction.runs import Training
-from alexnet_tf.reproduction.statistics import Estimate, paired_difference, verdict
+from alexnet_tf.reproduction.statistics import paired_difference
 from alexnet_tf.reproduction.stopping import enough, widened
 from tests.alexnet_tf.reproduction.test_coverage import ALLOWED, BETTER, TIMES, arms, difficulties
 

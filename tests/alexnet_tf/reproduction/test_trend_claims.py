@@ -6,7 +6,7 @@ import yaml
 
 from alexnet_tf.errors import ConfigError
 from alexnet_tf.figures.page import style
-from alexnet_tf.reproduction import claim_files, result, words
+from alexnet_tf.reproduction import claim_files, conclusion, words
 from alexnet_tf.reproduction.plot import plot
 from tests.alexnet_tf.reproduction import made_up
 from tests.alexnet_tf.reproduction.conftest import CLAIM
@@ -37,7 +37,7 @@ def conclude(write):
             config = claim_files.configuration(claim, "short", arm).with_classes(4)
             errors = np.arange(made_up.PICTURES) < wrong[arm]
             outcomes[arm] = [made_up.outcome(config, "data", seed, errors) for seed in (1, 2)]
-        return result.conclude(claim, "short", "pictures", outcomes)
+        return conclusion.conclude(claim, "short", "pictures", outcomes)
 
     return conclude
 
