@@ -66,8 +66,11 @@ $(DEMO)/archives/ILSVRC2012_devkit_t12.tar.gz: | setup
 test: setup
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
+# Of the long tests those of what differs most between the versions: strategies and checkpoints.
 test-addons: $(ADDONS_VENV)
 	@$(MAKE) --no-print-directory test VENV=$(ADDONS_VENV)
+	$(ADDONS_VENV)/bin/python -m pytest $(PYTEST_FLAGS) -m slow -k "not dropout and not optimizers" \
+	    tests/alexnet_tf/training/test_equality.py
 
 test-slow: setup
 	$(BIN)/python -m pytest $(PYTEST_FLAGS) -m slow

@@ -181,6 +181,7 @@ def test_input_by_size_repeats_the_records_it_has(run, data, monkeypatch):
     assert min(figures.values()) > 0
 
 
+@pytest.mark.slow
 def test_train_measures_the_step_and_its_rivals(run, data, tmp_path):
     config = tmp_path / "c.yaml"
     config.write_text("network: {width: 0.05, input_size: 64}\ntraining: {global_batch_size: 4}")

@@ -31,6 +31,7 @@ def session(directory):
     return onnxruntime.InferenceSession(directory / onnx_file.FILE, providers=CPU)
 
 
+@pytest.mark.slow
 def test_it_answers_as_the_trained_network(made, session, images):
     trained = load_run(made.run)
     probabilities, features = session.run(["probabilities", "features"], {"pictures": images})
@@ -38,6 +39,7 @@ def test_it_answers_as_the_trained_network(made, session, images):
     np.testing.assert_allclose(features, trained.features(images), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_batch_of_none_gets_none_and_another_shape_or_type_is_refused(session, images):
     shapes = [result.shape for result in session.run(None, {"pictures": images[:0]})]
     assert shapes == [(0, 10), (0, 204)]
@@ -46,6 +48,7 @@ def test_a_batch_of_none_gets_none_and_another_shape_or_type_is_refused(session,
             session.run(None, {"pictures": wrong})
 
 
+@pytest.mark.slow
 def test_it_says_what_it_is(made, directory, session):
     info = run_directory.load(made.run).info
     found = session.get_modelmeta()
@@ -69,6 +72,7 @@ def test_it_says_what_it_is(made, directory, session):
     assert 0 <= notes["largest_difference"]["features"] <= 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [9, 10])
 def test_views_are_averaged_and_features_of_the_center(made, images, count, tmp_path):
     served = Served(run_directory.load(made.run), view_count=count)
@@ -84,6 +88,7 @@ def test_views_are_averaged_and_features_of_the_center(made, images, count, tmp_
     assert [len(result) for result in answer(images[:0]).values()] == [0, 0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weights", ["float16", "bfloat16"])
 def test_half_precision_stores_the_rounded_weights(made, directory, images, weights, tmp_path):
     served = Served(run_directory.load(made.run), weights=weights)
@@ -97,6 +102,7 @@ def test_half_precision_stores_the_rounded_weights(made, directory, images, weig
     assert whole.stat().st_size - path.stat().st_size == pytest.approx(arrays, rel=0.05)
 
 
+@pytest.mark.slow
 def test_of_a_training_in_mixed_precision_other_formats_compute_in_float32(made, tmp_path):
     run = shutil.copytree(made.run, tmp_path / "run")
     text = (run / "config.yaml").read_text()
@@ -114,6 +120,7 @@ def test_of_a_training_in_mixed_precision_other_formats_compute_in_float32(made,
     assert loaded.get_modelmeta().custom_metadata_map["model_license"] == "CC0"
 
 
+@pytest.mark.slow
 def test_a_file_that_answers_otherwise_is_no_export(made, directory, tmp_path, monkeypatch):
     """Of a network whose last bias is another."""
     weights = Served.weights

@@ -108,6 +108,7 @@ def test_any_class_name_can_be_trained_and_shown(inputs):
     assert inputs.steps() == ["step-000000007"]
 
 
+@pytest.mark.slow
 def test_the_best_checkpoint_outlives_a_restart_and_is_what_best_means(inputs, monkeypatch):
     epoch, errors = Session.epoch, [0.5, 0.25, 0.75]
 
@@ -141,6 +142,7 @@ def test_without_validation_there_is_no_best_checkpoint(tmp_path):
         load_run(run, "best")
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_what_was_held_out(inputs, capsys):
     """39 of 52 images, 5 batches of 8, then all, 7 batches; the epoch is chosen on the way."""
     arguments = [*inputs.arguments, "data.held_out={fraction: 0.25, until_epoch: 1000}"]

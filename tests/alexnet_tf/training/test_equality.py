@@ -90,6 +90,7 @@ def runs(tmp_path_factory) -> Runs:
     return runs
 
 
+@pytest.mark.slow
 def test_strategies_agree(runs):
     differences = {how: runs.difference(how) for how in LOCAL}
     print(differences)
@@ -99,6 +100,7 @@ def test_strategies_agree(runs):
     assert largest_difference(before, variables(runs.path("one device"), LAST)) > 100 * TOLERANCE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "order",
     [

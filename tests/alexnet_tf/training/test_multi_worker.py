@@ -70,6 +70,7 @@ def cluster(tmp_path_factory) -> Cluster:
     return cluster
 
 
+@pytest.mark.slow
 def test_every_image_once_an_epoch_and_only_the_chief_writes(cluster):
     epochs = [line for line in cluster.log("whole") if line["kind"] == "epoch"]
     assert [line["train examples"] for line in epochs] == [52] * 3

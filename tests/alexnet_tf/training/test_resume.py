@@ -125,6 +125,7 @@ def test_stopped_by_sigterm_then_damaged(trained):
     assert_as_whole(trained, "stopped")
 
 
+@pytest.mark.slow
 def test_stopped_by_ctrl_c_it_says_so_at_once_and_is_no_success(trained):
     process = trained.until("interrupted", 20)
     process.send_signal(signal.SIGINT)

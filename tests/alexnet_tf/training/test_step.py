@@ -107,7 +107,7 @@ def test_accumulation_gives_the_same_update(parts, padding):
     assert sums[0, 3] == 6 - padding
 
 
-@pytest.mark.parametrize("jit", ["none", "all"])
+@pytest.mark.parametrize("jit", ["none", pytest.param("all", marks=pytest.mark.slow)])
 def test_compiled_or_not_the_update_is_the_same(jit):
     """Without dropout, for which XLA draws other numbers."""
     network = {"dropout": {"rate": 0.0}}
