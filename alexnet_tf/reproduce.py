@@ -81,7 +81,8 @@ def _report(arguments: argparse.Namespace) -> int:
     directories = arguments.claims[1:]
     if not directories:
         raise ConfigError("report: expected directories that reproduce wrote its results in")
-    if arguments.data or arguments.output or arguments.runs or arguments.seeds:
+    given = (arguments.data, arguments.output, arguments.runs, arguments.seeds)
+    if any((*given, arguments.until_decided)):
         raise ConfigError("report: expected directories and --page alone")
     path = Path(arguments.page or Path(directories[0]) / "reproduction.md")
     with cli.writing(path):

@@ -302,6 +302,8 @@ def test_mistakes_are_told_before_anything_is_written(write, run, made, data, tm
         run(write(), page="x.md")
     with pytest.raises(ConfigError, match="report: expected directories and --page alone"):
         run("report", tmp_path)
+    with pytest.raises(ConfigError, match="report: expected directories and --page alone"):
+        reproduce.main(["report", str(tmp_path), "--until-decided"])
     with pytest.raises(ConfigError, match="report: expected directories that"):
         reproduce.main(["report"])
     with pytest.raises(RunError, match="expected a directory that reproduce wrote"):
