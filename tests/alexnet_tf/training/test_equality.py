@@ -101,16 +101,10 @@ def test_strategies_agree(runs):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "order",
-    [
-        ("one device", "2 replicas × pair", "one device"),  # both that change, there and back
-        pytest.param((*LOCAL, LOCAL[0]), marks=pytest.mark.slow),
-    ],
-    ids=("there and back", "all around"),
-)
-def test_a_checkpoint_made_in_one_way_goes_on_in_another(runs, order):
-    jobs = [runs.continued(how, start) for start, how in itertools.pairwise(order)]
+def test_a_checkpoint_made_in_one_way_goes_on_in_another(runs):
+    """All around, and from one device at once to both that change."""
+    pairs = [*itertools.pairwise((*LOCAL, LOCAL[0])), ("one device", "2 replicas × pair")]
+    jobs = [runs.continued(how, start) for start, how in pairs]
     runs.local(*jobs)
     assert max(runs.difference(*job) for job in jobs) < TOLERANCE
 
