@@ -51,7 +51,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     test, train = (open_split(runs, arguments.data, name) for name in (arguments.split, "train"))
     for run in runs:
         if test.info.image_size != run.info.image_size:
-            raise RunError(f"expected the image size of {run.path}'s dataset")
+            raise RunError(
+                f"expected images of {run.info.image_size} pixels, as {run.path} was trained on,"
+                f" received {test.info.image_size} in {arguments.data}"
+            )
     alone = runs[0] if len(runs) == 1 else None
     train = train.first(max(run.config.data.fraction for run in runs))
     trained = alone is not None and (alone.path / log.LOG).is_file()  # not of imported weights
