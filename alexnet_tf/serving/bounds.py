@@ -16,9 +16,12 @@ GIF_BLOCKS = 500_000  # of the first frame: more than any frame within the pixel
 _BLOCKS, _EXTENSION, _FRAME, _END, _DAMAGED = range(5)  # where in a GIF the walk is
 
 
-def check_length(encoded: tf.Tensor, least: int, kind: str) -> tf.Operation:
+def at_least(encoded: tf.Tensor, least: int, kind: str) -> tf.Tensor:
+    """`encoded`, checked: what reads this tensor waits for the check, or either may fail first."""
     enough = tf.strings.length(encoded) >= least
-    return tf.debugging.Assert(enough, [f"expected a whole {kind}, received its beginning"])
+    check = tf.debugging.Assert(enough, [f"expected a whole {kind}, received its beginning"])
+    with tf.control_dependencies([check]):
+        return tf.identity(encoded)
 
 
 def check_pixels(width: tf.Tensor, height: tf.Tensor, limit: int = MAX_PIXELS) -> tf.Operation:
@@ -41,8 +44,8 @@ def check_scans(encoded: tf.Tensor, width: tf.Tensor, height: tf.Tensor) -> tf.O
 
 def check_webp(encoded: tf.Tensor) -> tf.Operation:
     """By the canvas of an extended file, or the size of its only frame."""
-    with tf.control_dependencies([check_length(encoded, 30, "WebP")]):
-        kind = tf.strings.substr(encoded, 12, 4)
+    encoded = at_least(encoded, 30, "WebP")
+    kind = tf.strings.substr(encoded, 12, 4)
     lossless = number(encoded, 21, 4, "little")
     sides = tf.case(
         [
@@ -71,8 +74,8 @@ def first_gif_frame(encoded: tf.Tensor) -> tf.Tensor:
 
     Neither the screen nor the frame may have more than MAX_PIXELS.
     """
-    with tf.control_dependencies([check_length(encoded, 13, "GIF")]):
-        screen = number(encoded, 6, 2, "little"), number(encoded, 8, 2, "little")
+    encoded = at_least(encoded, 13, "GIF")
+    screen = number(encoded, 6, 2, "little"), number(encoded, 8, 2, "little")
     values = tf.io.decode_raw(encoded, tf.uint8)
     size = tf.size(values)
 

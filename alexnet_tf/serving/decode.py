@@ -11,7 +11,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from alexnet_tf.serving.bounds import (
-    check_length,
+    at_least,
     check_pixels,
     check_scans,
     check_webp,
@@ -44,16 +44,17 @@ def decode_image(encoded: tf.Tensor) -> tf.Tensor:
 
 def _jpeg(encoded: tf.Tensor) -> tf.Tensor:
     shape = tf.cast(tf.image.extract_jpeg_shape(encoded), tf.int64)
-    checks = [check_pixels(shape[0], shape[1]), check_scans(encoded, shape[0], shape[1])]
-    with tf.control_dependencies(checks):
+    with tf.control_dependencies([check_pixels(shape[0], shape[1])]):
+        scans = check_scans(encoded, shape[0], shape[1])
+    with tf.control_dependencies([scans]):
         # libjpeg's accurate transform is also Pillow's.
         return tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE")
 
 
 def _png(encoded: tf.Tensor) -> tf.Tensor:
-    with tf.control_dependencies([check_length(encoded, 33, "PNG")]):
-        width, height = number(encoded, 16, 4, "big"), number(encoded, 20, 4, "big")
-        depth, kind = number(encoded, 24, 1, "big"), number(encoded, 25, 1, "big")
+    encoded = at_least(encoded, 33, "PNG")
+    width, height = number(encoded, 16, 4, "big"), number(encoded, 20, 4, "big")
+    depth, kind = number(encoded, 24, 1, "big"), number(encoded, 25, 1, "big")
     with tf.control_dependencies([check_pixels(width, height)]):
         # TensorFlow adds a wrong opacity to samples of less than eight bits if asked for one.
         return tf.case(

@@ -124,6 +124,21 @@ def test_what_is_no_whole_image_is_an_invalid_argument(data, message, run):
     assert message in raised.value.message
 
 
+@pytest.mark.parametrize(
+    ("start", "least", "kind"),
+    [
+        (FILES["gif"], 13, "GIF"),
+        (FILES["png"], 33, "PNG"),
+        (b"RIFF\0\0\0\0WEBPVP8L" + bytes(14), 30, "WebP"),
+    ],
+)
+def test_a_beginning_is_told_by_its_check_and_never_by_what_would_read_on(start, least, kind, run):
+    for length in range(3, least):
+        for _ in range(20):  # operations run in any order that their dependencies allow
+            with pytest.raises(tf.errors.InvalidArgumentError, match=f"{kind}, received its begin"):
+                run(start[:length])
+
+
 def test_transparency_is_pillows_for_every_color_and_opacity(run):
     color, opacity = np.meshgrid(np.arange(256, dtype=np.uint8), np.arange(256, dtype=np.uint8))
     data = file(Image.fromarray(np.dstack([color, color[::-1], 255 - color, opacity])), "PNG")
