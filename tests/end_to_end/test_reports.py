@@ -188,7 +188,10 @@ def test_a_damaged_dataset_is_one_line(made, damaged, tmp_path, verb, damage):
 
 
 @pytest.mark.parametrize("verb", ["evaluate", "visualize"])
-@pytest.mark.parametrize(("number", "kind"), [("ENOSPC", JobError), ("EROFS", ConfigError)])
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [("ENOSPC", JobError), pytest.param("EROFS", ConfigError, marks=pytest.mark.slow)],
+)
 def test_a_disk_that_will_not_is_one_line(made, tmp_path, monkeypatch, verb, number, kind):
     def refuse(*_arguments):
         raise OSError(getattr(errno, number), "the disk will not")
@@ -214,6 +217,7 @@ def test_figures(made, tmp_path, capsys):
         np.testing.assert_array_equal(np.asarray(image), figure_3(kernels, factor=5))
 
 
+@pytest.mark.slow
 def test_figures_of_several_networks_averaged(made, tmp_path):
     """Twice the same network draws what it draws alone, but for what is one network's."""
     ends = []

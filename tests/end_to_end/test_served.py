@@ -115,7 +115,7 @@ def test_rank_gives_every_class_once_and_classify_its_beginning(served, files):
         np.testing.assert_array_equal(first[key], every[key][:, :5])
 
 
-@pytest.mark.parametrize("count", [9, 10])
+@pytest.mark.parametrize("count", [pytest.param(9, marks=pytest.mark.slow), 10])
 def test_views_are_averaged(made, trained, images, count):
     served = Served(run_directory.load(made.run), view_count=count)
     looped = served.signatures()["serving_default"](pictures=tf.constant(images))["probabilities"]
@@ -127,6 +127,7 @@ def test_views_are_averaged(made, trained, images, count):
     assert np.abs(received - trained.probabilities(images)).max() > 1e-6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_precision_stores_rounded_weights_and_nothing_else(
     made, directory, trained, images, dtype, tmp_path
@@ -152,6 +153,7 @@ def test_the_tflite_file_answers_alike(directory, trained, images):
     np.testing.assert_allclose(received, trained.probabilities(images[:4]), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_tflite_file_in_half_precision_answers_nearly_alike(made, trained, images, tmp_path):
     """Also its constants are float16: what is too small or too large for that must not occur."""
     exported(made, tmp_path / "half", "--weights", "float16", "--tflite")

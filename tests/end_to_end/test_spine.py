@@ -103,6 +103,7 @@ def test_an_ensemble_of_a_run_with_itself_is_that_run(made):
     assert double["top1_error"] == single["top1_error"]
 
 
+@pytest.mark.slow
 def test_several_view_counts_in_one_call(made, capsys):
     arguments = ["--run", str(made.run), "--data", str(made.data)]
     assert evaluate.main([*arguments, "--views", "10", "1"]) == 0

@@ -42,7 +42,7 @@ def read(split, start=(0, 0), order="shuffled"):
     return list(itertools.islice(stream.as_numpy_iterator(), count))
 
 
-@pytest.mark.parametrize("order", ["fixed", "shuffled"])
+@pytest.mark.parametrize("order", [pytest.param("fixed", marks=pytest.mark.slow), "shuffled"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_first_records_in_stored_order(whole, kind, order):
     stored = stored_labels(whole)[:KEPT]

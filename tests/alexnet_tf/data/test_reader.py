@@ -150,7 +150,13 @@ def test_workers_share_an_epoch_without_gap_or_overlap(splits):
     assert len(lengths) == 1
 
 
-@pytest.mark.parametrize(("replicas", "workers"), [(2, 1), (1, 2), (2, 2), (1, 4), (4, 2)])
+FURTHER = [(2, 1), (1, 2), (1, 4), (4, 2)]  # replicas and workers
+
+
+@pytest.mark.parametrize(
+    ("replicas", "workers"),
+    [(2, 2), *(pytest.param(*pair, marks=pytest.mark.slow) for pair in FURTHER)],
+)
 def test_a_global_batch_is_the_same_however_it_is_shared(splits, replicas, workers):
     split, config = splits["train"], DataConfig(chunk=3)
     alone = epoch(split, config, count=14)  # two epochs

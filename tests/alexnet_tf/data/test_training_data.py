@@ -86,7 +86,12 @@ def test_the_last_part_in_stored_order_is_validated_on_meanwhile(data):
         assert (split.name == "train") == data.holds_out(epoch)
 
 
-@pytest.mark.parametrize("done", [0, 3, BEFORE, 2 * BEFORE - 1, 2 * BEFORE, 2 * BEFORE + 3])
+FURTHER = [0, 3, 2 * BEFORE - 1, 2 * BEFORE + 3]
+
+
+@pytest.mark.parametrize(
+    "done", [BEFORE, 2 * BEFORE, *(pytest.param(n, marks=pytest.mark.slow) for n in FURTHER)]
+)
 def test_a_stream_restarted_before_or_after_the_change_goes_on_exactly(data, done):
     before = min(done // BEFORE, UNTIL)
     start = (before, done - before * BEFORE)

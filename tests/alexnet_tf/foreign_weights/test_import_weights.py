@@ -186,6 +186,7 @@ def test_the_imported_network_is_the_foreign_one(layout, suffix, data, tmp_path,
     np.testing.assert_allclose(model(x), expected, rtol=1e-4, atol=2e-5 * np.abs(expected).max())
 
 
+@pytest.mark.slow
 def test_a_run_directory_that_the_other_verbs_accept(data, tmp_path, capsys):
     """Evaluated, exported and trained on; the first step is that of a new run."""
     path, run = write(tmp_path / "weights.npz", random_arrays("torchvision")), tmp_path / "run"

@@ -91,6 +91,7 @@ def test_a_shard_of_another_size_is_noticed_before_there_is_a_step(inputs):
     assert not (inputs.run / "log.jsonl").exists()
 
 
+@pytest.mark.slow
 def test_a_run_directory_that_is_removed_ends_the_training(inputs, in_the_second_epoch):
     in_the_second_epoch(lambda: shutil.rmtree(inputs.run))
     with pytest.raises(JobError, match="removed or replaced during the training"):
@@ -169,6 +170,7 @@ def test_a_run_goes_on_with_what_was_held_out(inputs, capsys):
     np.testing.assert_array_equal(best, stored.get_tensor(FC8))
 
 
+@pytest.mark.slow
 def test_a_run_on_a_part_of_the_pictures(inputs, capsys):
     """26 of 52 images, 4 batches of 8; all of them is another training."""
     arguments = [*inputs.arguments, "training.epochs=1"]
@@ -179,6 +181,7 @@ def test_a_run_on_a_part_of_the_pictures(inputs, capsys):
         train.main(arguments)
 
 
+@pytest.mark.slow
 def test_what_is_held_out_for_good_is_not_trained_on_later(inputs):
     arguments = [*inputs.arguments, "data.held_out.fraction=0.25"]
     assert train.main([*arguments, "training.epochs=1"]) == 0

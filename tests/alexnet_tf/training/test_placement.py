@@ -45,6 +45,13 @@ def two_pairs(inputs, tmp_path_factory) -> dict:
     return trace(inputs, tmp_path_factory.mktemp("pairs"), 4, "mirrored")
 
 
+@pytest.fixture(params=["pair", pytest.param("two_pairs", marks=pytest.mark.slow)])
+def placed(request) -> tuple[dict, str, str]:
+    """What was traced, and the first and the second device of each pair."""
+    devices = {"pair": ("0", "1"), "two_pairs": ("01", "23")}
+    return request.getfixturevalue(request.param), *devices[request.param]
+
+
 def trace(inputs, path, cpus: int, name: str, *settings: str) -> dict:
     settings = [f"strategy.name={name}", "strategy.placement=two-tower", *settings]
     finish(start(["placement", str(path / "found"), *inputs, *settings], cpus))
@@ -69,12 +76,12 @@ def crossings(found: dict, source: str, target: str) -> tuple[set, set, set]:
     return set(forward), set(backward), rest
 
 
-def test_variables_and_velocities_are_on_their_towers_devices(pair, two_pairs):
-    for found, devices in ((pair, ([0], [1])), (two_pairs, ([0, 1], [2, 3]))):
-        assert len(found["variables"]) == 30
-        for name, placed in found["variables"].items():
-            own = [f"{HOST}{i}" for i in devices[tower(name.partition("/")[0]) == "b"]]
-            assert placed == [own] * 2, name
+def test_variables_and_velocities_are_on_their_towers_devices(placed):
+    found, *devices = placed
+    assert len(found["variables"]) == 30
+    for name, where in found["variables"].items():
+        own = [HOST + i for i in devices[tower(name.partition("/")[0]) == "b"]]
+        assert where == [own] * 2, name
 
 
 @pytest.mark.slow
@@ -86,21 +93,21 @@ def test_a_library_optimizers_variables_are_there_too(inputs, tmp_path):
         assert placed == [own] * 4, name  # itself, its steps, its two moments
 
 
-def test_forward_and_backward_operations_are_on_their_towers_devices(pair, two_pairs):
-    for found, pairs in ((pair, {"": "01"}), (two_pairs, {"": "02", "replica_1/": "13"})):
-        seen = Counter()
-        for name, operation, device in found["nodes"]:
-            layer = IN_LAYER.match(name)
-            if not layer:
-                assert not operation.lstrip("_").startswith(HEAVY), f"{name} belongs to no layer"
-                continue
-            devices = pairs["replica_1/" if name.startswith("replica_1/") else ""]
-            if operation.startswith(("Identity", "_Send", "_Recv")):
-                continue  # what leaves a tower does so on that tower's device
-            assert device == HOST + devices[tower(layer["layer"]) == "b"], name
-            seen[bool(layer["back"]), operation.lstrip("_").startswith(HEAVY), device] += 1
-        # Forward and backward, heavy operations on every device: the loop above has met them.
-        assert len([key for key in seen if key[1]]) == 2 * 2 * len(pairs)
+def test_forward_and_backward_operations_are_on_their_towers_devices(placed):
+    found, *devices = placed
+    seen = Counter()
+    for name, operation, device in found["nodes"]:
+        layer = IN_LAYER.match(name)
+        if not layer:
+            assert not operation.lstrip("_").startswith(HEAVY), f"{name} belongs to no layer"
+            continue
+        if operation.startswith(("Identity", "_Send", "_Recv")):
+            continue  # what leaves a tower does so on that tower's device
+        replica = int(name.startswith("replica_1/"))
+        assert device == HOST + devices[tower(layer["layer"]) == "b"][replica], name
+        seen[bool(layer["back"]), operation.lstrip("_").startswith(HEAVY), device] += 1
+    # Forward and backward, heavy operations on every device: the loop above has met them.
+    assert len([key for key in seen if key[1]]) == 2 * len("".join(devices))
 
 
 def test_a_pairs_cross_device_edges_are_exactly_the_papers(pair):
@@ -116,6 +123,7 @@ def test_a_pairs_cross_device_edges_are_exactly_the_papers(pair):
     assert all("CrossDeviceControlEdges" in name for name in rest)  # only "done"
 
 
+@pytest.mark.slow
 def test_pairs_exchange_nothing_but_sums_of_gradients_within_a_tower(two_pairs):
     for a, b in (("0", "2"), ("1", "3")):
         assert crossings(two_pairs, HOST + a, HOST + b)[:2] == (FORWARD_A, BACKWARD_A)

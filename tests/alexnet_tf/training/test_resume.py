@@ -200,6 +200,7 @@ def test_a_mistake_found_before_the_first_step_can_be_mended(arguments, tmp_path
         train.main([*arguments, "network.input_size=68"])
 
 
+@pytest.mark.slow
 def test_a_run_whose_making_was_killed_begins_anew(arguments, tmp_path):
     (tmp_path / "run" / "dataset").mkdir(parents=True)
     (tmp_path / "run" / ".config.yaml.123").write_text("network: {")

@@ -30,7 +30,13 @@ SEEDS = {"paper": 5, "original": 1, "one-tower": 1, "non-overlapping": 2}
 SEEDS |= {"no-crosstalk": 1, "caffenet": 1}
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        n if n in ("paper", "original") else pytest.param(n, marks=pytest.mark.slow)
+        for n in VARIANTS
+    ],
+)
 def test_weights_after_three_updates(name, record_property):
     """Rates of weights, of biases and of conv1 differ, and fall; conv1 is frozen at the third."""
     with strategy().scope():
@@ -171,7 +177,9 @@ def test_loss_scaling_in_float32_changes_nothing():
 @pytest.mark.parametrize(
     ("precision", "bounds"),
     [
-        ("mixed_float16", {"fc8": 0.005, "fc": 0.05, "conv": 0.2}),
+        pytest.param(
+            "mixed_float16", {"fc8": 0.005, "fc": 0.05, "conv": 0.2}, marks=pytest.mark.slow
+        ),
         ("mixed_bfloat16", {"fc8": 0.03, "fc": 0.1}),
     ],
 )
@@ -204,6 +212,7 @@ def test_overflow_skips_steps_until_the_scale_fits():
     assert int(scale.good_steps.numpy()) == 30 - halvings
 
 
+@pytest.mark.slow
 def test_the_scale_survives_a_checkpoint(tmp_path):
     """A run in float16 that goes on counts its good steps on."""
     tiny_datasets.write(tmp_path / "data", counts={"train": 8})
