@@ -65,6 +65,9 @@ class Training:
     def directory(self, runs: Path) -> Path:
         return runs / self.identity / f"seed-{self.seed}"
 
+    def has_run(self, runs: Path) -> bool:
+        return (self.directory(runs) / "config.yaml").is_file()
+
 
 def trainings(
     claim: Claim, scale: ScaleName, seeds: Sequence[int], info: DatasetInfo
@@ -121,7 +124,7 @@ def make(training: Training, data: str, runs: Path, children: Children) -> Outco
     views = list(map(str, view_counts))
     if training.averaged:
         paths = [part.directory(runs) for part in training.averaged]
-        gone = [path for path in paths if not (path / "config.yaml").is_file()]
+        gone = [part.directory(runs) for part in training.averaged if not part.has_run(runs)]
         if gone:
             raise JobError(f"{who}: expected all of its networks' runs, received none in {gone[0]}")
         networks = [word for path in paths for word in ("--run", str(path))]

@@ -144,10 +144,14 @@ class Work:
         return clock(self.remaining.seconds(self._missing(), done))
 
     def _missing(self) -> list[Training]:
+        """Whose outcome is not there; or a network's weights, which one yet to be made averages."""
+        absent = {key: t for key, t in self.all.items() if not self._is_there(t)}
+        averaged = {part.key for training in absent.values() for part in training.averaged}
         return [
             training
             for key, training in self.all.items()
-            if key not in self.failed and not self._is_there(training)
+            if key not in self.failed
+            and (key in absent or (key in averaged and not training.has_run(self.runs)))
         ]
 
     def _is_wanted(self, training: Training) -> bool:

@@ -16,6 +16,8 @@ from alexnet_tf.reproduction.baseline import BASELINES, baseline_identity, setti
 from alexnet_tf.reproduction.children import Children
 from alexnet_tf.reproduction.identity import average_identity
 from alexnet_tf.reproduction.outcome import Course, Damaged, Errors, Outcomes, read
+from alexnet_tf.reproduction.progress import Remaining
+from alexnet_tf.reproduction.work import Work
 from preprocessing.dataset.info import read_info
 from tests import tiny_datasets
 from tests.alexnet_tf.reproduction import made_up
@@ -98,6 +100,31 @@ def test_what_cannot_be_is_refused(write, change, line):
     arms = tree["arms"] | change.get("arms", {})
     with pytest.raises(ConfigError, match=line):
         claim_files.load(write(**{**OTHERS, **change, "arms": arms}))
+
+
+def test_a_network_whose_run_is_gone_is_made_again_for_an_average_alone(
+    write, data, tmp_path, capsys
+):
+    claim, info = claim_files.load(write(**OTHERS)), read_info(data)
+    plan = runs.trainings(claim, "short", range(1, 3), info)
+    outcomes = Outcomes(tmp_path / "outcomes")
+    for one in plan[:2]:
+        outcomes.keep(made_up.outcome(one.config, info.fingerprint, one.seed))
+    (plan[1].directory(tmp_path)).mkdir(parents=True)
+    (plan[1].directory(tmp_path) / "config.yaml").touch()
+
+    def announced() -> str:
+        work = Work([plan[:3]], str(data), tmp_path, outcomes, Remaining(outcomes, {}))
+        work.announce()
+        assert work.complete(plan[:2])  # their outcomes are there
+        return capsys.readouterr().out
+
+    assert "3 in all, 1 there, 2 to be made" in announced()  # the first network, the average
+    average = outcomes.get(*plan[0].key).model_copy(
+        update={"identity": plan[2].identity, "averaged": (1, 2), "course": Course()}
+    )
+    outcomes.keep(average)
+    assert "3 in all, 3 there, 0 to be made" in announced()
 
 
 def outcome_of_hog(dataset="some data"):
