@@ -9,7 +9,7 @@ from pathlib import Path
 from alexnet_tf import cli
 from alexnet_tf.errors import ConfigError
 from alexnet_tf.reproduction import claim_files, report
-from alexnet_tf.reproduction.claim import SCALES
+from alexnet_tf.reproduction.claim_parts import SCALES
 from alexnet_tf.reproduction.listing import listing
 from alexnet_tf.reproduction.reproduce import Request, reproduce
 from preprocessing.dataset.printable import counted

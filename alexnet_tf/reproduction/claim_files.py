@@ -14,7 +14,8 @@ from alexnet_tf.config import builtin, messages, yaml_files
 from alexnet_tf.config import files as config_files
 from alexnet_tf.config.schema import Config
 from alexnet_tf.errors import ConfigError, GeometryError
-from alexnet_tf.reproduction.claim import SCALES, Claim, ScaleName
+from alexnet_tf.reproduction.claim import Claim
+from alexnet_tf.reproduction.claim_parts import SCALES, ScaleName
 from alexnet_tf.reproduction.comparison import EveryRun
 
 CLAIMS = builtin.DIRECTORY / "claims"

@@ -14,7 +14,8 @@ from alexnet_tf.reproduction import (
     specialization,
     statistics,
 )
-from alexnet_tf.reproduction.claim import ERRORS, Claim, ScaleName
+from alexnet_tf.reproduction.claim import Claim
+from alexnet_tf.reproduction.claim_parts import ERRORS, ScaleName
 from alexnet_tf.reproduction.comparison import EveryRun, Figure, Lower, Trend
 from alexnet_tf.reproduction.estimate import Estimate, Verdict
 from alexnet_tf.reproduction.outcome import Outcome

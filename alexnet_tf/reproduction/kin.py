@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from alexnet_tf.reproduction.claim import EPOCHS, Claim
+from alexnet_tf.reproduction.claim import Claim
+from alexnet_tf.reproduction.claim_parts import EPOCHS
 from alexnet_tf.reproduction.outcome import Outcome
 
 

@@ -6,7 +6,8 @@ import textwrap
 from collections.abc import Sequence
 
 from alexnet_tf.reproduction import words
-from alexnet_tf.reproduction.claim import SCALES, Claim
+from alexnet_tf.reproduction.claim import Claim
+from alexnet_tf.reproduction.claim_parts import SCALES
 from alexnet_tf.reproduction.datasets import DATASETS
 from preprocessing.dataset.printable import counted
 

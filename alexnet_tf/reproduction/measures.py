@@ -9,7 +9,7 @@ import numpy as np
 
 from alexnet_tf.errors import RunError
 from alexnet_tf.reproduction import kernel_color
-from alexnet_tf.reproduction.claim import COLOR, EPOCHS, ERRORS, Measure
+from alexnet_tf.reproduction.claim_parts import COLOR, EPOCHS, ERRORS, Measure
 from alexnet_tf.reproduction.kernel_color import Kernels
 from alexnet_tf.reproduction.outcome import Outcome
 

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from alexnet_tf.figures.epoch_axis import mark_epochs, marker
 from alexnet_tf.figures.page import BLUE, GREY, INK, ORANGE, RED, page
 from alexnet_tf.reproduction import towers_plot, trend_plot, words
-from alexnet_tf.reproduction.claim import EPOCHS
+from alexnet_tf.reproduction.claim_parts import EPOCHS
 from alexnet_tf.reproduction.result import Result
 
 COLORS = (BLUE, RED, ORANGE, "#59a14f", "#8f6bb3", "#767676", "#b07aa1", "#9c755f")

@@ -14,7 +14,8 @@ from alexnet_tf.errors import JobError
 from alexnet_tf.figures.page import save, style
 from alexnet_tf.reproduction import stopping, words
 from alexnet_tf.reproduction.children import Interrupted
-from alexnet_tf.reproduction.claim import Claim, ScaleName
+from alexnet_tf.reproduction.claim import Claim
+from alexnet_tf.reproduction.claim_parts import ScaleName
 from alexnet_tf.reproduction.completion import complete
 from alexnet_tf.reproduction.conclusion import conclude
 from alexnet_tf.reproduction.datasets import DATASETS

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from alexnet_tf.errors import RunError
 from alexnet_tf.network.operations import Settings
-from alexnet_tf.reproduction.claim import Measure, Published, ScaleName
+from alexnet_tf.reproduction.claim_parts import Measure, Published, ScaleName
 from alexnet_tf.reproduction.comparison import EveryRun, Trend
 from alexnet_tf.reproduction.estimate import Estimate, Verdict
 from alexnet_tf.reproduction.specialization import TowersOfRun

@@ -18,7 +18,8 @@ from alexnet_tf.errors import CheckpointError, ConfigError, JobError, RunError, 
 from alexnet_tf.reproduction import claim_files
 from alexnet_tf.reproduction.baseline import baseline_identity
 from alexnet_tf.reproduction.children import Children
-from alexnet_tf.reproduction.claim import Claim, ScaleName
+from alexnet_tf.reproduction.claim import Claim
+from alexnet_tf.reproduction.claim_parts import ScaleName
 from alexnet_tf.reproduction.finished_run import VIEWS, outcome_of
 from alexnet_tf.reproduction.identity import average_identity, identity
 from alexnet_tf.reproduction.outcome import Outcome, read

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from alexnet_tf.reproduction.claim import COLOR, EPOCHS, Claim
+from alexnet_tf.reproduction.claim import Claim
+from alexnet_tf.reproduction.claim_parts import COLOR, EPOCHS
 from alexnet_tf.reproduction.result import ArmResult, Result
 from preprocessing.dataset.printable import counted
 

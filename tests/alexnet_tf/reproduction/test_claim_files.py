@@ -5,7 +5,7 @@ import pytest
 from alexnet_tf.config import files as config_files
 from alexnet_tf.errors import ConfigError
 from alexnet_tf.reproduction import claim_files
-from alexnet_tf.reproduction.claim import SCALES
+from alexnet_tf.reproduction.claim_parts import SCALES
 from alexnet_tf.reproduction.datasets import DATASETS
 from tests import tiny_datasets
 from tests.alexnet_tf.reproduction.conftest import CLAIM, NETWORK

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from alexnet_tf.reproduction import claim_files, conclusion, kin
-from alexnet_tf.reproduction.claim import Measure
+from alexnet_tf.reproduction.claim_parts import Measure
 from tests.alexnet_tf.reproduction import made_up
 
 

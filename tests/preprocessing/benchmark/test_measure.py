@@ -13,7 +13,9 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from preprocessing.__main__ import main
 from preprocessing.benchmark import measure as benchmark
 from preprocessing.benchmark.listing import IMAGES_PER_CLASS, MadeUpStore
-from preprocessing.benchmark.measure import STEPS, measure
+from preprocessing.benchmark.loops import STEPS, own_loop, plain_loop, time_steps
+from preprocessing.benchmark.measure import measure
+from preprocessing.benchmark.programs import as_program, naive_example
 from preprocessing.benchmark.report import Measurement, TimedRun, report, slope
 from preprocessing.errors import DatasetError
 from preprocessing.images.convert import ImageOptions
@@ -112,20 +114,20 @@ def test_images_are_repeated_under_other_names(images, tmp_path):
 
 def test_every_step_is_timed(images):
     paths = [str(path) for path in images.rglob("*.JPEG")]
-    rates = benchmark._time_steps(paths, ImageOptions(size=16))
+    rates = time_steps(paths, ImageOptions(size=16))
     assert list(rates) == list(STEPS)
     assert all(rate > 0 for rate in rates.values())
     for filter in ("area", "lanczos"):
         options = ImageOptions(size=16, filter=filter)
-        assert benchmark._plain_loop(paths, options).images == 7
-        assert benchmark._own_loop(paths, options).images == 7
+        assert plain_loop(paths, options).images == 7
+        assert own_loop(paths, options).images == 7
 
 
 def test_naive_pipeline_makes_the_same_records_as_a_conversion(images):
     from preprocessing.dataset.example import decode_example
 
     path = str(next(images.rglob("*.JPEG")))
-    record = decode_example(benchmark._naive_example(path, ImageOptions(size=16)))
+    record = decode_example(naive_example(path, ImageOptions(size=16)))
     assert (record.height, record.width, record.format) == (16, 16, "jpeg")
     assert record.filename == os.path.basename(path)
 
@@ -142,8 +144,8 @@ def test_mistakes_are_refused(tmp_path):
 
 def test_the_memory_is_that_of_the_measured_program_alone(tmp_path):
     ballast = b"x" * 400_000_000  # of this process, which starts the other
-    small = benchmark._as_program(str(tmp_path), 1, operator.mul, b"x", 1)
-    large = benchmark._as_program(str(tmp_path), 1, operator.mul, b"x", 200_000_000)
+    small = as_program(str(tmp_path), 1, operator.mul, b"x", 1)
+    large = as_program(str(tmp_path), 1, operator.mul, b"x", 200_000_000)
     assert len(ballast) == 400_000_000
     assert 0 < small.memory < 200e6
     assert 150e6 < large.memory - small.memory < 250e6
