@@ -11,6 +11,9 @@ PYTEST_FLAGS ?= --numprocesses 2 --dist loadfile --no-loadscope-reorder
 ADDONS_PYTHON ?= python3.11
 ADDONS_VENV ?= .venv-addons
 BIN := $(VENV)/bin
+# Extras that are named on the command line are installed once, whatever is installed already.
+COMMA := ,
+INSTALLED := $(VENV)/.installed$(if $(filter command,$(origin EXTRAS)),-$(subst $(COMMA),-,$(EXTRAS)))
 DEMO ?= demo
 PICTURES := $(foreach n,1 2 3 4,ILSVRC2012_val_0000000$(n).JPEG)
 
@@ -24,15 +27,15 @@ help:
 	@echo "make flink-test the job on Apache Flink, its machines killed in mid-job (Java 17 and Maven)"
 	@echo "make lint       ruff                  make clean       remove .venv, demo and caches"
 
-setup: $(VENV)/.installed
+setup: $(INSTALLED)
 
-$(VENV)/.installed: setup.py pyproject.toml
+$(INSTALLED): setup.py pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else \
 	"expected Python 3.11 to 3.13, received %d.%d; name another with: make PYTHON=python3.12 ..." % v)'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable ".[$(EXTRAS)]" $(VERSIONS)
-	@touch $@
+	@touch $(VENV)/.installed $@
 
 # TensorFlow Addons load with Python 3.11 and TensorFlow 2.15 alone.
 $(ADDONS_VENV):

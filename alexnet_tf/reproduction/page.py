@@ -49,10 +49,11 @@ def markdown(
         "# Reproduction",
         "Verdicts are computed: *verified* means that the 95 % interval of the effect lies wholly"
         " on the claim's side, *contradicted* on the other, *inconclusive* that it holds both."
-        " Each is one of the data and the scale named, and of no other. At scale *short* epochs,"
-        " and those at each rate, are cut in proportion, so that figures are higher than published"
-        " ones and only the comparison of arms means something; a training may be too short for a"
-        " difference to show."
+        " Each holds for the data and the scale named beside it, and for nothing else. At scale"
+        " *short* trainings are shorter, their rates falling at the same shares of them, and those"
+        " on ImageNet have fewer classes, smaller pictures and half the width, too: errors are"
+        " higher than published ones, only the comparison of arms means something, and a training"
+        " may be too short for a difference to show."
         " The pictures are those of the dataset named: its `source` says what they were converted"
         " from, and `folder` means files of pictures, which may be compressed copies of the first"
         f" ones. Machine time is that of training, on {'; '.join(machines)}.",

@@ -161,7 +161,7 @@ class Session:
             f" {self.setup.model.count_params():,} parameters\n"
             f"    {self._images(progress.epoch)} of {len(self.run.info.classes):,} classes;"
             f" {counted(self.setup.strategy.num_replicas_in_sync, 'replica')}"
-            f" on {counted(self.setup.share.workers, 'worker')}",
+            f" on {counted(self.setup.share.workers, 'worker')} ({self.setup.device_kind})",
             flush=True,
         )
 

@@ -59,6 +59,7 @@ class Setup:
             print(f"worker {cluster.worker}: waiting for {others}", flush=True)
         devices = strategies.create(self.config.strategy, cluster)
         self.strategy, self.workers = devices.strategy, Workers(devices)
+        self.device_kind = devices.kind
         self.placement = Placement(devices.pairs) if devices.pairs else None
         self.share = Share(
             training.global_batch_size, devices.local_replicas, cluster.workers, cluster.worker

@@ -107,6 +107,12 @@ class Devices:
     def local_replicas(self) -> int:
         return self.strategy.num_replicas_in_sync // self.cluster.workers
 
+    @property
+    def kind(self) -> str:
+        """ "GPU" or "CPU"."""
+        device = self.strategy.extended.worker_devices[0]
+        return tf.DeviceSpec.from_string(device).device_type
+
 
 def create(config: StrategyConfig, members: Cluster = ALONE) -> Devices:
     """The devices of a run: the GPUs, or without any the (logical) CPUs.

@@ -1,5 +1,6 @@
 """Weights in torchvision's and Caffe's layouts: the imported network is the one they came from."""
 
+import re
 import subprocess
 import sys
 import zipfile
@@ -203,7 +204,9 @@ def test_a_run_directory_that_the_other_verbs_accept(data, tmp_path, capsys):
     assert tf.saved_model.contains_saved_model(str(tmp_path / "model"))
     going_on = ["--config", str(run / "config.yaml"), "--data", str(data), "--run", str(run)]
     assert train.main(going_on) == 0
-    assert "beginning at epoch 1, step 0 of 2" in capsys.readouterr().out
+    begun = capsys.readouterr().out
+    assert "beginning at epoch 1, step 0 of 2" in begun
+    assert re.search(r"1 replica on 1 worker \([CG]PU\)", begun)
     with pytest.raises(RunError, match=r"expected a new run directory, received .* checkpoints"):
         import_weights.main(importing)
 
