@@ -28,7 +28,8 @@ class Ratio(Settings):
 
 
 class Figure(Settings):
-    """`arm`'s measure is the published one, up to `within`. The effect is arm − published."""
+    """`arm`'s measure reaches the published one: it is at most `within` above it. The effect is
+    arm − published."""
 
     kind: Literal["figure"]
     arm: str
@@ -77,7 +78,9 @@ class Trend(Settings):
 class EveryRun(Settings):
     """In each run of `arm`, and of networks trained alike, the measure is more than chance makes
     it: as large in at most a share `chance` of random divisions of the kernels between the towers.
-    The effect is the share of such runs; it is over `at_least`.
+    The effect is the share of such runs; it is over `at_least`. Runs of one seed begin with the
+    same kernels, so one counts. It can be verified, not refuted: of few kernels, and few runs,
+    chance does as much as a division that is there.
     """
 
     kind: Literal["every-run"]

@@ -41,29 +41,30 @@ def outcome_of(
     newest = SavedCheckpoints(run.checkpoints).newest_state()
     if newest is None or newest["epoch"] != len(epochs):
         raise RunError(f"expected a checkpoint of epoch {len(epochs)} in {run.checkpoints}")
-    course = Course(
-        **{
-            name: tuple(row.get(column) for row in epochs.values())
-            for name, column in COLUMNS.items()
-        }
-    )
     reports = {views: _report(run, views, averaged) for views in view_counts}
     same = identity(run.config, run.info.fingerprint)
-    return Outcome(
-        identity=average_identity(same, averaged) if averaged else same,
-        seed=run.config.training.seed,
-        dataset=run.info.fingerprint,
-        pictures=run.info.num_examples("validation"),
-        views={views: _errors(report) for views, report in reports.items()},
-        course=Course() if averaged else course,
-        machine_seconds=0.0 if averaged else log.total(rows, "seconds"),
-        processor_seconds=0.0 if averaged else log.total(rows, "processor seconds"),
-        made=here(),
-        config=config_files.to_tree(run.config),
-        images_seen=0 if averaged else _images_seen(epochs),
-        first_layer=() if averaged else _first_layer(run),
-        averaged=tuple(averaged),
-    )
+    first_layer = () if averaged else _first_layer(run)
+    try:
+        return Outcome(
+            identity=average_identity(same, averaged) if averaged else same,
+            seed=run.config.training.seed,
+            dataset=run.info.fingerprint,
+            pictures=run.info.num_examples("validation"),
+            views={views: _errors(report) for views, report in reports.items()},
+            course=Course() if averaged else _course(epochs),
+            machine_seconds=0.0 if averaged else log.total(rows, "seconds"),
+            processor_seconds=0.0 if averaged else log.total(rows, "processor seconds"),
+            made=here(),
+            config=config_files.to_tree(run.config),
+            images_seen=0 if averaged else _images_seen(epochs),
+            first_layer=first_layer,
+            averaged=tuple(averaged),
+        )
+    except (ValueError, KeyError, TypeError) as error:  # pydantic's is a ValueError
+        reason = " ".join(str(error).split())
+        raise RunError(
+            f"expected a whole log and whole reports in {path}: {reason:.200}"
+        ) from error
 
 
 COLUMNS = {
@@ -75,6 +76,15 @@ COLUMNS = {
 }
 
 
+def _course(epochs: Mapping[int, dict]) -> Course:
+    return Course(
+        **{
+            name: tuple(row.get(column) for row in epochs.values())
+            for name, column in COLUMNS.items()
+        }
+    )
+
+
 def _report(run: run_directory.Run, views: int, averaged: Sequence[int]) -> dict:
     """What `evaluate` wrote. Raises RunError."""
     kind = "ensemble" if averaged else "validation"
@@ -83,8 +93,10 @@ def _report(run: run_directory.Run, views: int, averaged: Sequence[int]) -> dict
         report = json.loads(path.read_bytes())
         if report["dataset"] != run.info.fingerprint:
             raise RunError(f"expected a report on the run's own dataset in {path}")
-        if len(report["runs"]) != max(1, len(averaged)):
-            raise RunError(f"expected a report of {len(averaged)} networks in {path}")
+        if len(report["runs"]) != max(1, len(averaged)) or report["views"] != views:
+            raise RunError(
+                f"expected a report of {max(1, len(averaged))} networks in {views} views in {path}"
+            )
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunError(f"expected a report of evaluate in {path}: {error}") from error
     return report

@@ -48,7 +48,8 @@ def markdown(
     parts = [
         "# Reproduction",
         "Verdicts are computed: *verified* means that the 95 % interval of the effect lies wholly"
-        " on the claim's side, *contradicted* on the other, *inconclusive* that it holds both."
+        " on the claim's side, *contradicted* on the other, *inconclusive* that it holds both,"
+        " or that it allows for other pictures only and not for other trainings."
         " Each holds for the data and the scale named beside it, and for nothing else. At scale"
         " *short* trainings are shorter, their rates falling at the same shares of them, and those"
         " on ImageNet have fewer classes, smaller pictures and half the width, too: errors are"
@@ -98,7 +99,8 @@ def _section(path: Path, result: Result, page: Path) -> list[str]:
         f"{result.statement} ({result.source}.)",
         f"**{result.verdict.capitalize()}** at scale {result.scale}: the"
         f" {words.measure(result)}. Effect {words.effect_with_interval(result)}; the interval holds"
-        f" 95 % over {result.covered}. Data: {result.data}, fingerprint {result.dataset[:12]}.",
+        f" 95 % over {result.covered}. {words.meaning(result)} Data: {result.data},"
+        f" fingerprint {result.dataset[:12]}.",
         *filter(None, (undecided.sentence(result), words.stopped(result), words.division(result))),
         *filter(None, (words.discordance(result), result.note)),
         tabulate(arms, head, "pipe", disable_numparse=True),

@@ -50,6 +50,7 @@ class Result(Settings):
     low: float | None
     high: float | None
     within: float | None  # of a figure
+    at_least: float | None = None  # of a ratio
     trend: Trend | None = None
     every_run: EveryRun | None = None
     runs: tuple[TowersOfRun, ...] = ()  # that every_run is about

@@ -11,26 +11,34 @@ from scipy.special import stdtrit
 from alexnet_tf.reproduction.estimate import LEVEL, Estimate
 
 
-def ratio(first: Sequence[float], second: Sequence[float], limit: float | None = None) -> Estimate:
+def ratio(
+    first: Sequence[float],
+    second: Sequence[float],
+    ends: tuple[Sequence[float], Sequence[float]] | None = None,
+) -> Estimate:
     """The ratio of two arms' geometric means, for instance of epochs until an error is reached.
 
     Student's t interval of the difference of mean logarithms, whose spread is taken to be the same
-    in both arms. A run that had not got there when it ended, at `limit`, is infinite: it counts as
-    `limit`, so the ratio is a bound; the interval is open on that side, and the spread that of the
-    other arm alone. Where no arm shows a spread the interval is (0, ∞).
+    in both arms. A run that had not got there when it ended is infinite: it counts as its own end,
+    so the ratio is a bound; the interval is open on that side, and the spread that of the other arm
+    alone. Where no arm shows a spread the interval is (0, ∞).
 
-    Args: first, second: positive, a number for each seed; limit, at least as large as each.
-    Raises ValueError: no numbers, one that is not positive, or infinite ones without a limit.
+    Args: first, second: positive, a number for each seed; ends, when each run ended.
+    Raises ValueError: no numbers, one that is not positive or beyond its run's end, or infinite
+    ones without ends.
     """
     arms = [np.asarray(arm, np.float64) for arm in (first, second)]
     censored = [bool(np.isinf(arm).any()) for arm in arms]
     if not all(arm.ndim == 1 and arm.size and (arm > 0).all() for arm in arms):
         raise ValueError(f"expected positive numbers, received {first} and {second}")
-    if any(censored) and not (
-        limit and max(a[np.isfinite(a)].max(initial=0) for a in arms) <= limit
-    ):
-        raise ValueError(f"expected the limit of unfinished runs, received {limit}")
-    logs = [np.log(np.where(np.isinf(arm), limit or 1, arm)) for arm in arms]
+    last = [np.asarray(end, np.float64) for end in ends or arms]
+    finite = zip(arms, last, strict=True)
+    if any(a.shape != e.shape or not (e >= np.where(np.isinf(a), 0, a)).all() for a, e in finite):
+        raise ValueError(f"expected an end of each run, none before its number, received {ends}")
+    arms = [np.where(np.isinf(arm), end, arm) for arm, end in zip(arms, last, strict=True)]
+    if not all(np.isfinite(arm).all() for arm in arms):
+        raise ValueError("expected the ends of unfinished runs, received none")
+    logs = [np.log(arm) for arm in arms]
     value = float(logs[0].mean() - logs[1].mean())
     shown = [log for log, open_end in zip(logs, censored, strict=True) if not open_end]
     freedom = sum(log.size - 1 for log in shown)

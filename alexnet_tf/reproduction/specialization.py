@@ -21,10 +21,14 @@ class TowersOfRun(Settings):
 
 
 def runs_of(rows: Iterable[Sequence[Outcome]]) -> tuple[TowersOfRun, ...]:
-    """Of all outcomes that say it of two towers; the first row's must. Raises RunError."""
+    """Of all outcomes that say it of two towers; the first row's must. Of each seed the first: with
+    the same seed, networks that are alike begin with the same kernels. Raises RunError.
+    """
     found = []
     for number, row in enumerate(rows):
         for outcome in row:
+            if outcome.seed in [run.seed for run in found]:
+                continue
             if number == 0 or (outcome.first_layer is not None and len(outcome.first_layer) == 2):
                 towers = towers_of(outcome)
                 found.append(

@@ -44,14 +44,20 @@ class Discordance(NamedTuple):
     p: float
 
 
-def covered(*seeds: int, kin: Sequence[int] = ()) -> str:
-    """What an interval from arms of so many seeds allows for; kin: the seeds of each of those."""
+def covered(*seeds: int, kin: Sequence[int] = (), alike: bool = True) -> str:
+    """What an interval from arms of so many seeds allows for; kin: the seeds of each of those, and
+    whether they are networks like the arms."""
     if kin:
-        of = f"{sum(kin)} other trainings of {len(kin)} network{'s' if len(kin) > 1 else ''}"
-        return f"pictures and seeds, whose spread is also that of {of} on the same data"
+        of = f"{sum(kin)} trainings of {len(kin)} network{'s' if len(kin) > 1 else ''}"
+        if alike:
+            return f"pictures and seeds, whose spread is also that of {of} like these"
+        return (
+            f"pictures and seeds, whose spread is taken from {of} on the same data, as none of"
+            " these has two seeds"
+        )
     if max(seeds) > 1:
         return "pictures and seeds"
-    return "pictures only: one seed does not show how trainings differ"
+    return "pictures only: one seed does not show how trainings differ, so nothing is decided"
 
 
 def paired_difference(
@@ -59,15 +65,18 @@ def paired_difference(
     second_wrong: np.ndarray,
     same_runs: bool = False,
     kin: Sequence[np.ndarray] = (),
+    drawn: tuple[bool, bool] = (True, True),
 ) -> Estimate:
     """The first arm's error less the second's, in percentage points, over the same pictures.
 
     Args:
         first_wrong: bool [seeds, pictures] (or shares of an error in [0, 1], where ties are).
         second_wrong: the same of the second arm; the seeds may differ in number.
-        same_runs: seed s is one training in both arms (other views of it, for instance); then the
-            spread is that of the differences, and `kin` does not count.
-        kin: of other networks, the same on the same pictures.
+        same_runs: seed s is one training in both arms (other views of it, for instance; an arm of
+            a single row belongs to each seed of the other, as an average of them does); then the
+            spread is that of the differences.
+        kin: of other networks, the same on the same pictures; of the same runs, their differences.
+        drawn: whether an arm depends on a seed. A baseline does not: no spread is allowed for it.
     Raises:
         ValueError: no such arrays, or other pictures.
     """
@@ -75,9 +84,11 @@ def paired_difference(
     if arms[0].shape[1] != arms[1].shape[1]:
         raise ValueError(f"expected the same pictures, received {arms[0].shape}, {arms[1].shape}")
     difference = arms[0].mean(axis=0) - arms[1].mean(axis=0)
-    others = [checked(other) for other in kin]
     if same_runs:
-        arms, others = [arms[0] - arms[1]], []
+        arms, others = [arms[0] - arms[1]], [checked(other, low=-1) for other in kin]
+    else:
+        arms = [arm for arm, seeded in zip(arms, drawn, strict=True) if seeded]
+        others = [checked(other) for other in kin]
     center, half = interval_of_mean(difference, arms, FOR_DIFFERENCE, others)
     low, high = max(-1.0, center - half), min(1.0, center + half)
     return Estimate(*(100 * float(end) for end in (difference.mean(), low, high)))
@@ -114,11 +125,11 @@ def mcnemar(first_wrong: np.ndarray, second_wrong: np.ndarray) -> Discordance:
     return Discordance(one, other, p)
 
 
-def checked(wrong: np.ndarray) -> np.ndarray:
-    """float64 [seeds, pictures] in [0, 1]."""
+def checked(wrong: np.ndarray, low: float = 0) -> np.ndarray:
+    """float64 [seeds, pictures] in [low, 1]."""
     arm = np.asarray(wrong, np.float64)
-    if arm.ndim != 2 or not arm.size or not (arm.min() >= 0 and arm.max() <= 1):
-        raise ValueError(f"expected errors of 0…1 [seeds, pictures], received {arm.shape}")
+    if arm.ndim != 2 or not arm.size or not (arm.min() >= low and arm.max() <= 1):
+        raise ValueError(f"expected errors of {low}…1 [seeds, pictures], received {arm.shape}")
     return arm
 
 

@@ -12,7 +12,8 @@ MOST = 1000  # times; from there on no number means anything
 def times(result: Result) -> float | None:
     """How many times as much data would decide it, if the effect is the measured one.
 
-    An interval narrows with the square root of the data. None: the claim is decided, or no amount
+    An interval narrows with the square root of the data; where seeds are few, faster, as more of
+    them tell their own spread better. None: the claim is decided, or no amount
     can be told, as where an end of the interval is open.
     """
     if result.verdict != "inconclusive" or result.kind not in ("lower", "trend", "figure"):
@@ -20,8 +21,7 @@ def times(result: Result) -> float | None:
     effect, *ends = interval(result)
     if not all(map(math.isfinite, ends)):
         return None
-    bounds = [0.0] if result.within is None else [-result.within, result.within]
-    bound = min(bounds, key=lambda bound: abs(effect - bound))
+    bound = result.within or 0.0
     distance = abs(effect - bound)
     half = max(abs(end - effect) for end in ends if (end - effect) * (bound - effect) >= 0)
     if half <= distance:  # decided, but that a shortened training refutes no figure
@@ -42,4 +42,4 @@ def sentence(result: Result) -> str:
             f"The effect lies so near the bound that no number of {of} can be named to decide it."
         )
     more = f"{factor:.1f}" if factor < 10 else f"{factor:.0f}"
-    return f"If the effect is the measured one, {more} times as many {of} would decide it."
+    return f"If the effect is the measured one, {more} times as many {of} would decide it at most."

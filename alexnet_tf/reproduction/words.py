@@ -51,7 +51,39 @@ def unit(of: Claim | Result) -> str:
 
 def effect_with_interval(result: Result) -> str:
     interval = f"{effect(result, result.low)} to {effect(result, result.high)}"
-    return f"{effect(result, result.effect)} ({interval}){unit(result)}"
+    return f"{_bound(result)}{effect(result, result.effect)} ({interval}){unit(result)}"
+
+
+def _bound(result: Result) -> str:
+    """Of a ratio in which a run had not got there when it ended."""
+    if result.kind != "ratio":
+        return ""
+    below, above = (None in result.arms[arm].by_seed for arm in result.compared)
+    return {(False, True): "at least ", (True, False): "at most "}.get((below, above), "")
+
+
+def meaning(result: Result) -> str:
+    """What the effect is, and for which effects the claim holds."""
+    first, *rest = result.compared
+    if result.kind == "lower":
+        return f"The effect is {first} less {rest[0]}; the claim is that it is below 0."
+    if result.kind == "ratio":
+        return (
+            f"The effect is {rest[0]} divided by {first}; the claim is that it is over"
+            f" {result.at_least or 1:g}."
+        )
+    if result.kind == "figure":
+        allowed = f"{100 * result.within:g} point{'s' if result.within != 0.01 else ''}"
+        return (
+            "The effect is the error here less the published one; the claim is that it is at most"
+            f" {allowed}."
+        )
+    if result.kind == "trend":
+        return "The effect is a slope; the claim is that it is below 0."
+    return (
+        "The effect is the share of runs that count; the claim is that it is over"
+        f" {result.every_run.at_least:.0%}."
+    )
 
 
 def discordance(result: Result) -> str:
@@ -73,8 +105,9 @@ def division(result: Result) -> str:
     return (
         "A run counts if its kernels, dealt to the towers at random, make them differ as much in at"
         f" most {100 * result.every_run.chance:g}% of cases. Runs are those of"
-        f" {result.every_run.arm}, and of every network of two towers and the same variant that was"
-        " trained as long on the same pictures."
+        f" {result.every_run.arm}, and, of other seeds, of networks of two towers and the same"
+        " variant that were trained as long on the same pictures. A run that does not count refutes"
+        " nothing: of so few kernels chance does much."
     )
 
 
@@ -130,12 +163,12 @@ def stopped(result: Result) -> str:
 def paragraph(result: Result) -> str:
     """The claim and what was found, without markup."""
     what = WHAT[result.kind]
-    allowed = f"; allowed ±{100 * result.within:g} points" if result.within else ""
     arms = ", ".join(_arm(result, arm) for arm in result.arms)
     sentences = (
         f"{result.claim}: {result.verdict} at scale {result.scale}. {result.statement}",
         f"Published: {published(result)}. Here the {measure(result)}: {arms}; {what}"
-        f" {effect_with_interval(result)}{allowed}. The interval holds 95 % over {result.covered}.",
+        f" {effect_with_interval(result)}. {meaning(result)} The interval holds 95 % over"
+        f" {result.covered}.",
         stopped(result),
         _shortened(result),
         f"Machine time: {hours(result)}.",

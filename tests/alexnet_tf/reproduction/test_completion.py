@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from alexnet_tf.config import files as config_files
+from alexnet_tf.errors import RunError
 from alexnet_tf.evaluation.packed import pack
 from alexnet_tf.network import model as network
 from alexnet_tf.network.weights import first_kernels, weights_of
@@ -47,7 +48,7 @@ def finished(tmp_path):
         report |= {"top1_error": 0.3, "top5_error": 0.3, "wrong": {"top1": packed, "top5": packed}}
         for views in (1, 10):
             path = run.path / f"evaluation/validation-{views}-views.json"
-            path.write_text(json.dumps(report))
+            path.write_text(json.dumps(report | {"views": views}))
         return run, model
 
     return finished
@@ -68,6 +69,35 @@ def test_a_finished_run_notes_what_it_saw_and_its_kernels(finished):
     outcome = outcome_of(run.path)
     assert outcome.images_seen == 40
     assert outcome.first_layer == tuple(map(kernels_of, first_kernels(model)))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"wrong": None},
+        {"wrong": {"top1": "AA==", "top5": "AA=="}},  # of fewer pictures
+        {"top1_error": None},
+        {"loss": float("nan"), "top1_error": "much"},
+        {"views": 2},
+        {"runs": []},
+    ],
+)
+def test_a_report_that_is_damaged_or_another_is_one_line(finished, damage):
+    run, _ = finished()
+    path = run.path / "evaluation/validation-1-views.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | damage))
+    with pytest.raises(RunError, match=r"expected .* report") as raised:
+        outcome_of(run.path)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_log_without_its_numbers_is_one_line(finished):
+    run, _ = finished()
+    rows = [{"kind": "epoch", "epoch": epoch, "train loss": "much"} for epoch in (0, 1)]
+    (run.path / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(RunError, match="expected a whole log") as raised:
+        outcome_of(run.path)
+    assert "\n" not in str(raised.value)
 
 
 def test_one_tower_and_another_kind_of_layer(finished):

@@ -124,5 +124,8 @@ def test_a_ratio(seeds):
     assert abs(held - 0.95) <= ALLOWED
     cut = np.quantile(first, 0.5)  # half of the runs end before they get there
     late = np.where(first > cut, math.inf, first)
-    bounds = [ratio(*pair, limit=cut) for pair in zip(late, second, strict=True)]
+    ends = np.full(seeds, cut)
+    bounds = [
+        ratio(*pair, ends=(ends, np.full(seeds, np.inf))) for pair in zip(late, second, strict=True)
+    ]
     assert np.mean([low <= math.exp(1.5) <= high for _, low, high in bounds]) >= 0.95 - ALLOWED

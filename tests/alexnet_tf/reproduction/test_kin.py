@@ -5,6 +5,7 @@ import pytest
 
 from alexnet_tf.reproduction import claim_files, conclusion, kin
 from alexnet_tf.reproduction.claim_parts import Measure
+from alexnet_tf.reproduction.identity import average_identity
 from tests.alexnet_tf.reproduction import made_up
 
 
@@ -51,9 +52,42 @@ def test_arms_trained_unlike_have_none(claim):
     assert kin.of(claim, arms, [trained(claim, rate=0.1)]) == []
 
 
-def test_the_same_trainings_in_other_views_have_none(claim):
+def test_an_arm_of_one_seed_has_the_other_seeds_that_there_are(claim):
+    arms = {"with": trained(claim, "with", 1), "without": trained(claim, "without", 1)}
+    further = trained(claim, "with", 3)
+    assert kin.of(claim, arms, [further, arms["without"]]) == [further]
+    arms["with"] = further[:2]
+    assert kin.of(claim, arms, [further, arms["without"]]) == []
+
+
+def test_single_seeds_have_whatever_was_trained_on_their_data(claim):
+    arms = {"with": trained(claim, "with", 1), "without": trained(claim, "without", 1)}
+    longer = trained(claim, rate=0.3, training_error=(0.5, 0.4, 0.3))
+    elsewhere = trained(claim, rate=0.4, dataset="others")
+    assert kin.of(claim, arms, [longer, elsewhere]) == [longer]
+    assert not kin.are_alike(list(arms.values()), [longer])
+    alike = trained(claim, rate=0.1)
+    assert kin.of(claim, arms, [longer, alike]) == [alike]
+    assert kin.are_alike(list(arms.values()), [alike])
+    arms["with"] = trained(claim, "with", 2)
+    assert kin.of(claim, arms, [longer, elsewhere]) == []
+
+
+def test_the_same_trainings_in_other_views_have_those_like_them(claim):
     arms = {"with": trained(claim), "without": trained(claim)}
-    assert kin.of(claim, arms, [trained(claim, rate=0.1)]) == []
+    alike = trained(claim, rate=0.1)
+    assert kin.same_runs(*arms.values())
+    assert kin.of(claim, arms, [alike]) == [alike]
+
+
+def test_an_average_and_its_networks_have_none(claim):
+    networks = trained(claim)
+    same = average_identity(networks[0].identity, (1, 2))
+    average = networks[0].model_copy(update={"identity": same, "averaged": (1, 2)})
+    assert kin.same_runs([average], networks)
+    assert kin.same_runs(networks, [average])
+    assert not kin.same_runs([average], networks[:1])
+    assert kin.of(claim, {"with": [average], "without": networks}, [trained(claim, rate=0.1)]) == []
 
 
 def test_epochs_until_an_error_have_none(claim):
@@ -67,6 +101,7 @@ def test_with_them_single_seeds_allow_for_seeds(claim):
     arms = {"with": trained(claim, "with", 1), "without": trained(claim, "without", 1)}
     alone = conclusion.conclude(claim, "full", "pictures", arms)
     assert alone.covered.startswith("pictures only")
+    assert alone.verdict == "inconclusive"
     found = conclusion.conclude(
         claim, "full", "pictures", arms, [trained(claim, rate=0.1, seeds=3)]
     )

@@ -112,13 +112,11 @@ def test_a_claim_is_concluded_again_when_others_trainings_tell_more(
     assert run(write(), write(flips, "flips")) == 0
     shown = " ".join(capsys.readouterr().out.split())
     concluded = re.findall(r"(\w+): verified at .*?95 % over (.*?)\. Machine", shown)
-    others = (
-        "pictures and seeds, whose spread is also that of 2 other trainings of 1 network on the"
-    )
+    others = "pictures and seeds, whose spread is also that of 2 trainings of 1 network like"
     assert concluded == [
         ("dropout", "pictures and seeds"),
-        ("flips", f"{others} same data"),
-        ("dropout", f"{others} same data"),
+        ("flips", f"{others} these"),
+        ("dropout", f"{others} these"),
     ]
     found = result.read(tmp_path / "out/claims/dropout/short/result.json")
     assert found.covered == concluded[2][1]
@@ -129,8 +127,16 @@ def test_a_claim_is_concluded_again_when_others_trainings_tell_more(
 )
 def test_the_verdict_follows_the_errors(write, run, made, tmp_path, arm, expected):
     made.wrong = lambda name: np.arange(made_up.PICTURES) < (200 if name == arm else 300)
-    run(write(), seeds=1)
+    run(write(), seeds=2)
     assert result.read(tmp_path / "out/claims/dropout/short/result.json").verdict == expected
+
+
+def test_one_seed_decides_nothing(write, run, made, tmp_path):
+    run(write(), seeds=1)
+    found = result.read(tmp_path / "out/claims/dropout/short/result.json")
+    assert found.high < 0  # over other pictures
+    assert found.verdict == "inconclusive"
+    assert found.covered.endswith("so nothing is decided")
 
 
 def test_an_interrupted_reproduction_goes_on(write, run, made, capsys):

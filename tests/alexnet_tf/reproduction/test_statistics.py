@@ -125,22 +125,32 @@ def test_the_inverse_ratio_has_the_inverse_interval(first, second):
 
 def test_a_run_that_did_not_get_there_bounds_the_ratio():
     second = [4.0, 5.0, 6.0]
-    open_ended = ratio([30.0, math.inf, math.inf], second, limit=40)
+    ends = [40.0, 40.0, 40.0], [12.0, 12.0, 12.0]
+    open_ended = ratio([30.0, math.inf, math.inf], second, ends)
     assert open_ended.high == math.inf
     assert open_ended.value == pytest.approx((30 * 40 * 40) ** (1 / 3) / 120 ** (1 / 3))
     spread = np.log(second).std(ddof=1)
     half = T95[2] * spread * math.sqrt(1 / 3 + 1 / 3)
     assert open_ended.low == pytest.approx(open_ended.value * math.exp(-half))
-    turned = ratio(second, [30.0, math.inf, math.inf], limit=40)
+    turned = ratio(second, [30.0, math.inf, math.inf], ends[::-1])
     assert turned.low == 0
     assert turned.high == pytest.approx(1 / open_ended.low)
+
+
+def test_each_run_counts_to_its_own_end():
+    """One that ended early is no slower for what another arm's run took."""
+    first, second = [25.8, 26.5, 24.3], [math.inf] * 3
+    value, low, high = ratio(first, second, ([30.0] * 3, [12.0] * 3))
+    assert (value, low) == (pytest.approx(np.exp(np.log(first).mean()) / 12), 0)
+    assert high > 2  # so that "over 2" is neither verified nor contradicted
 
 
 @pytest.mark.parametrize(
     ("first", "second"), [([9.0], [3.0]), ([math.inf], [3.0, math.inf]), ([math.inf], [3.0])]
 )
 def test_without_a_spread_the_ratio_is_open(first, second):
-    assert ratio(first, second, limit=20)[1:] == (0, math.inf)
+    ends = [[20.0] * len(arm) for arm in (first, second)]
+    assert ratio(first, second, ends)[1:] == (0, math.inf)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +191,8 @@ def test_what_an_interval_covers():
         (ratio, ([1.0, 0.0], [1.0])),
         (ratio, ([], [1.0])),
         (ratio, ([math.inf], [1.0])),
-        (ratio, ([math.inf], [5.0, 6.0], 4)),
+        (ratio, ([math.inf], [5.0, 6.0], ([4.0], [5.0, 5.0]))),
+        (ratio, ([math.inf], [5.0, 6.0], ([4.0], [7.0]))),
         (ratio, ([math.nan], [1.0])),
     ],
 )
@@ -216,12 +227,36 @@ def test_the_spread_of_kin_counts_with_that_of_the_arms():
     assert found.high - found.low == pytest.approx(200 * half, rel=1e-2)
 
 
-def test_kin_do_not_count_for_the_same_runs():
-    first, second, other = RNG.random((3, 2, 500)) < 0.3
-    assert paired_difference(first, second, True, kin=[other]) == paired_difference(
-        first, second, True
-    )
+def test_kin_of_the_same_runs_are_differences():
+    """As if they were further seeds, but for the mean: Student's t of all of them."""
+    pictures = np.ones(200_000)
+    first, second = np.outer([0.30, 0.34], pictures), np.outer([0.20, 0.22], pictures)
+    kin = [0.05, -0.01, 0.02]
+    found = paired_difference(first, second, True, kin=[np.outer(kin, pictures)])
+    freedom = 1 + 2
+    squares = 2 * 0.01**2 + sum((number - 0.02) ** 2 for number in kin)
+    assert found.value == pytest.approx(11)
+    half = stats.t.ppf(0.975, freedom) * math.sqrt(squares / freedom / 2)
+    assert found.high - found.value == pytest.approx(100 * half, rel=1e-3)
+
+
+def test_an_average_is_paired_with_each_of_its_networks():
+    pictures = np.ones(200_000)
+    networks, average = np.outer([0.30, 0.34, 0.32], pictures), np.outer([0.25], pictures)
+    found = paired_difference(average, networks, same_runs=True)
+    assert found.value == pytest.approx(-7)
+    assert found.high - found.value == pytest.approx(100 * T95[2] * 0.02 / math.sqrt(3), rel=1e-3)
+
+
+def test_no_seeds_are_allowed_for_where_none_is_drawn():
+    pictures = np.ones(200_000)
+    networks, baseline = np.outer([0.30, 0.34, 0.32], pictures), np.outer([0.40], pictures)
+    found = paired_difference(networks, baseline, drawn=(True, False))
+    assert found.high - found.value == pytest.approx(100 * T95[2] * 0.02 / math.sqrt(3), rel=1e-3)
 
 
 def test_what_kin_make_of_what_is_covered():
-    assert covered(1, 1, kin=[2, 3]).endswith("5 other trainings of 2 networks on the same data")
+    assert covered(1, 1, kin=[2, 3]).endswith(
+        "is also that of 5 trainings of 2 networks like these"
+    )
+    assert "taken from 3 trainings of 1 network on the same" in covered(1, 1, kin=[3], alike=False)

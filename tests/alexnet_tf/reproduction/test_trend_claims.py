@@ -60,7 +60,7 @@ def test_what_is_said_of_it(conclude):
     assert "Published: effect −6.30 points a doubling. Here the top-1 error on 1,000" in said
     assert "all 20.0% (seeds 20.0%, 20.0%) after 2 epochs, few 40.0%" in said
     assert "; slope −10.00 (−1" in said
-    assert ") points a doubling. The interval holds 95 % over pictures and seeds." in said
+    assert ") points a doubling. The effect is a slope; the claim is that it is below 0." in said
 
 
 def test_a_unit_of_its_own(conclude):

@@ -22,8 +22,8 @@ def result(effect, low, high, **changes):
         ((-0.01, -0.02, 0.01), None, 4),  # an end at 0 needs half the width
         ((0.01, -0.03, 0.02), None, 16),  # on the other side of 0
         ((0.0, -0.01, 0.01), None, math.inf),
-        ((0.012, 0.008, 0.016), 0.01, 4),  # of a figure: over the nearer bound, from outside
-        ((-0.005, -0.015, 0.005), 0.01, 4),  # and from within
+        ((0.012, 0.008, 0.016), 0.01, 4),  # of a figure: over its bound, from outside
+        ((0.005, -0.005, 0.015), 0.01, 4),  # and from within
     ],
 )
 def test_an_interval_that_has_to_narrow(numbers, within, expected):
