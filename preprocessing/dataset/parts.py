@@ -60,7 +60,9 @@ class ColorStatistics:
 
 
 def classes_from_json(classes: list[dict[str, Any]]) -> tuple[ClassName, ...]:
-    """The classes by label. KeyError, ValueError or TypeError if one is ill-formed."""
+    """The classes by label. KeyError, ValueError or TypeError: there is none, or one ill-formed."""
+    if not classes:
+        raise ValueError("expected classes, received none")
     result = tuple(ClassName(str(name["synset"]), str(name["text"])) for name in classes)
     for name in result:
         f"{name.synset}{name.text}".encode()  # halves of characters could be written nowhere

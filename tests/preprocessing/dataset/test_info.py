@@ -157,6 +157,10 @@ def _damaged(change):
         ("[]", "version"),
         (_damaged(lambda c: c.pop("classes")), "'classes' is missing"),
         (
+            _damaged(lambda c: c.update(classes=[], class_counts={"train": []})),
+            "expected classes, received none",
+        ),
+        (
             _damaged(lambda c: c["splits"]["train"][0].update(name="../../x")),
             "expected shard train",
         ),
