@@ -19,11 +19,12 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     folder, name = os.path.split(os.fspath(path))
     temporary = os.path.join(folder, f".{name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
-        with _named(path, temporary), open(temporary, "xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        with _named(path, temporary):
+            with open(temporary, "xb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
@@ -37,6 +38,7 @@ def _named(path: str | os.PathLike[str], temporary: str) -> Iterator[None]:
     except OSError as error:
         if error.filename == temporary:
             error.filename = os.fspath(path)
+            del error.filename2  # of a renaming, where it is the same now
         raise
 
 
@@ -69,7 +71,8 @@ def replacing_directory(path: str | os.PathLike[str]) -> Iterator[str]:
         if replaced:
             os.replace(path, old)
         try:
-            os.replace(new, path)
+            with _named(path, new):
+                os.replace(new, path)
         except BaseException:
             if replaced:
                 os.replace(old, path)

@@ -301,3 +301,6 @@ def test_a_path_that_cannot_be_used_exits_2_and_is_named(tmp_path, capsys):
     assert main(["inspect", str(tmp_path / "data"), "--images", str(sheet)]) == 2
     error = capsys.readouterr().err
     assert error == f"preprocessing inspect: cannot use {sheet}: No such file or directory\n"
+    assert main(["inspect", str(tmp_path / "data"), "--images", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert error == f"preprocessing inspect: cannot use {tmp_path}: Is a directory\n"

@@ -116,3 +116,25 @@ def test_an_error_names_what_was_asked_for(tmp_path):
         with pytest.raises(FileNotFoundError) as raised, replace(tmp_path / "none" / "name"):
             pass
         assert raised.value.filename == str(tmp_path / "none" / "name")
+
+
+def test_an_error_of_the_renaming_names_what_was_asked_for(tmp_path, monkeypatch):
+    folder, file = tmp_path / "folder", tmp_path / "file"
+    folder.mkdir()
+    with pytest.raises(IsADirectoryError) as raised:
+        write_text(folder, "text")
+    assert str(raised.value) == f"[Errno 21] Is a directory: {str(folder)!r}"
+    file.write_text("old")
+    rename = os.replace
+
+    def fails(source, target):
+        """Puts a file in the way that was not there when the old one was put aside."""
+        if source.endswith(".new"):
+            file.write_text("new")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "replace", fails)
+    with pytest.raises(NotADirectoryError) as raised, replacing_directory(file):
+        pass
+    assert str(raised.value) == f"[Errno 20] Not a directory: {str(file)!r}"
+    assert contents(tmp_path) == {"file": "old"}
