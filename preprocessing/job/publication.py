@@ -5,10 +5,10 @@ shards are moved out and dataset_info.json is written, last. A dataset that is t
 complete until the new one is.
 """
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, Context, Decimal
 
 from preprocessing.dataset.example import UNLABELLED
 from preprocessing.dataset.info import ClassName, DatasetInfo, Shard, StoredFile, serialize_info
@@ -138,7 +138,7 @@ def _write_rejects(folder: JobFolder, rejects: Iterable[RejectEntry]) -> None:
 def _check_rejects(
     folder: JobFolder, conversion: Conversion, rejects: Sequence[RejectEntry], images: int
 ) -> None:
-    if len(rejects) <= conversion.max_rejects * images:
+    if not rejects or len(rejects) / images <= conversion.max_rejects:
         return
     counts = Counter(entry.reason for entry in rejects).most_common()
     reasons = ", ".join(f"{reason} {count}" for reason, count in counts)
@@ -147,14 +147,16 @@ def _check_rejects(
         f"{len(rejects)} of {images} images were rejected ({reasons}), more than --max-rejects "
         f"{conversion.max_rejects:g} allows; the first is {first.filename} in {first.where}, all "
         f"are listed in {folder.path(REJECTS_FILE)}. Mend them, or run the same command with a "
-        f"larger --max-rejects, such as {_above(len(rejects) / images)}: finished shards are kept"
+        f"larger --max-rejects, such as {_above(len(rejects), images)}: finished shards are kept"
     )
 
 
-def _above(share: float) -> str:
-    """A round number that is at least so much."""
-    step = 10.0 ** math.floor(math.log10(share))
-    return f"{math.ceil(share / step) * step:.1g}"
+def _above(part: int, whole: int) -> str:
+    """A fraction of one digit that is at least part / whole, also when both are floats.
+
+    Rounded up from the exact ratio; and to turn both into floats cannot exchange their order.
+    """
+    return f"{Context(prec=1, rounding=ROUND_CEILING).divide(Decimal(part), Decimal(whole)):f}"
 
 
 def publish(folder: JobFolder, dataset: AssembledDataset) -> None:
