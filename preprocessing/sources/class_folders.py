@@ -55,6 +55,7 @@ def _add_class_folders(lister: Lister, split: str, path: str, labels: dict[str, 
     names = classes = lister.class_folders(path) if split != "train" else list(labels)
     if split == "test" and not classes:
         lister.add_folder(split, path, lambda _: UNLABELLED)
+        lister.check_found(split, path)
         return
     for name in names:
         if name not in labels:
@@ -62,6 +63,7 @@ def _add_class_folders(lister: Lister, split: str, path: str, labels: dict[str, 
                 f"expected the classes of the training images in {path!r}, received {name!r}"
             )
         lister.add_folder(split, files.join(path, name), lambda _, label=labels[name]: label)
+    lister.check_found(split, path)
 
 
 def _hold_out(listing: Listing, seed: int, fraction: float) -> None:

@@ -73,6 +73,7 @@ def _add_ilsvrc_train(lister: Lister, path: str, kit: Devkit | None) -> dict[str
         labels = _set_ilsvrc_classes(lister, wnids, path, kit)
         for wnid, label in labels.items():
             lister.add_folder("train", files.join(path, wnid), lambda _, label=label: label)
+        lister.check_found("train", path)
         return labels
     lister.identify(TRAIN_ARCHIVE, path)
     with files.open(path) as file:
@@ -132,6 +133,7 @@ def _add_ilsvrc_validation(
             if wnid not in labels:
                 raise DatasetError(f"expected folders of trained classes in {path}, found {wnid!r}")
             lister.add_folder("validation", files.join(path, wnid), lambda _, w=wnid: labels[w])
+        lister.check_found("validation", path)
         if kit:
             _check_against_kit(lister, path, kit, labels)
         return
@@ -152,13 +154,12 @@ def _add_flat(lister: Lister, split: str, path: str, label_of: Callable[[str], i
     """Adds the images of an archive or folder without classes."""
     if lister.files.is_folder(path):
         lister.add_folder(split, path, label_of)
-        return
-    lister.identify(path.rpartition("/")[2], path)
-    with lister.files.open(path) as file:
-        container = lister.listing.add_container("archive", path)
-        lister.add_tar(split, file, container, path, label_of)
-    if split not in lister.listing.splits:
-        raise DatasetError(f"expected images in {path}, found none")
+    else:
+        lister.identify(path.rpartition("/")[2], path)
+        with lister.files.open(path) as file:
+            container = lister.listing.add_container("archive", path)
+            lister.add_tar(split, file, container, path, label_of)
+    lister.check_found(split, path)
 
 
 def _validation_number(name: str) -> int:

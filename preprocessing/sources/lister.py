@@ -102,6 +102,15 @@ class Lister:
         relative = path[len(self.folder) :].lstrip("/")
         self.listing.identity[f"folder {relative}"] = f"{count} files, {digest.hexdigest()[:16]}"
 
+    def check_found(self, split: str, path: str) -> None:
+        """Raises DatasetError if nothing that was added from a path is an image of the split."""
+        if split in self.listing.splits:
+            return
+        rejects = [entry for entry in self.listing.rejects if entry.split == split]
+        found = f"{len(rejects)} that cannot be read" if rejects else "none"
+        first = f"; the first, {rejects[0].filename!r}: {rejects[0].detail}" if rejects else ""
+        raise DatasetError(f"expected images in {path}, found {found}{first}")
+
     def class_folders(self, path: str) -> list[str]:
         """Sorted names of the folders in a folder; other files in it are counted as ignored.
 

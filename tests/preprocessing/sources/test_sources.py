@@ -183,6 +183,32 @@ def test_links_and_unsafe_names_in_archives_are_rejects(tmp_path):
     assert contents(listing, "validation") == VALIDATION
 
 
+def dangling(folder, names=("ILSVRC2012_val_00000001.JPEG", "b.JPEG")):
+    folder.mkdir(parents=True)
+    for name in names:
+        (folder / name).symlink_to(folder / "gone")
+
+
+@pytest.mark.parametrize("place", ["train/n90000010", "val", "val/n90000010", "test"])
+@pytest.mark.parametrize("kit", [True, False])
+def test_a_split_of_links_that_lead_nowhere(tmp_path, place, kit):
+    """As a folder of links is whose disk is not mounted."""
+    write_extracted(tmp_path)
+    if not kit and place != "val":
+        shutil.rmtree(tmp_path / "ILSVRC2012_devkit_t12")
+    split = place.split("/")[0]
+    if split != "test":
+        shutil.rmtree(tmp_path / split)
+    dangling(tmp_path / place)
+    told = (
+        f"expected images in {tmp_path / split}, found 2 that cannot be read; the first, "
+        "'ILSVRC2012_val_00000001.JPEG': it leads nowhere, or to a folder"
+    )
+    with pytest.raises(DatasetError) as caught:
+        ilsvrc(tmp_path)
+    assert str(caught.value) == told
+
+
 # --- class folders ------------------------------------------------------------------------------
 
 
@@ -360,6 +386,16 @@ def test_subfolders_links_and_loose_files(tmp_path):
     rejects = {(r.filename, r.reason) for r in listing.rejects}
     assert rejects == {("nowhere.jpg", "link"), ("circle", "link")}
     assert listing.ignored == 1
+
+
+@pytest.mark.parametrize("place", ["train/class0", "val/class0", "test/class0", "test"])
+def test_a_split_folder_of_links_that_lead_nowhere(tmp_path, place):
+    split = place.split("/")[0]
+    if split != "train":
+        write_class_folders(tmp_path / "train")
+    dangling(tmp_path / place)
+    with pytest.raises(DatasetError, match=rf"images in \S+/{split}, found 2 that cannot be read"):
+        folders(tmp_path)
 
 
 def test_pipes_are_rejects_and_not_waited_for(tmp_path):
