@@ -75,7 +75,7 @@ def assemble(
         results: of every shard.
 
     Raises:
-        JobError: too many rejects, or nothing else.
+        JobError: too many rejects, or a split of nothing else.
     """
     statistics = PixelStatistics(conversion.images.size)
     splits: dict[str, list[Shard]] = {}
@@ -90,8 +90,7 @@ def assemble(
     _write_rejects(folder, rejects)
     total = len(rejects) + sum(result.shard.examples for result in results.values())
     _check_rejects(folder, conversion, rejects, total)
-    if statistics.count == 0:
-        raise JobError("expected training images, all of them were rejected")
+    _check_splits(folder, splits)
     images = conversion.images
     files = other_files(statistics.mean_image(), rejects)
     info = DatasetInfo(
@@ -149,6 +148,16 @@ def _check_rejects(
         f"are listed in {folder.path(REJECTS_FILE)}. Mend them, or run the same command with a "
         f"larger --max-rejects, such as {_above(len(rejects), images)}: finished shards are kept"
     )
+
+
+def _check_splits(folder: JobFolder, splits: Mapping[str, Sequence[Shard]]) -> None:
+    """Raises JobError if all images of a split were rejected, however many --max-rejects allows."""
+    for split, shards in splits.items():
+        if not any(shard.examples for shard in shards):
+            raise JobError(
+                f"expected images of the split {split}, all of them were rejected: they are listed "
+                f"in {folder.path(REJECTS_FILE)}. Mend them, or take the split out of --input"
+            )
 
 
 def _above(part: int, whole: int) -> str:

@@ -204,8 +204,18 @@ def test_too_many_rejects_fail_the_job_and_shards_are_kept(tmp_path):
 def test_nothing_but_rejects(tmp_path):
     write_files(tmp_path / "in" / "a", {"x.jpg": b"", "y.jpg": b""})
     write_files(tmp_path / "in" / "b", {"x.jpg": b"", "y.jpg": b""})
-    with pytest.raises(JobError, match="all of them were rejected"):
+    with pytest.raises(JobError, match="of the split train, all of them were rejected"):
         run(tmp_path / "in", tmp_path / "out", "folder", max_rejects=1.0)
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_a_split_of_nothing_but_rejects(tmp_path, split):
+    write_class_folders(tmp_path / "in" / "train")
+    write_files(tmp_path / "in" / split / "class0", {"x.jpg": b"", "y.jpg": b""})
+    output = tmp_path / "out"
+    with pytest.raises(JobError, match=f"of the split {split}, all of them were rejected"):
+        run(tmp_path / "in", output, "folder", max_rejects=1.0, validation_fraction=0.0)
+    assert not (output / "dataset_info.json").exists()
 
 
 # --- options ------------------------------------------------------------------------------------
