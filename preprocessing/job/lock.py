@@ -8,10 +8,13 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from typing import BinaryIO
 
 from preprocessing.errors import DatasetError
 from preprocessing.job.processes import start_time, this_system
 from preprocessing.job.workspace import Workspace
+
+_TRIES = 20  # to make a folder that others remove; a link to nowhere would be tried for ever
 
 
 @contextlib.contextmanager
@@ -37,7 +40,7 @@ def _file_lock(workspace: Workspace) -> Iterator[None]:
     path = workspace.shared("lock")
     with contextlib.ExitStack() as stack:
         while True:
-            lock = stack.enter_context(open(path, "wb"))
+            lock = stack.enter_context(_opened(workspace, path))
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
@@ -52,6 +55,15 @@ def _file_lock(workspace: Workspace) -> Iterator[None]:
             yield
         finally:
             workspace.files.delete(path)
+
+
+def _opened(workspace: Workspace, path: str) -> BinaryIO:
+    """The lock's file, in a folder that other jobs remove at their ends."""
+    for _ in range(_TRIES):
+        with contextlib.suppress(FileNotFoundError):
+            return open(path, "wb")
+        workspace.files.make_folder(workspace.folder)
+    return open(path, "wb")
 
 
 @contextlib.contextmanager

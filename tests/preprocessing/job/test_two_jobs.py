@@ -15,6 +15,7 @@ from preprocessing.dataset.info import parse_info
 from preprocessing.dataset.tfrecord import read_records
 from preprocessing.inspection.verify import verify_dataset
 from preprocessing.job import convert as conversion
+from preprocessing.job.lock import locked
 from preprocessing.job.processes import start_time, this_system
 from preprocessing.job.workspace import Workspace
 from preprocessing.storage.beam_files import BeamFiles
@@ -103,6 +104,34 @@ def test_the_second_may_be_done_before_the_first_has_the_lock(
     monkeypatch.undo()
     assert convert(source, tmp_path / "expected", "--seed", 1) == 0
     assert found == tree(tmp_path / "expected")
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_another_job_may_end_before_the_first_has_opened_its_lock(tmp_path, monkeypatch, times):
+    """It removes the working folder, which is empty then, and the output directory."""
+    workspace = Workspace(LocalFiles(), str(tmp_path / "out"))
+    make, made = LocalFiles.make_folder, []
+
+    def made_and_removed(files, path):
+        make(files, path)
+        if len(made) < times:
+            made.append(path)
+            files.delete_if_empty(workspace.folder)
+            files.delete_if_empty(workspace.output)
+
+    monkeypatch.setattr(LocalFiles, "make_folder", made_and_removed)
+    with locked(workspace):
+        assert os.path.exists(workspace.shared("lock"))
+    assert len(made) == times
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_that_leads_nowhere_is_no_reason_to_try_for_ever(tmp_path):
+    workspace = Workspace(LocalFiles(), str(tmp_path / "out"))
+    os.makedirs(workspace.folder)
+    os.symlink(tmp_path / "none" / "lock", workspace.shared("lock"))
+    with pytest.raises(FileNotFoundError), locked(workspace):
+        pass
 
 
 @pytest.mark.parametrize("at", STEPS[2:])
