@@ -4,8 +4,10 @@ from typing import Any
 
 from preprocessing.errors import DatasetError
 from preprocessing.images.convert import ImageOptions
+from preprocessing.storage.choose import is_remote
 
 MOST_WORKERS = 10_000
+_OF_PATTERNS = "*?["  # Beam's
 
 
 def check_range(option: str, value: float, low: float, high: float) -> None:
@@ -21,9 +23,19 @@ def check_workers(value: int | None) -> None:
 
 
 def check_path(option: str, value: str) -> None:
-    """Raises DatasetError for an empty path, as an unset variable in quotes gives."""
+    """Raises DatasetError for a path that is empty, or that Beam would take for a pattern.
+
+    An unset variable in quotes gives an empty one. Beam matches and deletes remote paths as
+    patterns, in which nothing can be quoted; local paths may hold any character.
+    """
     if not value.strip():
         raise DatasetError(f"expected a path as {option}, received {value!r}")
+    found = [character for character in _OF_PATTERNS if character in value]
+    if is_remote(value) and found:
+        raise DatasetError(
+            f"expected a remote path without any of {' '.join(_OF_PATTERNS)} as {option}, for it "
+            f"would be a pattern of several; received {value!r}: choose another name"
+        )
 
 
 def image_options(**values: Any) -> ImageOptions:

@@ -128,3 +128,40 @@ def test_a_missing_remote_input(capsys):
     assert convert("ilsvrc2012", "blob://store/none", "blob://store/out") == 2
     assert "blob://store/none" in capsys.readouterr().err
     assert BLOBS == {}
+
+
+# --- characters that Beam's patterns are made of --------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["out[1]", "out*", "out?", "o*t/deeper"])
+@pytest.mark.parametrize("option", ["--input", "--output", "verify", "inspect"])
+def test_a_remote_path_that_would_be_a_pattern_touches_nothing(tmp_path, capsys, name, option):
+    write_class_folders(tmp_path / "in")
+    upload(tmp_path / "in", "blob://store/in")
+    assert convert("folder", "blob://store/in", "blob://store/out1") == 0
+    before = dict(BLOBS)
+    path = f"blob://store/{name}"
+    capsys.readouterr()
+    if option in ("verify", "inspect"):
+        assert main([option, path]) == 2
+    else:
+        places = {"--input": "blob://store/in", "--output": "blob://store/new", option: path}
+        assert convert("folder", places["--input"], places["--output"], "--overwrite") == 2
+    error = capsys.readouterr().err
+    assert "expected a remote path without any of * ? [ as" in error
+    assert repr(path) in error
+    assert error.count("\n") == 1
+    assert before == BLOBS
+
+
+def test_local_paths_have_any_character(tmp_path, capsys):
+    source, output = tmp_path / "i[n]*?", tmp_path / "o[ut]*?"
+    write_class_folders(source)
+    write_class_folders(tmp_path / "plain")
+    assert convert("folder", source, output) == 0
+    assert convert("folder", source, output, "--overwrite") == 0
+    assert convert("folder", tmp_path / "plain", tmp_path / "out") == 0
+    assert local(output) == local(tmp_path / "out")
+    assert main(["verify", str(output), "--workers", "1"]) == 0
+    assert main(["inspect", str(output), "--images", str(output / "[*].png")]) == 0
+    assert (output / "[*].png").exists()
