@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import difflib
 import os
-import select
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -15,9 +14,9 @@ import alexnet_tf
 from alexnet_tf import startup_imports, startup_lines
 from alexnet_tf.errors import MISTAKEN, ConfigError, JobError, UserError
 from preprocessing.dataset.printable import printable
+from preprocessing.dataset.reader_gone import READER_GONE, reader_is_gone
 
 HELP = not {"-h", "--help"}.isdisjoint(sys.argv[1:])  # the verb will print its help and end
-READER_GONE = 128 + 13  # as of a program that SIGPIPE ends
 
 
 class Parser(argparse.ArgumentParser):
@@ -57,7 +56,7 @@ def run(main: Callable[[Sequence[str] | None], int | None]) -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
-        if not _reader_is_gone():
+        if not reader_is_gone():
             raise
         sys.exit(READER_GONE)
     finally:
@@ -76,13 +75,3 @@ def writing(what: str | os.PathLike[str]) -> Iterator[None]:
         reason = error.strerror or str(error)
         line = f"cannot write {os.fspath(what)}: {reason}"
         raise (ConfigError if error.errno in MISTAKEN else JobError)(line) from error
-
-
-def _reader_is_gone() -> bool:
-    """Whether standard output has no reader; then what is left for it goes nowhere."""
-    watch = select.poll()
-    watch.register(sys.stdout.fileno(), 0)
-    if not any(event & select.POLLERR for _, event in watch.poll(0)):
-        return False
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return True

@@ -6,13 +6,11 @@ Exit codes: 0 done, 1 the job failed or a dataset is damaged, 2 a mistake in the
 import argparse
 import importlib
 import logging
-import os
-import select
-import signal
 import sys
 from collections.abc import Sequence
 
 from preprocessing.dataset.printable import printable
+from preprocessing.dataset.reader_gone import READER_GONE, reader_is_gone
 from preprocessing.dataset.version import VERSION
 from preprocessing.errors import MISTAKEN, DatasetError, JobError, UserError, os_reason
 
@@ -51,8 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"preprocessing{verb}: {printable(str(error))}", file=sys.stderr)
         return 1
     except OSError as error:
-        if isinstance(error, BrokenPipeError) and _nobody_reads():
-            return 128 + signal.SIGPIPE  # as programs end that know nothing of it
+        if isinstance(error, BrokenPipeError) and reader_is_gone():
+            return READER_GONE
         print(f"preprocessing{verb}: {printable(os_reason(error))}", file=sys.stderr)
         return 2 if error.errno in MISTAKEN else 1
     except KeyboardInterrupt:
@@ -67,16 +65,6 @@ def _parser() -> argparse.ArgumentParser:
     for name in VERBS:
         importlib.import_module(f"preprocessing.verbs.{name}").add_parser(verbs)
     return parser
-
-
-def _nobody_reads() -> bool:
-    """Whether the reader of standard output has gone, as `head` does; then it goes nowhere."""
-    poll = select.poll()
-    poll.register(sys.stdout.fileno(), 0)
-    gone = any(event & select.POLLERR for _, event in poll.poll(0))
-    if gone:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return gone
 
 
 if __name__ == "__main__":

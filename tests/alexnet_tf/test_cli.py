@@ -8,6 +8,7 @@ import pytest
 
 from alexnet_tf import cli
 from alexnet_tf.errors import ConfigError, JobError
+from preprocessing.dataset.reader_gone import READER_GONE
 
 VERB = """
 import sys
@@ -58,7 +59,7 @@ def test_nobody_reading_any_more_is_no_traceback(flush):
         writer.stdout.close()
         assert read.stdout == b"line\n"
         assert writer.stderr.read() == b""
-        assert writer.wait(60) == cli.READER_GONE
+        assert writer.wait(60) == READER_GONE
 
 
 @pytest.mark.parametrize(
