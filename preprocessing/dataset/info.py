@@ -132,6 +132,12 @@ def _content_checksum(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
+def check_info_size(size: int, where: str) -> None:
+    """Raises DatasetError if the file `where` is too large, in bytes, to be read into memory."""
+    if size > _MAX_INFO_BYTES:
+        raise DatasetError(f"expected {where} of at most {_MAX_INFO_BYTES} bytes, received {size}")
+
+
 def parse_info(data: bytes, where: str) -> DatasetInfo:
     """The inverse of serialize_info; `where` names the file in errors.
 
@@ -197,8 +203,7 @@ def read_info(directory: str | os.PathLike) -> DatasetInfo:
                 f"expected {INFO_FILE} in {os.fspath(directory)!r}, found none: it is not a"
                 " complete dataset; make one with: python -m preprocessing convert"
             )
-        if path.stat().st_size > _MAX_INFO_BYTES:
-            raise DatasetError(f"expected {path} to be at most {_MAX_INFO_BYTES} bytes")
+        check_info_size(path.stat().st_size, str(path))
         content = path.read_bytes()
     except OSError as error:
         raise DatasetError(f"cannot read {path}: {error.strerror or error}") from error

@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import NamedTuple
 
 from preprocessing.dataset.example import decode_example
-from preprocessing.dataset.info import DatasetInfo, Shard, parse_info
+from preprocessing.dataset.info import DatasetInfo, Shard, check_info_size, parse_info
 from preprocessing.dataset.integrity import unlisted_shards
 from preprocessing.dataset.mean_image import parse_mean_image
 from preprocessing.dataset.names import INFO_FILE, MEAN_FILE, parse_shard_name
@@ -42,6 +42,7 @@ def load_info(directory: str, files_for: FilesFor = choose.files_for) -> Dataset
             f"expected {INFO_FILE} in {directory!r}, found none: it is not a complete dataset; "
             "make one with: python -m preprocessing convert"
         )
+    check_info_size(files.entry(path).size, path)
     with files.open(path) as file:
         return parse_info(file.read(), path)
 

@@ -21,7 +21,7 @@ from preprocessing.images.convert import ImageOptions
 from preprocessing.inspection.contact_sheet import draw_contact_sheet
 from preprocessing.inspection.describe import describe, first_images
 from preprocessing.inspection.records import check_record
-from preprocessing.inspection.verify import verify_dataset
+from preprocessing.inspection.verify import load_info, verify_dataset
 from preprocessing.job.convert import convert
 from preprocessing.job.request import Conversion
 from preprocessing.job.runners import beam_options
@@ -225,6 +225,15 @@ def test_unlabelled_test_records_are_sound():
 def test_no_dataset(tmp_path):
     with pytest.raises(DatasetError, match="not a complete dataset"):
         verify(tmp_path)
+
+
+@pytest.mark.parametrize("read", [read_info, load_info])
+def test_an_info_that_is_too_large_is_not_read(tmp_path, monkeypatch, read):
+    monkeypatch.setattr("preprocessing.dataset.info._MAX_INFO_BYTES", 1000)
+    path = tmp_path / "dataset_info.json"
+    path.write_bytes(b" " * 1001)
+    with pytest.raises(DatasetError, match=f"expected {path} of at most 1000 bytes, received 1001"):
+        read(str(tmp_path))
 
 
 def test_several_processes_find_the_same(copy):
