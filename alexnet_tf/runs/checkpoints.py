@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import tensorflow as tf
@@ -18,6 +18,7 @@ import tensorflow as tf
 from alexnet_tf.runs.checkpoint_state import (
     STATE,
     read_error,
+    read_state,
     sha256,
     state_bytes,
 )
@@ -32,11 +33,11 @@ class Checkpoints(SavedCheckpoints):
     """The checkpoints below one directory, whose parent must be there.
 
     The newest `keep` are kept, and the best: of the lowest error that was saved with one.
-    One process at a time may write or remove.
+    One process at a time may write or remove; `locked`: this one, by the run's lock.
     """
 
-    def __init__(self, directory: str | os.PathLike, keep: int = 3):
-        super().__init__(directory)
+    def __init__(self, directory: str | os.PathLike, keep: int = 3, *, locked: bool = False):
+        super().__init__(directory, locked=locked)
         self.keep = keep
 
     def save(
@@ -97,18 +98,27 @@ class Checkpoints(SavedCheckpoints):
         None if there is no checkpoint. A damaged one is passed over with a warning.
         Raises CheckpointError if all are damaged.
         """
-        return self._restore(variables, reversed(self.steps()))
+        return self._restore(variables, reversed)
 
     def restore_best(self, variables: Mapping[str, Mapping]) -> Mapping | None:
         """As `restore_newest`, of the lowest error; None if no checkpoint has one."""
-        return self._restore(variables, self._by_error(self.steps()))
+        return self._restore(variables, self._by_error)
 
-    def _restore(self, variables: Mapping[str, Mapping], steps: Iterable[int]) -> Mapping | None:
-        path, state = self.first_undamaged(steps)
-        if path is not None:
-            read = _trackable(variables).read(str(path / "variables"))
-            read.expect_partial().assert_existing_objects_matched()
-        return state
+    def _restore(
+        self, variables: Mapping[str, Mapping], order: Callable[[list[int]], Iterable[int]]
+    ) -> Mapping | None:
+        def read(path: Path) -> Mapping:
+            state = read_state(path)
+            try:
+                status = _trackable(variables).read(str(path / "variables"))
+            except tf.errors.OpError as error:
+                if path.exists():  # its bytes are right: no damage of the checkpoint
+                    raise
+                raise FileNotFoundError(f"{path.name} was removed") from error
+            status.expect_partial().assert_existing_objects_matched()
+            return state
+
+        return self.first_undamaged(read, order)
 
     def _by_error(self, steps: Iterable[int]) -> list[int]:
         """Those of the steps that have an error, the lowest first; of equal ones the earliest."""
@@ -118,7 +128,8 @@ class Checkpoints(SavedCheckpoints):
                 try:
                     error = read_error(path)
                 except (OSError, ValueError) as damage:
-                    log.warning("checkpoint %s is damaged (%s)", path, damage)
+                    if path.exists():  # else a training has removed it since it was listed
+                        log.warning("checkpoint %s is damaged (%s)", path, damage)
                     continue
                 if error is not None:
                     errors.append((error, step))

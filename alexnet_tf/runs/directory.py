@@ -155,7 +155,7 @@ def _check_held_out(run: Run, config: Config) -> None:
     old, new = run.config.data.held_out, config.data.held_out
     if old == new:
         return
-    state = SavedCheckpoints(run.checkpoints).newest_state() or {"epoch": 0, "step": 0}
+    state = SavedCheckpoints(run.checkpoints, locked=True).newest_state() or {"epoch": 0, "step": 0}
     begun = state["epoch"] + (state["step"] > 0)
     if begun and old.until_epoch is None:  # its best checkpoint is that on what is held out
         raise RunError(

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from alexnet_tf.config.schema import OptimizerConfig
 from alexnet_tf.errors import CheckpointError
 from alexnet_tf.runs.checkpoint_state import OLD, PREFIX, read_state
 
 WEIGHTS = "weights"  # the group of variables that is in every checkpoint
+Read = TypeVar("Read")
 log = logging.getLogger(__name__)
 
 
 class SavedCheckpoints:
-    """The checkpoints below one directory, which need not be there."""
+    """The checkpoints below one directory, which need not be there.
 
-    def __init__(self, directory: str | os.PathLike):
-        self.directory = Path(directory)
+    Args: locked, whether this process holds the run's lock, so that nothing is written meanwhile.
+    """
+
+    def __init__(self, directory: str | os.PathLike, *, locked: bool = False):
+        self.directory, self.locked = Path(directory), locked
 
     def steps(self) -> list[int]:
         """Steps of the checkpoints there are, oldest first."""
@@ -32,26 +37,51 @@ class SavedCheckpoints:
 
     def newest_state(self) -> Mapping | None:
         """The newest undamaged one's; None if there is none. CheckpointError: all are damaged."""
-        _, state = self.first_undamaged(reversed(self.steps()))
-        return state
+        return self.first_undamaged(read_state)
 
-    def first_undamaged(self, steps: Iterable[int]) -> tuple[Path, Mapping] | tuple[None, None]:
-        """The first of these steps' and its state; None twice where there are no steps.
+    def first_undamaged(
+        self,
+        read: Callable[[Path], Read],
+        order: Callable[[list[int]], Iterable[int]] = reversed,
+    ) -> Read | None:
+        """What `read` makes of the first checkpoint that it can read; None where there are none.
 
-        A damaged one is passed over with a warning. CheckpointError: all are damaged.
+        A damaged one is passed over with a warning. Where a training has written or removed some
+        meanwhile, all begins again: none of those that were listed may be there any more.
+
+        Args:
+            read: raises OSError or ValueError for a damaged one.
+            order: of the steps there are (oldest first), those to try, in the order to try them.
+
+        CheckpointError: all are damaged.
         """
-        paths = [path for step in steps for path in self.paths(step)]
-        for path in paths:
-            try:
-                return path, read_state(path)
-            except (OSError, ValueError) as error:
-                log.warning("checkpoint %s is damaged (%s); trying another", path, error)
-        if paths:
+        listed = None
+        while listed is None or self._listed() != listed:
+            listed, damaged = self._listed(), 0
+            for path in [path for step in order(self.steps()) for path in self.paths(step)]:
+                try:
+                    return read(path)
+                except (OSError, ValueError) as error:
+                    if self._listed() != listed:
+                        listed = None
+                        break
+                    log.warning("checkpoint %s is damaged (%s); trying another", path, error)
+                    damaged += 1
+        if damaged:
+            advice = "; remove the directory to begin anew" if self.locked else ""
             raise CheckpointError(
-                f"expected an undamaged checkpoint in {self.directory}, found {len(paths)} damaged"
-                " ones; remove the directory to begin anew"
+                f"expected an undamaged checkpoint in {self.directory}, found {damaged} damaged"
+                f" ones{advice}"
             )
-        return None, None
+        return None
+
+    def _listed(self) -> set[tuple[str, int]]:
+        """Names and inodes: a checkpoint that replaces another of its step is a change, too."""
+        try:
+            with os.scandir(self.directory) as entries:
+                return {(e.name, e.inode()) for e in entries if e.name.startswith(PREFIX)}
+        except OSError:
+            return set()  # as `steps`
 
     def paths(self, step: int) -> list[Path]:
         """What there is of a step's checkpoint: it, and the one that is just being replaced."""

@@ -76,7 +76,9 @@ class Setup:
                 precision=training.precision,
                 placement=self.placement,
             )
-        self.checkpoints = Checkpoints(run.checkpoints, training.keep_checkpoints)
+        self.checkpoints = Checkpoints(
+            run.checkpoints, training.keep_checkpoints, locked=self.is_chief
+        )
         self._begin_from()
         with self.strategy.scope():  # some optimizers begin with the weights' values
             self.optimizer = Optimizer(self.config.optimizer, weights_of(self.model))

@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 
 from alexnet_tf.errors import CheckpointError
+from alexnet_tf.runs import checkpoint_state
 from alexnet_tf.runs.checkpoint_state import read_state
 from alexnet_tf.runs.checkpoints import Checkpoints
 
@@ -113,6 +114,58 @@ def test_all_damaged_is_an_error_that_says_where(tmp_path):
         damage(largest_file(checkpoints.path(step)))
     with pytest.raises(CheckpointError, match=f"{tmp_path}, found 2 damaged"):
         checkpoints.restore_newest(variables(0))
+
+
+@pytest.mark.parametrize("locked", [False, True])
+def test_to_remove_them_is_the_advice_of_who_holds_the_lock(tmp_path, locked):
+    damage(largest_file(saved(tmp_path, 1).path(1)))
+    with pytest.raises(CheckpointError) as raised:
+        Checkpoints(tmp_path, locked=locked).restore_newest(variables(0))
+    assert ("remove the directory to begin anew" in str(raised.value)) is locked
+
+
+def once_before(monkeypatch, module, name: str, happen) -> None:
+    """Something happens before a function's first call."""
+    function, calls = getattr(module, name), []
+
+    def called(*args, **kwargs):
+        if not calls:
+            calls.append(args)
+            happen()
+        return function(*args, **kwargs)
+
+    monkeypatch.setattr(module, name, called)
+
+
+@pytest.mark.parametrize("which", ["newest", "best"])
+@pytest.mark.parametrize(
+    ("moment", "step"),
+    [
+        *(("its state is read", 2), ("its files are compared", 2), ("its variables are read", 2)),
+        *(("its state is read", 1), ("its files are compared", 1)),  # of the same step
+    ],
+)
+def test_one_that_a_training_replaces_is_not_called_damaged(
+    tmp_path, monkeypatch, caplog, moment, which, step
+):
+    """The only one is listed, the training saves another and removes it, and it is read."""
+    Checkpoints(tmp_path, keep=1).save(1, variables(1), {"epoch": 1}, 0.5)
+
+    def train():
+        Checkpoints(tmp_path, keep=1).save(step, variables(3), {"epoch": 3}, 0.25)
+
+    functions = {
+        "its state is read": (checkpoint_state, "_read_file"),
+        "its files are compared": (checkpoint_state, "sha256"),
+        "its variables are read": (tf.train.Checkpoint, "read"),
+    }
+    once_before(monkeypatch, *functions[moment], train)
+    found = variables(0)
+    with caplog.at_level(logging.WARNING):
+        state = getattr(Checkpoints(tmp_path), f"restore_{which}")(found)
+    assert values(found) == values(variables(state["epoch"]))
+    assert state == {"epoch": 3}
+    assert caplog.text == ""
 
 
 def test_after_a_fallback_the_damaged_one_does_not_come_back(tmp_path):
