@@ -15,6 +15,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from alexnet_tf.errors import JobError
 from alexnet_tf.runs.checkpoint_state import (
     STATE,
     read_error,
@@ -22,6 +23,7 @@ from alexnet_tf.runs.checkpoint_state import (
     sha256,
     state_bytes,
 )
+from alexnet_tf.runs.reason import reason_of
 from alexnet_tf.runs.saved_checkpoints import SavedCheckpoints, old
 
 # What lies under these names counts for nothing: a kill left it while it was written or removed.
@@ -54,20 +56,24 @@ class Checkpoints(SavedCheckpoints):
         At every moment the old checkpoint of the same step, or the new one, is there. Checkpoints
         of later steps, too, are removed: the run went back behind them because they are damaged.
 
-        Raises OSError, tf.errors.OpError: it cannot be written.
+        Raises JobError: it cannot be written.
         """
-        self.directory.mkdir(exist_ok=True)
-        self._clean()
-        final, temporary = self.path(step), self.directory / f"{WRITING}{os.getpid()}"
-        temporary.mkdir()
-        _trackable(variables).write(str(temporary / "variables"))
-        files = {path.name: sha256(path) for path in sorted(temporary.iterdir())}
-        content = {"step": step, "state": state, "files": files}
+        temporary = self.directory / f"{WRITING}{os.getpid()}"
+        content = {"step": step, "state": state}
         if error is not None:
             content["error"] = float(error)
-        (temporary / STATE).write_bytes(state_bytes(content))
-        for path in [*temporary.iterdir(), temporary]:
-            _to_disk(path)
+        try:
+            self.directory.mkdir(exist_ok=True)
+            self._clean()
+            _write(temporary, variables, content)
+            return self._add(temporary, step)
+        except (OSError, tf.errors.OpError) as failure:
+            shutil.rmtree(temporary, ignore_errors=True)  # on a full disk its space is wanted
+            raise JobError(f"cannot write a checkpoint: {reason_of(failure)}") from failure
+
+    def _add(self, temporary: Path, step: int) -> Path:
+        """Gives a finished checkpoint its name, and removes what is not kept."""
+        final = self.path(step)
         if final.exists():
             self._remove(old(final))
             final.replace(old(final))
@@ -144,6 +150,16 @@ class Checkpoints(SavedCheckpoints):
         for prefix in (WRITING, REMOVED):
             for path in self.directory.glob(f"{prefix}*"):
                 shutil.rmtree(path)
+
+
+def _write(directory: Path, variables: Mapping[str, Mapping], content: Mapping) -> None:
+    """A new directory of a checkpoint's files. `content`: of state.json, but for the checksums."""
+    directory.mkdir()
+    _trackable(variables).write(str(directory / "variables"))
+    files = {path.name: sha256(path) for path in sorted(directory.iterdir())}
+    (directory / STATE).write_bytes(state_bytes({**content, "files": files}))
+    for path in [*directory.iterdir(), directory]:
+        _to_disk(path)
 
 
 def _trackable(variables: Mapping[str, Mapping]) -> tf.train.Checkpoint:

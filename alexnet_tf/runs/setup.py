@@ -19,7 +19,7 @@ from alexnet_tf.data.cache import cached
 from alexnet_tf.data.split import Share, Split
 from alexnet_tf.data.training_data import TrainingData
 from alexnet_tf.data.verification import ShardVerifier
-from alexnet_tf.errors import ConfigError, JobError, RunError
+from alexnet_tf.errors import ConfigError, RunError
 from alexnet_tf.evaluation.validation import Validation
 from alexnet_tf.network import model as network
 from alexnet_tf.network.towers import Placement
@@ -28,7 +28,6 @@ from alexnet_tf.runs.checkpoint_groups import Groups, training_groups
 from alexnet_tf.runs.checkpoints import Checkpoints
 from alexnet_tf.runs.directory import Run
 from alexnet_tf.runs.initial_weights import assign_initial
-from alexnet_tf.runs.reason import reason_of
 from alexnet_tf.step_context import DropoutRows
 from alexnet_tf.training import strategy as strategies
 from alexnet_tf.training.epoch_steps import EpochSteps
@@ -175,17 +174,16 @@ class Setup:
             verifier.close()
 
     def save(self, step: int, progress: Progress, error: float | None) -> None:
-        """Writes a checkpoint on the chief. Raises NonFinite where a weight is no number."""
+        """Writes a checkpoint on the chief.
+
+        Raises NonFinite where a weight is no number, JobError where it cannot be written.
+        """
         # The last loss was that of the weights before the last update.
         for weight in self.optimizer.weights:
             if not bool(tf.reduce_all(tf.math.is_finite(weight.variable))):
                 raise NonFinite(weight.name, step)
-        if not self.is_chief:
-            return
-        try:
+        if self.is_chief:
             self.checkpoints.save(step, self.variables(), progress.to_json(), error)
-        except (OSError, tf.errors.OpError) as failure:
-            raise JobError(f"cannot write a checkpoint: {reason_of(failure)}") from failure
 
     @property
     def network(self) -> tuple[keras.Model, InputTransform]:

@@ -1,6 +1,7 @@
 """Checkpoints appear whole or not at all; damaged ones are seen, and the one before is taken."""
 
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from alexnet_tf.errors import CheckpointError
+from alexnet_tf.errors import CheckpointError, JobError
 from alexnet_tf.runs import checkpoint_state
 from alexnet_tf.runs.checkpoint_state import read_state
 from alexnet_tf.runs.checkpoints import Checkpoints
@@ -285,9 +286,25 @@ def test_pipes_are_not_waited_for(tmp_path, name):
 
 def test_a_run_that_is_gone_is_not_made_again(tmp_path):
     checkpoints = Checkpoints(tmp_path / "run" / "checkpoints")
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(JobError, match=r"cannot write a checkpoint: .* No such file"):
         checkpoints.save(1, variables(1), {})
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("by", ["the system", "TensorFlow"])
+def test_a_full_disk_is_one_line_and_nothing_half_written(tmp_path, monkeypatch, by):
+    checkpoints = saved(tmp_path, 1)
+
+    def refuse(*_):
+        if by == "the system":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise tf.errors.ResourceExhaustedError(None, None, "/run/x; No space left on device")
+
+    place = (os, "fsync") if by == "the system" else (tf.train.Checkpoint, "write")
+    monkeypatch.setattr(*place, refuse)
+    with pytest.raises(JobError, match=r"^cannot write a checkpoint: .*No space left on device$"):
+        checkpoints.save(2, variables(2), {"epoch": 2})
+    assert [path.name for path in tmp_path.iterdir()] == ["step-000000001"]
 
 
 def test_bad_ones_can_be_removed(tmp_path):
