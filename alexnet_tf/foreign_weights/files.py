@@ -7,14 +7,17 @@ Nothing is unpickled; HDF5 links to elsewhere are not followed.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO, TypeVar
 
 import h5py
 import numpy as np
 
-from alexnet_tf.errors import ConfigError
+from alexnet_tf.errors import ConfigError, UserError
 from alexnet_tf.foreign_weights.stored import StoredArray
 from alexnet_tf.foreign_weights.torch_files import read_torch
 
@@ -35,6 +38,8 @@ CONVERSIONS = {
     ),
 }
 FLOATS = ("float16", "float32", "float64")
+HEADER_BYTES = 1 << 16  # of an .npy file, at most
+Result = TypeVar("Result")
 
 
 @contextlib.contextmanager
@@ -54,29 +59,30 @@ def open_arrays(path: Path) -> Iterator[dict[str, StoredArray]]:
             f"--input: expected a file that ends in {', '.join(openers)}, received {path}{hint}"
         )
     with contextlib.ExitStack() as stack:
-        try:
-            arrays = opener(path, stack)
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile, RuntimeError) as error:
-            raise _damaged(path, error) from error
+        arrays = _told(path, lambda: opener(path, stack))
         for name, array in arrays.items():
             if array.dtype not in FLOATS:
                 raise ConfigError(
                     f"--input: expected arrays of {', '.join(FLOATS)} in {path}, received"
                     f" {array.dtype} for {name!r}"
                 )
-        try:
-            yield arrays
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
-            if isinstance(error, ConfigError):
-                raise
-            raise _damaged(path, error) from error
+        yield {
+            name: dataclasses.replace(array, read=lambda read=array.read: _told(path, read))
+            for name, array in arrays.items()
+        }
 
 
-def _damaged(path: Path, error: Exception) -> ConfigError:
-    reason = " ".join(str(error).split())[:300]
-    return ConfigError(
-        f"--input: {path} is damaged, or not what its name says: {reason}{_conversion(path)}"
-    )
+def _told(path: Path, read: Callable[[], Result]) -> Result:
+    """What `read` returns. Raises ConfigError where the file is not as it expects it."""
+    try:
+        return read()
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:  # the libraries raise nearly everything on damaged bytes
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise ConfigError(
+            f"--input: {path} is damaged, or not what its name says: {reason}{_conversion(path)}"
+        ) from error
 
 
 def _conversion(path: Path) -> str:
@@ -90,14 +96,7 @@ def _npz(path: Path, stack: contextlib.ExitStack) -> dict[str, StoredArray]:
         if not member.endswith(".npy"):
             raise ValueError(f"expected members that end in .npy, received {member!r}")
         with archive.open(member) as file:
-            version = np.lib.format.read_magic(file)
-            header = {
-                (1, 0): np.lib.format.read_array_header_1_0,
-                (2, 0): np.lib.format.read_array_header_2_0,
-            }.get(version)
-            if header is None:
-                raise ValueError(f"expected version 1.0 or 2.0 of .npy, received {version}")
-            shape, _, dtype = header(file)
+            shape, dtype = _npy_header(file)
 
         def read(member: str = member) -> np.ndarray:
             with archive.open(member) as file:
@@ -105,6 +104,24 @@ def _npz(path: Path, stack: contextlib.ExitStack) -> dict[str, StoredArray]:
 
         arrays[member.removesuffix(".npy")] = StoredArray(shape, dtype.name, read)
     return arrays
+
+
+def _npy_header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and type; a header is not read before its length is known to be a header's."""
+    version = np.lib.format.read_magic(file)
+    known = {
+        (1, 0): (2, np.lib.format.read_array_header_1_0),
+        (2, 0): (4, np.lib.format.read_array_header_2_0),
+    }
+    if version not in known:
+        raise ValueError(f"expected version 1.0 or 2.0 of .npy, received {version}")
+    count, parse = known[version]
+    length = file.read(count)
+    size = int.from_bytes(length, "little")
+    if size > HEADER_BYTES:
+        raise ValueError(f"expected a header of at most {HEADER_BYTES} bytes, received {size}")
+    shape, _, dtype = parse(io.BytesIO(length + file.read(size)))
+    return shape, dtype
 
 
 def _h5(path: Path, stack: contextlib.ExitStack) -> dict[str, StoredArray]:
@@ -117,6 +134,8 @@ def _h5(path: Path, stack: contextlib.ExitStack) -> dict[str, StoredArray]:
         if isinstance(item, h5py.Dataset):
             if item.external or item.is_virtual:
                 raise ValueError(f"expected the data of {name!r} in this file, not in another")
+            if item.shape is None:
+                raise ValueError(f"expected numbers in {name!r}, received none")
             arrays[name] = StoredArray(item.shape, item.dtype.name, lambda item=item: item[()])
 
     file.visititems(visit)
