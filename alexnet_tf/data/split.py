@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from alexnet_tf.data.crops import blank, decode_crops
 from alexnet_tf.data.memory import Memory
-from alexnet_tf.errors import ConfigError
+from alexnet_tf.errors import ConfigError, DatasetError
 from preprocessing.dataset.info import DatasetInfo, Shard
 
 AT_ONCE = 16  # records decoded in one call, at most: waking a thread for each costs a quarter more
@@ -100,6 +100,15 @@ class Split:
     @property
     def _kept(self) -> np.ndarray:
         return within(self.stored, *(self.part or (0, sum(self.stored))))
+
+    def expect_examples(self) -> Split:
+        """The split itself. Raises DatasetError where it has no records."""
+        if not sum(self.stored):
+            raise DatasetError(
+                f"expected examples in the split {self.name} of {os.fspath(self.directory)},"
+                " received none; convert the dataset again, with images for it or without the split"
+            )
+        return self
 
     def first(self, fraction: float) -> Split:
         """The first records of a whole split, such a fraction of all; of 1, the split itself.

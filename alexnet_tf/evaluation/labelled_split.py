@@ -21,7 +21,7 @@ def open_split(runs: Sequence[Run], data: str | os.PathLike, name: str) -> Split
     Raises:
         RunError: its classes are not those that every run was trained on.
         ConfigError: its images are smaller than a run's input.
-        DatasetError: `data` is no complete dataset, or has no such split.
+        DatasetError: `data` is no complete dataset, or has no such split, or nothing in it.
     """
     info = read_info(data)
     info.num_examples(name)  # raises where there is no such split
@@ -32,7 +32,7 @@ def open_split(runs: Sequence[Run], data: str | os.PathLike, name: str) -> Split
                 f" {os.fspath(data)}"
             )
         reader.check_sizes(info, run.config.network.input_size)
-    return Split(data, info, name)
+    return Split(data, info, name).expect_examples()
 
 
 def labelled(stream: Iterable[Predictions], split: str) -> Iterator[Predictions]:

@@ -42,7 +42,8 @@ from preprocessing.dataset.printable import counted
 class Setup:
     """The parts that one run's training needs; `session` drives them.
 
-    Raises ConfigError where configuration, dataset and devices do not fit together.
+    Raises ConfigError where configuration, dataset and devices do not fit together, DatasetError
+    for a split without examples or with damaged shards.
     """
 
     def __init__(self, run: Run, data: str | os.PathLike, cluster: strategies.Cluster):
@@ -221,8 +222,8 @@ class Setup:
                 " schedule.name=piecewise, or data.held_out.fraction=0.1, or convert the dataset"
                 " with a validation split"
             )
-        splits = [Split(directory, info, "train").first(settings.fraction)]
+        splits = [Split(directory, info, "train").expect_examples().first(settings.fraction)]
         if validated:
-            splits.append(Split(directory, info, "validation"))
+            splits.append(Split(directory, info, "validation").expect_examples())
         splits = [cached(split, settings.cache) for split in splits]
         return TrainingData(*splits, held_out=settings.held_out)

@@ -1,6 +1,7 @@
 """A whole training in this process, and what happens to it: each end is one line."""
 
 import dataclasses
+import hashlib
 import json
 import os
 import shutil
@@ -12,9 +13,11 @@ import tensorflow as tf
 
 from alexnet_tf import evaluate, load_run, train
 from alexnet_tf.errors import DatasetError, JobError, RunError
+from alexnet_tf.evaluation.labelled_split import open_split
 from alexnet_tf.runs.checkpoints import Checkpoints
 from alexnet_tf.runs.session import Session
-from preprocessing.dataset.info import ClassName, read_info, write_info
+from preprocessing.dataset.info import ClassName, Shard, read_info, write_info
+from preprocessing.dataset.names import shard_name
 from tests.alexnet_tf.training.processes import largest_difference, variables, write_inputs
 
 FC8 = "weights/fc8.Skernel/.ATTRIBUTES/VARIABLE_VALUE"  # as TensorFlow writes fc8/kernel
@@ -89,6 +92,20 @@ def test_a_shard_of_another_size_is_noticed_before_there_is_a_step(inputs):
     with pytest.raises(DatasetError, match="0 bytes, expected"):
         train.main(inputs.arguments)
     assert not (inputs.run / "log.jsonl").exists()
+
+
+@pytest.mark.parametrize("name", ["train", "validation"])
+def test_a_split_without_examples_is_told_before_there_is_a_step(tmp_path, name):
+    config, data = write_inputs(tmp_path)
+    info = read_info(data)
+    empty = Shard(shard_name(name, 0, 1), 0, 0, hashlib.sha256(b"").hexdigest())
+    (Path(data) / empty.name).write_bytes(b"")
+    write_info(Path(data), dataclasses.replace(info, splits={**info.splits, name: (empty,)}))
+    with pytest.raises(DatasetError, match=rf"expected examples in the split {name} of {data}, "):
+        train.main(["--config", config, "--data", data, "--run", str(tmp_path / "run")])
+    assert not (tmp_path / "run" / "log.jsonl").exists()
+    with pytest.raises(DatasetError, match=rf"expected examples in the split {name} of {data}, "):
+        open_split([], data, name)
 
 
 @pytest.mark.slow
