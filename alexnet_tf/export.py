@@ -23,8 +23,8 @@ if not cli.HELP:  # which needs none of these, and TensorFlow takes seconds to l
     import tensorflow as tf
 
     from alexnet_tf.compat import versions
-    from alexnet_tf.data import reader
-    from alexnet_tf.data.split import Share
+    from alexnet_tf.data.split import Split
+    from alexnet_tf.data.verification import check_names
     from alexnet_tf.evaluation.labelled_split import open_split
     from alexnet_tf.runs import directory as run_directory
     from alexnet_tf.runs.directory import Run
@@ -44,12 +44,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     run = run_directory.load(arguments.run)
     if arguments.onnx:
         onnx_file.expect_size(run.config.network, arguments.weights)
-    batches = _batches(run, arguments.check) if arguments.check else None
+    split = _split(run, arguments.check) if arguments.check else None
     output = Path(arguments.output)
     _check_output(output, arguments.overwrite)
-    with writing(output), _tensorflow_writing(output):
+    with writing(output):
         output.parent.mkdir(parents=True, exist_ok=True)
-        notes = _export(run, output, arguments, batches)
+        notes = _export(run, output, arguments, split)
     for line in _measured(notes):
         print(line)
     print(f"exported {arguments.run} to {arguments.output}")
@@ -90,15 +90,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _export(
-    run: Run, output: Path, arguments: argparse.Namespace, batches: tf.data.Dataset | None
-) -> dict:
+def _export(run: Run, output: Path, arguments: argparse.Namespace, split: Split | None) -> dict:
     """Writes the whole directory; what its export.json says."""
     texts = (arguments.license, arguments.intended_use)
     with replacing_directory(output) as new:
         directory = Path(new)
         served = Served(run, arguments.views, arguments.weights, arguments.checkpoint)
-        tf.saved_model.save(served, str(directory), signatures=served.signatures())
+        signatures = served.signatures()
+        with _tensorflow_writing(output):
+            tf.saved_model.save(served, new, signatures=signatures)
         notes = _notes(run, arguments)
         if arguments.tflite or arguments.onnx:
             single = _in_float32(served, run, arguments)
@@ -107,8 +107,8 @@ def _export(
         if arguments.onnx:
             said = onnx_file.properties(run.info, notes, *texts)
             notes["onnx"] = onnx_file.write(single, served is single, directory, said)
-        if batches:
-            _check(run, directory, arguments, batches, notes)
+        if split is not None:
+            _check(run, directory, arguments, split, notes)
         (directory / LABELS_FILE).write_text(_labels(run), encoding="utf-8")
         warm = directory / warmup.PATH
         warm.parent.mkdir()
@@ -169,18 +169,20 @@ def _check_output(output: Path, overwrite: bool) -> None:
         raise ConfigError(f"--overwrite: expected a SavedModel to replace, received {output}")
 
 
-def _batches(run: Run, data: str) -> tf.data.Dataset:
+def _split(run: Run, data: str) -> Split:
+    """What `--check` compares on; looked at before anything is written."""
     split = open_split([run], data, "validation")
     if split.info.image_size != run.info.image_size:
         raise ConfigError(f"--check: expected the image size of {run.path}'s dataset")
-    return reader.evaluation_batches(split, split.info.image_size, Share(32))
+    check_names(split)
+    return split
 
 
 def _check(
     run: Run,
     directory: Path,
     arguments: argparse.Namespace,
-    batches: tf.data.Dataset,
+    split: Split,
     notes: dict,
 ) -> None:
     """Notes how far the export as it is on disk is from the network as it was trained."""
@@ -188,11 +190,11 @@ def _check(
     trained = tf.function(network, reduce_retracing=True)
     model = tf.saved_model.load(str(directory))
     serve = model.signatures["serving_default"]
-    measured = parity.measure(trained, lambda x: serve(pictures=x)["probabilities"], batches)
+    measured = parity.measure(trained, lambda x: serve(pictures=x)["probabilities"], split)
     notes["parity"] = asdict(measured)
     if notes["onnx"]:
         answer = onnx_file.probabilities(directory)
-        notes["onnx"]["parity"] = asdict(parity.measure(trained, answer, batches))
+        notes["onnx"]["parity"] = asdict(parity.measure(trained, answer, split))
 
 
 def _labels(run: Run) -> str:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import tensorflow as tf
 
+from alexnet_tf.data import reader
+from alexnet_tf.data.split import Share, Split
+from alexnet_tf.data.verification import ShardVerifier, reading
+from alexnet_tf.errors import JobError
 from alexnet_tf.evaluation.metrics import top_k_error
+from alexnet_tf.runs.reason import reason_of
 
+BATCH = 32
 Probabilities = Callable[[tf.Tensor], tf.Tensor]  # uint8 [n, N, N, 3] → float32 [n, classes]
 
 
@@ -32,12 +39,24 @@ class Parity:
         )
 
 
-def measure(reference: Probabilities, other: Probabilities, batches: Iterable[dict]) -> Parity:
-    """Compares two functions over batches of `image`, `label` and `weight` (0 for padding).
+def measure(reference: Probabilities, other: Probabilities, split: Split) -> Parity:
+    """Compares two functions over the whole images of a split.
 
-    Raises ValueError if there is no image.
+    Raises DatasetError where a shard is missing or of another size, JobError where records cannot
+    be read or are not those that dataset_info.json describes, or memory does not suffice.
     """
+    try:
+        with contextlib.closing(ShardVerifier(split)) as verifier, reading(split):
+            measured = _measured(reference, other, split)
+            verifier.check()
+    except tf.errors.ResourceExhaustedError as error:
+        raise JobError(f"out of memory in batches of {BATCH} images: {reason_of(error)}") from error
+    return measured
+
+
+def _measured(reference: Probabilities, other: Probabilities, split: Split) -> Parity:
     sums, largest, count = [0.0] * 4, 0.0, 0
+    batches = reader.evaluation_batches(split, split.info.image_size, Share(BATCH))
     for batch in batches:
         real = batch["weight"] > 0
         images, labels = (tf.boolean_mask(batch[key], real) for key in ("image", "label"))
@@ -47,6 +66,4 @@ def measure(reference: Probabilities, other: Probabilities, batches: Iterable[di
         errors = [tf.reduce_sum(top_k_error(p, labels, k)) for p in both for k in (1, 5)]
         sums = [a + float(b) for a, b in zip(sums, errors, strict=True)]
         count += len(labels)
-    if not count:
-        raise ValueError("expected at least one image to compare, received none")
     return Parity(count, largest, *(total / count for total in sums))

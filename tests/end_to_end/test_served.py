@@ -16,11 +16,12 @@ import tensorflow as tf
 from PIL import ExifTags, Image
 
 from alexnet_tf import evaluate, export, load_run, predict
-from alexnet_tf.errors import ConfigError, JobError
+from alexnet_tf.errors import ConfigError, DatasetError, JobError
 from alexnet_tf.runs import directory as run_directory
 from alexnet_tf.serving import tflite
 from alexnet_tf.serving.signatures import Served
 from alexnet_tf.serving.tflite_labels import read_labels
+from preprocessing.dataset.info import read_info, write_info
 from preprocessing.images.convert import ImageOptions, decode_and_resize
 from tests.deadlines import SECONDS
 
@@ -240,6 +241,35 @@ def test_a_failed_export_leaves_the_old_one(made, directory, tmp_path, monkeypat
         export.main(["--run", str(made.run), "--output", str(output), "--overwrite"])
     assert {path: path.read_bytes() for path in output.rglob("*") if path.is_file()} == before
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "error", "told"),
+    [
+        ("missing", DatasetError, "validation-00000-of-00001"),
+        ("a bit", JobError, "the records in {data} cannot be read: one is damaged"),
+        ("another one", JobError, "has not the checksum"),
+    ],
+)
+def test_a_damaged_dataset_is_not_put_on_the_export(made, tmp_path, damage, error, told):
+    data = shutil.copytree(made.data, tmp_path / "data")
+    [shard] = data.glob("validation-*")
+    if damage == "missing":
+        shard.unlink()
+    elif damage == "a bit":
+        content = bytearray(shard.read_bytes())
+        content[len(content) // 2] ^= 1
+        shard.write_bytes(content)
+    else:
+        info = read_info(data)
+        [described] = info.splits["validation"]
+        described = dataclasses.replace(described, checksum="0" * 64)
+        splits = {**info.splits, "validation": (described,)}
+        write_info(data, dataclasses.replace(info, splits=splits))
+    with pytest.raises(error) as raised:
+        exported(made, tmp_path / "model", "--check", str(data))
+    assert told.format(data=data) in str(raised.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
 def test_bad_bytes_are_an_invalid_argument(served, files):
