@@ -94,9 +94,7 @@ def _as_png(data: bytes) -> bytes:
             if image.format == "TIFF" and b"\xff\xc2" in data and "jpeg" in _compression(image):
                 raise Unreadable("a progressive JPEG inside of a TIFF file")
             exif = Image.Exif()
-            if image.format != "TIFF":  # loading turns a TIFF upright
-                turned = image.getexif().get(ExifTags.Base.Orientation, 1)
-                exif[ExifTags.Base.Orientation] = turned
+            exif[ExifTags.Base.Orientation] = _orientation(image)
             image.load()
             _in_a_png_mode(image).save(content, "PNG", compress_level=1, exif=exif)
     except Unreadable:
@@ -106,6 +104,19 @@ def _as_png(data: bytes) -> bytes:
     except Exception as error:
         raise Unreadable(f"{type(error).__name__}: {error}") from error
     return content.getvalue()
+
+
+def _orientation(image: Image.Image) -> int:
+    """As `preprocessing.images.convert`: 1, as stored, where there is no EXIF or a broken one."""
+    from PIL import ExifTags
+
+    if image.format == "TIFF":  # loading turns it upright
+        return 1
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # noqa: BLE001 - whatever is wrong with the EXIF, the image itself is good
+        return 1
+    return orientation if orientation in range(1, 9) else 1
 
 
 def _compression(image: Image.Image) -> str:

@@ -63,6 +63,25 @@ def test_turned_as_the_conversion_turns(kind, value, tmp_path):
     np.testing.assert_array_equal(served(tmp_path / "a"), decode_and_resize(data, options))
 
 
+def with_orientation(value: int) -> bytes:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = value
+    return exif.tobytes()
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")  # the conversion's Pillow says so
+@pytest.mark.parametrize(
+    "block",
+    [b"garbage", b"Exif\0\0II*\0", with_orientation(99), with_orientation(6)[:-9], b"\0" * 30],
+    ids=["garbage", "its beginning", "no orientation", "cut off", "zeros"],
+)
+def test_what_is_broken_in_the_exif_is_not_broken_in_the_image(block, tmp_path):
+    data = file(square(colors()), "WEBP", lossless=True, exif=block)
+    (tmp_path / "a").write_bytes(data)
+    options = ImageOptions(size=SIDE, filter="bilinear", apply_exif=True)
+    np.testing.assert_array_equal(served(tmp_path / "a"), decode_and_resize(data, options))
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP"])
 def test_what_the_graph_reads_passes_as_it_is(kind, tmp_path):
     data = file(colors().quantize(9) if kind == "GIF" else colors(), kind)
