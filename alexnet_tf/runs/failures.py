@@ -24,7 +24,10 @@ LOST = (  # what a worker sees when another one is gone
 
 @contextlib.contextmanager
 def told(setup: Setup) -> Iterator[None]:
-    """Within it, what goes wrong in a training becomes a JobError that says what to do."""
+    """Within it, what goes wrong in a training becomes a JobError that says what to do.
+
+    A BrokenPipeError stays what it is: `cli.run` knows what it means.
+    """
     try:
         with reading(setup.data.train):
             yield
@@ -35,6 +38,8 @@ def told(setup: Setup) -> Iterator[None]:
             f"out of memory ({reason_of(error)}); try a larger training.accumulation_steps or a"
             " smaller training.global_batch_size"
         ) from error
+    except BrokenPipeError:  # nobody reads the output: no matter of the run directory
+        raise
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         raise JobError(

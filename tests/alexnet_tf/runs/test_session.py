@@ -1,6 +1,7 @@
 """A whole training in this process, and what happens to it: each end is one line."""
 
 import dataclasses
+import errno
 import hashlib
 import json
 import os
@@ -85,6 +86,15 @@ def test_data_that_is_swapped_in_mid_run_ends_it_before_the_next_checkpoint(
     with pytest.raises((JobError, DatasetError), match="checksum"):  # not gone on with either
         train.main(inputs.arguments)
     assert inputs.steps() == ["step-000000007"]
+
+
+def test_an_output_that_nobody_reads_is_not_put_on_the_run_directory(inputs, monkeypatch):
+    def gone(*_):
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+    monkeypatch.setattr(Session, "window", gone)
+    with pytest.raises(BrokenPipeError):  # `cli.run` knows what it means
+        train.main(inputs.arguments)
 
 
 def test_a_shard_of_another_size_is_noticed_before_there_is_a_step(inputs):
