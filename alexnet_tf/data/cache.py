@@ -20,7 +20,7 @@ from alexnet_tf.data.crops import blank
 from alexnet_tf.data.memory import filled
 from alexnet_tf.data.split import Split
 from alexnet_tf.data.verification import check_names, compare_all
-from alexnet_tf.errors import ConfigError, DatasetError
+from alexnet_tf.errors import MISTAKEN, ConfigError, DatasetError, JobError
 from preprocessing.dataset.atomic import replacing
 from preprocessing.dataset.info import Shard
 
@@ -31,7 +31,8 @@ PIECE = 4 << 20  # bytes copied at a time
 def cached(split: Split, kind: str) -> Split:
     """The split, read from where `data.cache` says: "none", "memory", "pixels" or "disk".
 
-    Raises ConfigError where it does not fit, DatasetError for a damaged shard.
+    Raises ConfigError where it does not fit or may not be, DatasetError for a damaged shard,
+    JobError where the disk would not.
     """
     if kind == "none":
         return split
@@ -39,9 +40,19 @@ def cached(split: Split, kind: str) -> Split:
 
 
 def directory() -> Path:
-    """Where copies of shards are: $ALEXNET_TF_CACHE, or alexnet_tf in the user's cache."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("ALEXNET_TF_CACHE") or Path(home) / "alexnet_tf")
+    """Where copies of shards are: $ALEXNET_TF_CACHE, or alexnet_tf in the user's cache.
+
+    Raises ConfigError: the user has none.
+    """
+    if given := os.environ.get("ALEXNET_TF_CACHE"):
+        return Path(given)
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "alexnet_tf"
+    except RuntimeError as error:
+        raise ConfigError(
+            "data.cache: disk expects a home directory, or ALEXNET_TF_CACHE to name a directory,"
+            " received neither"
+        ) from error
 
 
 def _in_memory(split: Split, kind: str) -> Split:
@@ -91,8 +102,8 @@ def _on_disk(split: Split) -> Split:
     """
     target = directory() / split.info.fingerprint
     shards = split.shards
-    missing = [shard for shard in shards if not _is_copy(target / shard.name, shard)]
     try:
+        missing = [shard for shard in shards if not _is_copy(target / shard.name, shard)]
         target.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(target).free
         _check_fits(sum(shard.bytes for shard in missing), free, "disk", f"in {target}")
@@ -101,7 +112,8 @@ def _on_disk(split: Split) -> Split:
             for shard in missing:
                 _copy(Path(split.directory) / shard.name, target / shard.name, shard, bar.update)
     except OSError as error:
-        raise ConfigError(f"data.cache: disk: cannot copy to {target}: {error}") from error
+        kind = ConfigError if error.errno in MISTAKEN else JobError
+        raise kind(f"data.cache: disk: cannot copy to {target}: {error}") from error
     return dataclasses.replace(split, directory=target, copied=True)
 
 

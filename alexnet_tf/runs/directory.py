@@ -18,7 +18,7 @@ import numpy as np
 from alexnet_tf.config import files as config_files
 from alexnet_tf.config.schedules import Curve
 from alexnet_tf.config.schema import Config, Cosine
-from alexnet_tf.errors import RunError
+from alexnet_tf.errors import MISTAKEN, JobError, RunError
 from alexnet_tf.runs.lock import LOCK
 from alexnet_tf.runs.saved_checkpoints import SavedCheckpoints
 from preprocessing.dataset.atomic import write_text
@@ -69,7 +69,10 @@ def load(path: str | os.PathLike) -> Run:
 
 
 def expect_place(path: str | os.PathLike) -> None:
-    """Raises RunError where something else than a run lies: before a lock is left in it."""
+    """Raises RunError where something else than a run lies: before a lock is left in it.
+
+    JobError where the disk would not.
+    """
     path = Path(path)
     with _told(path):
         if not _is_new(path) and not (path / "config.yaml").exists():
@@ -79,7 +82,8 @@ def expect_place(path: str | os.PathLike) -> None:
 def begin(path: str | os.PathLike, config: Config, data: str | os.PathLike) -> Run:
     """Opens a run for training: a new one, or an old one of the same configuration and dataset.
 
-    Raises RunError naming what differs, or if the directory holds something else.
+    Raises RunError naming what differs, or if the directory holds something else or cannot be one,
+    JobError where the disk would not.
     """
     path, info = Path(path), read_info(data)
     config = config.with_classes(len(info.classes))
@@ -131,15 +135,14 @@ def _is_new(path: Path) -> bool:
 
 @contextlib.contextmanager
 def _told(path: Path) -> Iterator[None]:
-    """Within it, what the system refuses in a run directory becomes a RunError."""
+    """Within it, an OSError is told in one line: RunError for a mistaken path, else JobError."""
     try:
         yield
     except OSError as error:
         name = error.filename2 or error.filename  # the copy, not what was to be copied
         where = f" ({name})" if name and Path(name) != path else ""
-        raise RunError(
-            f"cannot use {path} as a run directory: {error.strerror or error}{where}"
-        ) from error
+        line = f"cannot use {path} as a run directory: {error.strerror or error}{where}"
+        raise (RunError if error.errno in MISTAKEN else JobError)(line) from error
 
 
 def _create(path: Path, config: Config, data: str | os.PathLike) -> None:

@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from alexnet_tf.errors import JobError, RunError
+from alexnet_tf.errors import MISTAKEN, JobError, RunError
 from alexnet_tf.runs.preset_files import is_preset
 
 LOCK = "lock"
@@ -38,7 +38,8 @@ class RunLock:
 def locked(path: str | os.PathLike) -> Iterator[RunLock]:
     """Makes the run directory and holds its lock.
 
-    Raises RunError if another training has it, it cannot be made or written in, or is a preset.
+    Raises RunError if another training has it, it cannot be made or written in, or is a preset;
+    JobError where the disk would not.
     """
     path = Path(path)
     if is_preset(path):
@@ -51,7 +52,8 @@ def locked(path: str | os.PathLike) -> Iterator[RunLock]:
         # Opened for reading and writing, a pipe of this name is not waited for.
         descriptor = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as error:
-        raise RunError(f"cannot use {path} as a run directory: {_reason(error)}") from error
+        line = f"cannot use {path} as a run directory: {_reason(error)}"
+        raise (RunError if error.errno in MISTAKEN else JobError)(line) from error
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise RunError(f"expected {path / LOCK} to be a file, received something else")

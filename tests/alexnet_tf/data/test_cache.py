@@ -1,7 +1,9 @@
 """data.cache: the same batches, bit for bit, and nothing is read from the dataset's files again."""
 
 import dataclasses
+import errno
 import itertools
+import os
 import shutil
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 from alexnet_tf.config.schema import DataConfig
 from alexnet_tf.data import cache, memory, reader
 from alexnet_tf.data.split import Share, Split
-from alexnet_tf.errors import ConfigError
+from alexnet_tf.errors import ConfigError, JobError
 from preprocessing.errors import DatasetError
 from tests import tiny_datasets
 
@@ -73,6 +75,43 @@ def test_a_changed_dataset_is_not_mistaken_for_its_copies(data, tmp_path):
     new = cache.cached(changed, "disk")
     assert old.directory != new.directory
     assert_same(evaluation(new, Share(8)), evaluation(changed, Share(8)))
+
+
+def test_a_place_that_cannot_be_is_told(data, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    for name in ("x" * 300, "file", "file/below"):
+        monkeypatch.setenv("ALEXNET_TF_CACHE", str(tmp_path / name))
+        with pytest.raises(ConfigError, match=r"data\.cache: disk: cannot copy to "):
+            cache.cached(data["train"], "disk")
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [(errno.EACCES, ConfigError), (errno.ENOSPC, JobError), (errno.EIO, JobError)],
+)
+@pytest.mark.parametrize("function", ["_is_copy", "_copy"])
+def test_a_disk_that_would_not_is_no_mistake(data, monkeypatch, number, kind, function):
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(cache, function, refuse)
+    with pytest.raises(kind, match=rf"data\.cache: disk: cannot copy to .*{os.strerror(number)}"):
+        cache.cached(data["train"], "disk")
+
+
+def test_without_a_home_the_cache_is_where_it_is_said_to_be(tmp_path, monkeypatch):
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("ALEXNET_TF_CACHE", str(tmp_path))
+    assert cache.directory() == tmp_path
+    monkeypatch.delenv("ALEXNET_TF_CACHE")
+    with pytest.raises(ConfigError, match=r"data\.cache: disk expects a home directory"):
+        cache.directory()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache.directory() == tmp_path / "alexnet_tf"
 
 
 def test_an_interrupted_copying_goes_on_and_leaves_nothing_half_made(data, monkeypatch):

@@ -147,14 +147,18 @@ def test_in_a_folder_of_something_else_no_lock_is_left(tmp_path, data):
         assert sorted(path.name for path in folder.iterdir()) == before
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
-def test_a_full_or_read_only_disk_is_told(tmp_path, data, monkeypatch, number):
+@pytest.mark.parametrize(("number", "kind"), [(errno.ENOSPC, JobError), (errno.EROFS, RunError)])
+def test_a_full_or_read_only_disk_is_told(tmp_path, data, monkeypatch, number, kind):
     def refuse(*_):
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, "replace", refuse)
-    with pytest.raises(RunError, match=os.strerror(number)):
+    with pytest.raises(kind, match=os.strerror(number)):
         run_directory.begin(tmp_path / "run", config(), data)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", refuse)
+        with pytest.raises(kind, match=os.strerror(number)), locked(tmp_path):
+            pytest.fail("locked without a lock")
     monkeypatch.setattr(fcntl, "flock", refuse)
     with pytest.raises(RunError, match=rf"cannot lock .*{os.strerror(number)}"), locked(tmp_path):
         pytest.fail("locked without a lock")
