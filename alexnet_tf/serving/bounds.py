@@ -25,8 +25,9 @@ def at_least(encoded: tf.Tensor, least: int, kind: str) -> tf.Tensor:
 
 
 def check_pixels(width: tf.Tensor, height: tf.Tensor, limit: int = MAX_PIXELS) -> tf.Operation:
+    """Args: int64, not negative. Their product may be beyond that: a PNG's sides have 32 bits."""
     return tf.debugging.Assert(
-        width * height <= limit,
+        width <= limit // tf.maximum(height, 1),
         [f"expected an image of at most {limit} pixels, received", width, "x", height],
     )
 

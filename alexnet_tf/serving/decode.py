@@ -96,13 +96,14 @@ def _palette_bmp(encoded: tf.Tensor) -> tf.Tensor:
     header, used = number(encoded, 14, 4, "little"), number(encoded, 46, 4, "little")
     entries = tf.where(tf.equal(used, 0), tf.constant(256, tf.int64), used)
     entries = tf.clip_by_value(entries, 1, 256)
-    raw = tf.strings.substr(encoded, tf.cast(14 + header, tf.int32), tf.cast(4 * entries, tf.int32))
+    length = tf.cast(tf.strings.length(encoded), tf.int64)
     whole = tf.debugging.Assert(
-        tf.equal(tf.strings.length(raw), tf.cast(4 * entries, tf.int32)),
+        14 + header + 4 * entries <= length,
         ["expected a BMP with a palette of", entries, "colors, received its beginning"],
     )
     with tf.control_dependencies([whole]):  # or which of two faults is told would be left to chance
-        raw, encoded = tf.identity(raw), tf.identity(encoded)
+        encoded, header = tf.identity(encoded), tf.identity(header)
+    raw = tf.strings.substr(encoded, tf.cast(14 + header, tf.int32), tf.cast(4 * entries, tf.int32))
     indices = tf.io.decode_bmp(encoded, channels=0)[..., 0]
     bgr = tf.reshape(tf.io.decode_raw(raw, tf.uint8), [-1, 4])[:, :3]  # stored B, G, R, 0
     palette = tf.reverse(bgr, [1])  # not by a negative stride, which TensorFlow's optimizer reports

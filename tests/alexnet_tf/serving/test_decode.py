@@ -1,5 +1,6 @@
 """Decoding in TensorFlow gives the very pixels that the conversion's Pillow gives."""
 
+import contextlib
 import io
 import resource
 import struct
@@ -8,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import example, given
+from hypothesis import strategies as st
 from PIL import Image
 
 from alexnet_tf.serving import bounds
@@ -137,6 +140,50 @@ def test_a_beginning_is_told_by_its_check_and_never_by_what_would_read_on(start,
         for _ in range(20):  # operations run in any order that their dependencies allow
             with pytest.raises(tf.errors.InvalidArgumentError, match=f"{kind}, received its begin"):
                 run(start[:length])
+
+
+def with_header(size: int) -> bytes:
+    """FILES["bmp, palette"] that says so of its header, with as many bytes more."""
+    data = FILES["bmp, palette"]
+    more = bytes(max(0, size - 40)) if size < 1000 else b""
+    return data[:14] + struct.pack("<I", size) + data[18:54] + more + data[54:]
+
+
+@pytest.mark.parametrize("header", [40, 124, 2**31 - 14, 2**32 - 1])
+def test_a_palette_that_is_cut_off_is_told_by_its_check(header, run):
+    data, colors = with_header(header), 60
+    for length in (54, 60, 100, 13 + header + 4 * colors):
+        for _ in range(20):
+            with pytest.raises(tf.errors.InvalidArgumentError, match=r"a palette of.*beginning"):
+                run(data[:length])
+
+
+def test_a_palette_behind_a_longer_header_is_found(run):
+    """Of version 5; Pillow's own files have the shortest."""
+    data = bytearray(with_header(124))
+    data[10:14] = struct.pack(
+        "<I", struct.unpack("<I", data[10:14])[0] + 84
+    )  # where the pixels are
+    image, _, _ = decode(bytes(data), ImageOptions(size=8))
+    np.testing.assert_array_equal(run(bytes(data)).numpy(), np.asarray(image.convert("RGB")))
+
+
+@pytest.mark.parametrize("sides", [(2**32 - 1, 2**32 - 1), (2**32 - 1, 2**31 + 1), (2**31, 2**32)])
+def test_a_product_of_sides_beyond_64_bits_is_beyond_the_limit(sides):
+    for width, height in (sides, sides[::-1]):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=f"at most {MAX_PIXELS} pixels"):
+            bounds.check_pixels(*map(tf.constant, (width, height), 2 * (tf.int64,)))
+
+
+@given(width=st.integers(1, 2**32), height=st.integers(1, 2**32))
+@example(width=MAX_PIXELS, height=1)
+@example(width=MAX_PIXELS // 7, height=7)
+@example(width=MAX_PIXELS // 7 + 1, height=7)
+def test_the_limit_is_that_of_the_product(width, height):
+    within = width * height <= MAX_PIXELS
+    told = pytest.raises(tf.errors.InvalidArgumentError, match="pixels")
+    with contextlib.nullcontext() if within else told:
+        bounds.check_pixels(tf.constant(width, tf.int64), tf.constant(height, tf.int64))
 
 
 def test_transparency_is_pillows_for_every_color_and_opacity(run):
