@@ -12,8 +12,6 @@ from alexnet_tf.errors import ConfigError
 from alexnet_tf.reproduction.outcome import Outcome
 from alexnet_tf.reproduction.runs import Training
 
-Key = tuple[str, int]
-
 
 def shares(jobs: int) -> list[set[int]]:
     """The cores that this process may use, in as many parts of neighbours.

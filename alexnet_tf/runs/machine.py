@@ -16,9 +16,12 @@ LIBRARIES = ("tensorflow", "keras", "numpy")
 def here() -> dict[str, str]:
     """This machine and its software, today."""
     versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
+    # Those that this process may use, where that can be known.
+    usable = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if usable else os.cpu_count() or 1
     return {
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        "processor": f"{_processor()}, {counted(len(os.sched_getaffinity(0)), 'core')}",
+        "processor": f"{_processor()}, {counted(cores, 'core')}",
         "python": platform.python_version(),
         **versions,
     }
