@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from alexnet_tf import cli
 from alexnet_tf.config import files as config_files
@@ -127,7 +127,7 @@ def _start(arguments: argparse.Namespace) -> Table:
     if prediction is not None:
         model, image = prediction
         load_saved_model(model)
-        if not Path(image).is_file():
+        if not os.path.isfile(image):
             raise ConfigError(f"--predict: expected an image's file, received {image}")
     return starting.table(arguments.config, arguments.data, arguments.overrides, prediction)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -163,9 +164,10 @@ def _tensorflow_writing(output: Path) -> Iterator[None]:
 
 def _check_output(output: Path, overwrite: bool) -> None:
     """Raises ConfigError if `output` exists and may not be replaced."""
-    if output.exists() and not overwrite:
+    # By os.path: a `Path` raises of a name too long, which `writing` is to tell.
+    if os.path.exists(output) and not overwrite:
         raise ConfigError(f"--output: expected a new directory, received {output}; or --overwrite")
-    if output.exists() and not (output / "saved_model.pb").is_file():
+    if os.path.exists(output) and not os.path.isfile(output / "saved_model.pb"):
         raise ConfigError(f"--overwrite: expected a SavedModel to replace, received {output}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -66,7 +67,7 @@ def files_in(given: Sequence[str]) -> Iterator[str]:
     if given.count(STDIN) > 1:
         raise ConfigError(f"expected {STDIN} at most once, received it {given.count(STDIN)} times")
     for name in given:
-        if name == STDIN or not Path(name).is_dir():
+        if name == STDIN or not os.path.isdir(name):  # a `Path` may raise, of a name too long
             yield name
             continue
         images = sorted(p for p in Path(name).rglob("*") if p.suffix.lower() in SUFFIXES)

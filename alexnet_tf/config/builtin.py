@@ -34,7 +34,7 @@ def find(given: str | os.PathLike) -> Path:
     Raises ConfigError for a name that neither is.
     """
     path = Path(given)
-    if path.suffix or len(path.parts) != 1 or (path.exists() and not path.is_dir()):
+    if path.suffix or len(path.parts) != 1 or (os.path.exists(path) and not os.path.isdir(path)):
         return path
     if path.name not in names():
         near = difflib.get_close_matches(path.name, names(), n=1)

@@ -39,7 +39,7 @@ def comparison(runs: Sequence[str | os.PathLike]) -> str:
 
 
 def _reports(run: Path) -> list[dict]:
-    if not (run / "config.yaml").is_file():
+    if not os.path.isfile(run / "config.yaml"):
         raise RunError(f"--compare: expected a run directory with config.yaml, received {run}")
     paths = sorted((run / "evaluation").glob("*.json"))
     if not paths:

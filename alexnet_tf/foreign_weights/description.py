@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def read_classes(path: Path, count: int) -> list[ClassName]:
 
     Raises ConfigError: no such file, or another number of lines than `count`.
     """
-    if not path.is_file() or path.stat().st_size > MAX_BYTES:
+    if not os.path.isfile(path) or os.path.getsize(path) > MAX_BYTES:
         raise ConfigError(
             f"--classes: expected a text file, a line for each class, received {path}"
         )

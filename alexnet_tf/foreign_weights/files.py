@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
+import os
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -53,7 +54,7 @@ def open_arrays(path: Path) -> Iterator[dict[str, StoredArray]]:
         **{".pth": read_torch, ".pt": read_torch},
     }
     opener = openers.get(path.suffix)
-    if opener is None or not path.is_file():
+    if opener is None or not os.path.isfile(path):
         hint = _conversion(path) if opener is None else ", which is no file"
         raise ConfigError(
             f"--input: expected a file that ends in {', '.join(openers)}, received {path}{hint}"

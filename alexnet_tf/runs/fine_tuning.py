@@ -42,7 +42,7 @@ def fine_tune(
     """
     path = Path(weights)
     tree = config_files.merge(config_files.read_tree(CONFIG), {"init_from": {"path": str(path)}})
-    if path.is_dir():
+    if os.path.isdir(path):
         other = yaml.safe_load(config_files.to_yaml(run_directory.load(path).config))
         del other["network"]["num_classes"]  # the dataset's
         tree |= {"network": other["network"], "data": other["data"]}

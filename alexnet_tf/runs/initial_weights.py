@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,7 +32,9 @@ def assign_initial(run: Run, weights: Sequence[Weight]) -> None:
     """
     config = run.config
     source = Path(config.init_from.path)
-    given, same_classes = _of_run(run, source) if source.is_dir() else _of_file(config, source)
+    given, same_classes = (
+        _of_run(run, source) if os.path.isdir(source) else _of_file(config, source)
+    )
     head = config.network.layers[-1].name
     wanted = config.init_from.new_head
     if wanted == "never" and not same_classes:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-from pathlib import Path
 
 import tensorflow as tf
 
@@ -15,9 +13,10 @@ NOTES_FILE = "export.json"  # what was exported, beside the SavedModel
 
 def load_saved_model(directory: str) -> tf.Module:
     """Raises ConfigError: no directory, none of a SavedModel, or a damaged one."""
-    path = Path(directory)
-    if "://" in directory or not path.is_dir() or not (path / "saved_model.pb").is_file():
-        of_a_run = os.path.isfile(path / "config.yaml")
+    # By os.path: a `Path` raises of a name too long. No name would be the current directory.
+    saved = bool(directory) and os.path.isfile(os.path.join(directory, "saved_model.pb"))
+    if "://" in directory or not saved:
+        of_a_run = os.path.isfile(os.path.join(directory, "config.yaml"))
         hint = f"; export it first: python -m alexnet_tf.export --run {directory} --output MODEL"
         raise ConfigError(
             f"--model: expected a SavedModel directory, as alexnet_tf.export makes it, received"
@@ -31,14 +30,3 @@ def load_saved_model(directory: str) -> tf.Module:
             f"--model: {directory} is damaged, export the run again: {type(error).__name__}:"
             f" {reason}"
         ) from error
-
-
-def read_notes(directory: str) -> dict:
-    """What export.json says; nothing where there is none. Raises ConfigError if it is damaged."""
-    path = Path(directory) / NOTES_FILE
-    if not path.is_file():
-        return {}
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise ConfigError(f"--model: {path} is damaged: {error}; export the run again") from error

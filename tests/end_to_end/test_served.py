@@ -26,6 +26,7 @@ from preprocessing.images.convert import ImageOptions, decode_and_resize
 from tests.deadlines import SECONDS
 
 SIZE = 72
+TOO_LONG = "x" * 300  # for a name
 
 
 @pytest.fixture(scope="module")
@@ -406,7 +407,10 @@ def test_whatever_is_wrong_with_a_file_the_next_ones_are_answered(
     assert any("b.jpg: not a readable image: expected a regular file" in line for line in told)
 
 
-@pytest.mark.parametrize("damage", ["empty", "cut", "no variables", "address", "a file", "nothing"])
+DAMAGES = ["empty", "cut", "no variables", "address", "a file", "nothing", "too long"]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_model_is_one_line(directory, tmp_path, damage):
     copy = tmp_path / "model"
     shutil.copytree(directory, copy)
@@ -417,7 +421,12 @@ def test_a_damaged_model_is_one_line(directory, tmp_path, damage):
         graph.write_bytes(graph.read_bytes()[:5000])
     elif damage == "no variables":
         shutil.rmtree(copy / "variables")
-    given = {"address": "http://a.b/model", "a file": str(graph), "nothing": ""}
+    given = {
+        "address": "http://a.b/model",
+        "a file": str(graph),
+        "nothing": "",
+        "too long": TOO_LONG,
+    }
     with pytest.raises(ConfigError, match=r"^--model: ") as raised:
         predict.main(["--model", given.get(damage, str(copy)), "a.jpg"])
     assert "\n" not in str(raised.value)
