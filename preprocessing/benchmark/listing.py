@@ -6,12 +6,10 @@ a process of its own, as its memory is to be measured.
 """
 
 import itertools
-import multiprocessing
 import os
 import tempfile
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 from apache_beam.io.filesystem import FileMetadata, FileSystem
@@ -22,6 +20,7 @@ from preprocessing.benchmark.memory import highest_memory
 from preprocessing.errors import DatasetError
 from preprocessing.images.convert import ImageOptions
 from preprocessing.job.plan import make_plan, write_plan
+from preprocessing.job.process_pool import in_processes
 from preprocessing.job.progress import ListingProgress
 from preprocessing.job.request import Conversion, job_identity
 from preprocessing.sources.list_source import list_source
@@ -90,9 +89,8 @@ def measure_listing(images: int) -> ListingMeasurement:
         raise DatasetError(
             f"expected --listing from {_LEAST_IMAGES} to {_MOST_IMAGES}, received {images}"
         )
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, context) as pool:
-        return pool.submit(_list_and_plan, images).result()
+    (measurement,) = in_processes(_list_and_plan, [(images,)], 1)
+    return measurement
 
 
 def _list_and_plan(images: int) -> ListingMeasurement:

@@ -21,8 +21,6 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 from preprocessing.benchmark.loops import STEPS, own_loop, plain_loop, time_steps
@@ -30,6 +28,7 @@ from preprocessing.benchmark.programs import as_program, convert_all, convert_na
 from preprocessing.benchmark.report import Measurement, rate_of
 from preprocessing.errors import DatasetError
 from preprocessing.images.convert import ImageOptions
+from preprocessing.job.process_pool import in_processes
 from preprocessing.storage.files import LocalFiles
 
 SAMPLE = 2000  # images that the loops run over, at most
@@ -138,9 +137,5 @@ def _in_processes(work: Callable, shares: Sequence[list[str]], options: ImageOpt
     """work(share, options) for each share at once, each in a new process; they start together."""
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(len(shares))
-    with ProcessPoolExecutor(len(shares), context, _wait_for_all, (barrier,)) as pool:
-        return list(pool.map(work, shares, itertools.repeat(options)))
-
-
-def _wait_for_all(barrier: Barrier) -> None:
-    barrier.wait()
+    calls = [(share, options) for share in shares]
+    return list(in_processes(work, calls, len(shares), barrier.wait))

@@ -1,27 +1,24 @@
 """Whole conversions, each as a program of its own: this package's, and the one written first."""
 
-import multiprocessing
 import os
 import resource
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 
 from preprocessing.benchmark.loops import read_file, record_of
 from preprocessing.benchmark.memory import highest_memory
 from preprocessing.benchmark.report import TimedRun
 from preprocessing.dataset.example import encode_example
 from preprocessing.images.convert import ImageOptions, decode_and_resize, encode
+from preprocessing.job.process_pool import in_processes
 
 
 def as_program(scratch: str, images: int, work: Callable, *arguments) -> TimedRun:
     """Runs work(*arguments) in a new process; measures it from its start to its end."""
     log = os.path.join(scratch, "log")  # Beam's workers print a lot
     began = time.perf_counter()
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, context) as pool:
-        processor, memory = pool.submit(_run_measured, log, work, arguments).result()
+    ((processor, memory),) = in_processes(_run_measured, [(log, work, arguments)], 1)
     return TimedRun(images, time.perf_counter() - began, processor, memory)
 
 

@@ -1,10 +1,8 @@
 """Reads a whole dataset back and holds every byte of it against dataset_info.json."""
 
-import multiprocessing
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from typing import NamedTuple
 
 from preprocessing.dataset.example import decode_example
@@ -15,6 +13,7 @@ from preprocessing.dataset.names import INFO_FILE, MEAN_FILE, parse_shard_name
 from preprocessing.dataset.tfrecord import RecordError, read_records
 from preprocessing.errors import DatasetError
 from preprocessing.inspection.records import check_record
+from preprocessing.job.process_pool import in_processes
 from preprocessing.monitoring.progress import ImageCount, ProgressDisplay
 from preprocessing.storage import choose
 from preprocessing.storage.checksum import file_checksum
@@ -59,6 +58,8 @@ def verify_dataset(
 
     Raises:
         DatasetError: it is no dataset, or of another format version.
+        JobError: a process died.
+        OSError: a file cannot be read.
     """
     info = load_info(directory, files_for)
     shards = [shard for shards in info.splits.values() for shard in shards]
@@ -69,14 +70,10 @@ def verify_dataset(
     with ProgressDisplay(sum(shard.examples for shard in shards), 0, done):
         if workers == 0:
             checks = (check_shard(directory, info, shard, files_for) for shard in shards)
-            return problems + _collected(info, zip(shards, checks, strict=True), done)
-        context = multiprocessing.get_context("spawn")  # forking a threaded process may hang
-        with ProcessPoolExecutor(workers or os.cpu_count(), context) as pool:
-            futures = [
-                pool.submit(check_shard, directory, info, shard, files_for) for shard in shards
-            ]
-            checks = (future.result() for future in futures)
-            return problems + _collected(info, zip(shards, checks, strict=True), done)
+        else:
+            calls = [(directory, info, shard, files_for) for shard in shards]
+            checks = in_processes(check_shard, calls, workers or os.cpu_count() or 1)
+        return problems + _collected(info, zip(shards, checks, strict=True), done)
 
 
 def _collected(

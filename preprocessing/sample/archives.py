@@ -11,11 +11,10 @@ however many processes draw.
 
 import gzip
 import io
-import multiprocessing
+import itertools
 import os
 import tarfile
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -25,6 +24,7 @@ import scipy.io
 from PIL import Image
 
 from preprocessing.errors import DatasetError
+from preprocessing.job.process_pool import in_processes
 from preprocessing.monitoring.progress import ImageCount, ProgressDisplay
 from preprocessing.sample.drawing import CLASSES, SHAPES, TEXTURES, draw
 
@@ -80,6 +80,7 @@ def draw_dataset(
 
     Raises:
         DatasetError: a number out of range, or an archive exists.
+        JobError: a process died.
     """
     for what, count in (("training", train_per_class), ("validation", validation_per_class)):
         if not 1 <= count <= MAX_PER_CLASS:
@@ -147,12 +148,9 @@ def _drawn(
     ]
     workers = min(workers or os.cpu_count() or 1, len(tasks))
     if workers == 1:
-        yield from _counted(map(_draw_chunk, tasks), done)
+        yield from _counted(itertools.starmap(_draw_chunk, tasks), done)
         return
-    # Not forked: the progress display has a thread, and forking a threaded process may hang.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        yield from _counted(pool.map(_draw_chunk, tasks), done)
+    yield from _counted(in_processes(_draw_chunk, tasks, workers), done)
 
 
 def _counted(chunks: Iterable[list[bytes]], done: ImageCount) -> Iterator[bytes]:
@@ -161,8 +159,7 @@ def _counted(chunks: Iterable[list[bytes]], done: ImageCount) -> Iterator[bytes]
         yield from chunk
 
 
-def _draw_chunk(task: tuple[str, list[tuple[str, int]], int]) -> list[bytes]:
-    split, wanted, seed = task
+def _draw_chunk(split: str, wanted: list[tuple[str, int]], seed: int) -> list[bytes]:
     return [_draw_file(split, name, number, seed) for name, number in wanted]
 
 

@@ -3,8 +3,14 @@
 import dataclasses
 import io
 import json
+import multiprocessing
+import os
 import re
 import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,10 +33,12 @@ from preprocessing.job.request import Conversion
 from preprocessing.job.runners import beam_options
 from preprocessing.storage.checksum import file_checksum
 from preprocessing.storage.files import LocalFiles
+from tests.deadlines import SECONDS, wait_until
 from tests.preprocessing.dataset.test_info import INFO
 from tests.preprocessing.drawn_images import image, write_archives
+from tests.preprocessing.inspection.awkward_files import FIRST, dying_files, refusing_files
 
-FIRST = "train-00000-of-00002"
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module", params=["jpeg", "raw"])
@@ -239,6 +247,48 @@ def test_an_info_that_is_too_large_is_not_read(tmp_path, monkeypatch, read):
 def test_several_processes_find_the_same(copy):
     (copy / FIRST).unlink()
     assert verify_dataset(str(copy), workers=2) == verify(copy)
+
+
+@pytest.mark.parametrize(
+    ("files_for", "line"),
+    [
+        (refusing_files, "Input/output error"),
+        (dying_files, "a worker process died; was there enough memory? Fewer --workers need less"),
+    ],
+)
+def test_a_shard_that_fails_ends_verify_at_once_in_one_line(
+    copy, monkeypatch, capfd, files_for, line
+):
+    monkeypatch.setattr("preprocessing.verbs.verify.files_for", files_for)
+    assert main(["verify", str(copy), "--workers", "2"]) == 1
+    assert capfd.readouterr().err == f"preprocessing verify: {line}\n"
+    assert multiprocessing.active_children() == []
+
+
+VERIFY = """
+import sys
+from preprocessing.__main__ import main
+from preprocessing.verbs import verify
+from tests.preprocessing.inspection.awkward_files import slow_files
+if __name__ == "__main__":
+    verify.files_for = slow_files
+    sys.exit(main(["verify", sys.argv[1], "--workers", "1"]))
+"""
+
+
+def test_ctrl_c_ends_verify_in_the_midst_of_a_shard(dataset, tmp_path):
+    copy = shutil.copytree(dataset, tmp_path / "copy")
+    job = subprocess.Popen(
+        [sys.executable, "-c", VERIFY, str(copy)],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # a process group of its own, as on a terminal
+    )
+    wait_until(lambda: len(list(copy.glob("in-*"))) == 2, job)  # itself and its worker
+    os.killpg(job.pid, signal.SIGINT)
+    error = job.communicate(timeout=SECONDS)[1]
+    assert (job.returncode, error) == (130, "interrupted\n")
 
 
 @pytest.mark.parametrize("position", [0, 20, 60, 200, -20])
