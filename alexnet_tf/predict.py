@@ -9,11 +9,12 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from alexnet_tf import cli, startup_lines
+from alexnet_tf import cli, startup_imports, startup_lines
 from alexnet_tf.errors import ConfigError, JobError
 from alexnet_tf.serving.image_files import STDIN, SUFFIXES, Unreadable
 
 if not cli.HELP:  # which needs none of these, and TensorFlow takes seconds to load
+    startup_imports.leave_out("keras")  # a SavedModel needs TensorFlow alone
     import tensorflow as tf
 
     from alexnet_tf.serving import image_files
@@ -27,6 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.top < 1:
         raise ConfigError(f"--top: expected at least 1, received {arguments.top}")
     files = list(files_in(arguments.images))
+    # To rewrite the graph takes as long as hundreds of predictions, which are no faster for it.
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     classify = load(arguments.model, arguments.top)
     show = json_line if arguments.json else table
     failed = 0

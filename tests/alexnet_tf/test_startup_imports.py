@@ -1,7 +1,9 @@
-"""What a verb leaves out while it loads: hidden for that long, and for nobody else."""
+"""What a verb leaves out while it loads, and that nothing is collected: for that long alone."""
 
 import subprocess
 import sys
+
+import pytest
 
 BEGUN = """
 import sys
@@ -41,6 +43,38 @@ def test_what_is_there_already_stays():
         + "startup_imports.end(); print(sys.modules['matplotlib.pyplot'] is before)"
     )
     assert done.stdout.split() == ["True", "True"], done.stderr
+
+
+def test_a_verb_leaves_out_more_of_its_own():
+    done = python(
+        BEGUN
+        + """
+startup_imports.leave_out("wave")
+print("wave" in sys.modules)
+startup_imports.end()
+print("wave" in sys.modules)
+startup_imports.leave_out("wave")  # nobody began
+print("wave" in sys.modules)
+import wave
+"""
+    )
+    assert done.stdout.split() == ["True", "False", "False"], done.stderr
+
+
+@pytest.mark.parametrize("before", ["enable", "disable"])
+def test_the_garbage_collector_waits_and_then_is_as_before(before):
+    done = python(
+        f"import gc; gc.{before}()\n"
+        + BEGUN
+        + """
+startup_imports.begin()  # the second does nothing
+print(gc.isenabled(), gc.get_freeze_count())
+startup_imports.end()
+print(gc.isenabled(), gc.get_freeze_count() > 1000)
+"""
+    )
+    enabled = str(before == "enable")
+    assert done.stdout.split() == ["False", "0", enabled, enabled], done.stderr
 
 
 def test_a_training_loads_neither_scikit_learn_nor_matplotlib():

@@ -1,5 +1,6 @@
 """The export's further signatures, half precision, TFLite; prediction's inputs and outputs."""
 
+import collections
 import dataclasses
 import io
 import json
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import ExifTags, Image
+from tensorflow.core.protobuf import saved_model_pb2
 
 from alexnet_tf import evaluate, export, load_run, predict
 from alexnet_tf.errors import ConfigError, DatasetError, JobError
@@ -209,6 +211,16 @@ def test_ten_views_have_the_network_in_the_graph_once(made):
         return sum(node.op == "Conv2D" for node in nodes)
 
     assert convolutions(10) == convolutions(1) > 0
+
+
+def test_all_signatures_share_one_network_and_one_decoder(directory, trained):
+    """Whatever is saved is loaded at every start. Twice the network: features are not its end."""
+    saved = saved_model_pb2.SavedModel.FromString((directory / "saved_model.pb").read_bytes())
+    [functions] = [graph.graph_def.library.function for graph in saved.meta_graphs]
+    operations = collections.Counter(node.op for f in functions for node in f.node_def)
+    kernels = [layer.kernel for layer in trained.model.layers if hasattr(layer, "kernel")]
+    assert operations["Conv2D"] == 2 * sum(len(kernel.shape) == 4 for kernel in kernels)
+    assert operations["ExtractJpegShape"] == 1
 
 
 def test_notes_say_what_was_measured(directory):
@@ -471,13 +483,13 @@ def test_weights_of_another_kind_are_refused(made):
 
 
 def test_predict_loads_nothing_of_ours_but_itself():
-    """A fast start: TensorFlow is most of it; nothing else of ours is loaded."""
+    """A fast start: TensorFlow is most of it; nothing else of ours is loaded, and no Keras."""
     code = """
 import sys
+sys.argv = ["-m"]  # as Python has it while it looks for the module of `python -m`
 from alexnet_tf import predict
-ours = {name for name in sys.modules if name.startswith("alexnet_tf.")}
-heavy = ("alexnet_tf.network.model", "alexnet_tf.data", "apache_beam")
-print(sorted(name for name in (*ours, *sys.modules) if name.startswith(heavy)))
+heavy = ("alexnet_tf.network.model", "alexnet_tf.data", "apache_beam", "keras")
+print(sorted(n for n, module in sys.modules.items() if n.startswith(heavy) and module))
 """
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=SECONDS
