@@ -11,9 +11,11 @@ from PIL import Image
 
 from preprocessing.errors import DatasetError
 from preprocessing.images.convert import ImageOptions, decode_and_resize
-from preprocessing.sample import archives
-from preprocessing.sample.archives import WNIDS, draw_dataset
-from preprocessing.sample.drawing import CLASSES, LONGEST_SIDE, SHORT_SIDE, draw
+from preprocessing.sample import archives, files
+from preprocessing.sample.archives import draw_dataset
+from preprocessing.sample.devkit import WNIDS
+from preprocessing.sample.drawing import LONGEST_SIDE, SHORT_SIDE, draw
+from preprocessing.sample.forms import CLASSES
 
 TRAIN, VALIDATION = 4, 3
 
@@ -54,9 +56,9 @@ def test_only_the_three_archives_are_there(drawn):
 
 
 def test_training_archive_is_a_tar_of_one_tar_per_class(drawn):
-    archives = members(drawn / "ILSVRC2012_img_train.tar")
-    assert sorted(archives) == sorted(f"{wnid}.tar" for wnid in WNIDS.values())
-    for name, data in archives.items():
+    classes = members(drawn / "ILSVRC2012_img_train.tar")
+    assert sorted(classes) == sorted(f"{wnid}.tar" for wnid in WNIDS.values())
+    for name, data in classes.items():
         wnid = name.removesuffix(".tar")
         assert list(members(data)) == [f"{wnid}_{n}.JPEG" for n in range(1, TRAIN + 1)]
 
@@ -90,7 +92,7 @@ def test_development_kit_maps_every_validation_image_to_its_class(drawn):
     images = members(drawn / "ILSVRC2012_img_val.tar").values()
     for number, image in zip(truth, images, strict=True):
         name = names[wnids[int(number)]]
-        assert image == archives._draw_file("validation", name, seen[name], 5)
+        assert image == files._draw_file("validation", name, seen[name], 5)
         seen[name] += 1
     assert set(seen.values()) == {VALIDATION}
 
@@ -186,7 +188,7 @@ def test_interrupted_drawing_leaves_nothing(tmp_path, monkeypatch, error):
     def fail(*_args):
         raise error
 
-    monkeypatch.setattr(archives, "_write_devkit", fail)
+    monkeypatch.setattr(archives, "write_devkit", fail)
     with pytest.raises(type(error)):
         draw_dataset(tmp_path, 1, 1, workers=1)
     assert contents(tmp_path) == {}
