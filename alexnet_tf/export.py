@@ -4,36 +4,23 @@ beside it as files for TFLite and ONNX."""
 from __future__ import annotations
 
 import argparse
-import contextlib
-import json
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from alexnet_tf import cli
 from alexnet_tf.cli import writing
 from alexnet_tf.config.choices import CHECKPOINT_HELP, CHECKPOINTS, VIEW_COUNTS, WEIGHTS
-from alexnet_tf.errors import ConfigError, JobError
-from alexnet_tf.evaluation.comparison import reports_of
+from alexnet_tf.errors import ConfigError
 from alexnet_tf.serving import model_card
-from preprocessing.dataset.atomic import replacing_directory
 
 if not cli.HELP:  # which needs none of these, and TensorFlow takes seconds to load
-    import tensorflow as tf
-
-    from alexnet_tf.compat import versions
     from alexnet_tf.data.split import Split
     from alexnet_tf.data.verification import check_names
     from alexnet_tf.evaluation.labelled_split import open_split
     from alexnet_tf.runs import directory as run_directory
     from alexnet_tf.runs.directory import Run
-    from alexnet_tf.runs.reason import reason_of
-    from alexnet_tf.serving import onnx_file, parity, tflite, warmup
-    from alexnet_tf.serving.load import NOTES_FILE
-    from alexnet_tf.serving.signatures import Served
-    from alexnet_tf.serving.tflite_labels import LABELS_FILE
+    from alexnet_tf.serving import exported, onnx_file
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,8 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     _check_output(output, arguments.overwrite)
     with writing(output):
         output.parent.mkdir(parents=True, exist_ok=True)
-        notes = _export(run, output, arguments, split)
-    for line in _measured(notes):
+        notes = exported.write(run, output, _wanted(arguments), split)
+    for line in exported.measured(notes):
         print(line)
     print(f"exported {arguments.run} to {arguments.output}")
     return 0
@@ -91,75 +78,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _export(run: Run, output: Path, arguments: argparse.Namespace, split: Split | None) -> dict:
-    """Writes the whole directory; what its export.json says."""
-    texts = (arguments.license, arguments.intended_use)
-    with replacing_directory(output) as new:
-        directory = Path(new)
-        served = Served(run, arguments.views, arguments.weights, arguments.checkpoint)
-        signatures = served.signatures()
-        with _tensorflow_writing(output):
-            tf.saved_model.save(served, new, signatures=signatures)
-        notes = _notes(run, arguments)
-        if arguments.tflite or arguments.onnx:
-            single = _in_float32(served, run, arguments)
-        if arguments.tflite:
-            notes["tflite"] = _tflite(single, directory, arguments, _labels(run))
-        if arguments.onnx:
-            said = onnx_file.properties(run.info, notes, *texts)
-            notes["onnx"] = onnx_file.write(single, served is single, directory, said)
-        if split is not None:
-            _check(run, directory, arguments, split, notes)
-        (directory / LABELS_FILE).write_text(_labels(run), encoding="utf-8")
-        warm = directory / warmup.PATH
-        warm.parent.mkdir()
-        warm.write_bytes(warmup.requests(run.info.image_size))
-        page = model_card.card(run.info, notes, reports_of(run.path), *texts)
-        (directory / model_card.FILE).write_text(page, encoding="utf-8")
-        (directory / NOTES_FILE).write_text(json.dumps(notes, indent=1) + "\n", encoding="utf-8")
-    return notes
-
-
-def _in_float32(served: Served, run: Run, arguments: argparse.Namespace) -> Served:
-    """The same, computing in float32, as other formats do; they have no mixed precision."""
-    if run.config.training.precision == "float32":
-        return served
-    return Served(run, arguments.views, arguments.weights, arguments.checkpoint, "float32")
-
-
-def _tflite(
-    served: Served, directory: Path, arguments: argparse.Namespace, labels: str
-) -> dict[str, Any]:
-    """Writes the file; what export.json says of it."""
-    half = arguments.weights == "float16"
-    content = tflite.convert(served, half, labels)
-    (directory / tflite.FILE).write_bytes(content)
-    return {"file": tflite.FILE, "largest_difference": tflite.check(content, served, half)}
-
-
-def _measured(notes: dict) -> Iterator[str]:
-    """A line for each comparison."""
-    if notes["parity"]:
-        yield str(parity.Parity(**notes["parity"]))
-    if notes["onnx"]:
-        yield onnx_file.line(notes["onnx"])
-        if "parity" in notes["onnx"]:
-            yield f"{onnx_file.FILE}: {parity.Parity(**notes['onnx']['parity'])}"
-
-
-@contextlib.contextmanager
-def _tensorflow_writing(output: Path) -> Iterator[None]:
-    """TensorFlow's own errors of a disk that is full, read-only or gone, as JobError."""
-    try:
-        yield
-    except (
-        tf.errors.FailedPreconditionError,
-        tf.errors.NotFoundError,
-        tf.errors.PermissionDeniedError,
-        tf.errors.ResourceExhaustedError,
-        tf.errors.UnknownError,
-    ) as error:
-        raise JobError(f"cannot write {output}: {reason_of(error)}") from error
+def _wanted(arguments: argparse.Namespace) -> exported.Wanted:
+    return exported.Wanted(
+        views=arguments.views,
+        weights=arguments.weights,
+        checkpoint=arguments.checkpoint,
+        tflite=arguments.tflite,
+        onnx=arguments.onnx,
+        license=arguments.license,
+        intended_use=arguments.intended_use,
+    )
 
 
 def _check_output(output: Path, overwrite: bool) -> None:
@@ -178,49 +106,6 @@ def _split(run: Run, data: str) -> Split:
         raise ConfigError(f"--check: expected the image size of {run.path}'s dataset")
     check_names(split)
     return split
-
-
-def _check(
-    run: Run,
-    directory: Path,
-    arguments: argparse.Namespace,
-    split: Split,
-    notes: dict,
-) -> None:
-    """Notes how far the export as it is on disk is from the network as it was trained."""
-    network = Served(run, arguments.views, checkpoint=arguments.checkpoint)
-    trained = tf.function(network, reduce_retracing=True)
-    model = tf.saved_model.load(str(directory))
-    serve = model.signatures["serving_default"]
-    measured = parity.measure(trained, lambda x: serve(pictures=x)["probabilities"], split)
-    notes["parity"] = asdict(measured)
-    if notes["onnx"]:
-        answer = onnx_file.probabilities(directory)
-        notes["onnx"]["parity"] = asdict(parity.measure(trained, answer, split))
-
-
-def _labels(run: Run) -> str:
-    """A line for each class, in the order of the probabilities: what TFLite's tools read."""
-    return "".join(f"{' '.join(name.text.split())}\n" for name in run.info.classes)
-
-
-def _notes(run: Run, arguments: argparse.Namespace) -> dict:
-    return {
-        "variant": run.config.network.variant,
-        "classes": [asdict(name) for name in run.info.classes],
-        "training_images": run.training_images,
-        "apply_exif": bool(run.info.options.get("apply_exif", False)),
-        "image_size": run.info.image_size,
-        "input_size": run.config.network.input_size,
-        "views": arguments.views,
-        "weights": arguments.weights,
-        "checkpoint": arguments.checkpoint,
-        "dataset": run.info.fingerprint,
-        "versions": versions(),
-        "parity": None,
-        "tflite": None,
-        "onnx": None,
-    }
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from alexnet_tf import export, load_run
 from alexnet_tf.errors import ConfigError, JobError
 from alexnet_tf.runs import directory as run_directory
 from alexnet_tf.serving import onnx_file
+from alexnet_tf.serving.load import NOTES_FILE
 from alexnet_tf.serving.signatures import Served
 
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -61,7 +62,7 @@ def test_it_says_what_it_is(made, directory, session):
     assert said["dataset"] == info.fingerprint
     assert "model_license" not in said  # nothing was stated
     assert found.producer_name == "alexnet_tf"
-    notes = json.loads((directory / export.NOTES_FILE).read_text())["onnx"]
+    notes = json.loads((directory / NOTES_FILE).read_text())["onnx"]
     assert notes["file"] == onnx_file.FILE
     card = " ".join((directory / "README.md").read_text(encoding="utf-8").split())
     assert f". The same network lies beside it as `model.tflite` and `{onnx_file.FILE}`." in card
@@ -113,7 +114,7 @@ def test_of_a_training_in_mixed_precision_other_formats_compute_in_float32(made,
     model = tmp_path / "model"
     arguments = ["--run", str(run), "--output", str(model), "--license", "CC0"]
     assert export.main([*arguments, "--onnx", "--tflite"]) == 0
-    notes = json.loads((model / export.NOTES_FILE).read_text())
+    notes = json.loads((model / NOTES_FILE).read_text())
     assert notes["tflite"]["largest_difference"] <= 1e-6  # from the network in float32
     assert 1e-6 < notes["onnx"]["largest_difference"]["probabilities"] < 1e-2  # from the SavedModel
     loaded = onnxruntime.InferenceSession(model / onnx_file.FILE, providers=CPU)

@@ -21,8 +21,9 @@ from alexnet_tf import evaluate, export, load_run, predict
 from alexnet_tf.errors import ConfigError, DatasetError, JobError
 from alexnet_tf.runs import directory as run_directory
 from alexnet_tf.serving import tflite
+from alexnet_tf.serving.load import NOTES_FILE
 from alexnet_tf.serving.signatures import Served
-from alexnet_tf.serving.tflite_labels import read_labels
+from alexnet_tf.serving.tflite_labels import LABELS_FILE, read_labels
 from preprocessing.dataset.info import read_info, write_info
 from preprocessing.images.convert import ImageOptions, decode_and_resize
 from tests.deadlines import SECONDS
@@ -168,11 +169,11 @@ def test_the_tflite_file_in_half_precision_answers_nearly_alike(made, trained, i
 
 def test_names_lie_beside_the_model_and_outputs_are_named(made, directory):
     classes = run_directory.load(made.run).info.classes
-    notes = json.loads((directory / export.NOTES_FILE).read_text())
+    notes = json.loads((directory / NOTES_FILE).read_text())
     assert [(row["synset"], row["text"]) for row in notes["classes"]] == [
         (name.synset, name.text) for name in classes
     ]
-    labels = (directory / export.LABELS_FILE).read_text(encoding="utf-8").splitlines()
+    labels = (directory / LABELS_FILE).read_text(encoding="utf-8").splitlines()
     assert labels == [name.text for name in classes]
     assert read_labels((directory / tflite.FILE).read_bytes()) == labels
     interpreter = tflite.open_interpreter((directory / tflite.FILE).read_bytes())
@@ -224,7 +225,7 @@ def test_all_signatures_share_one_network_and_one_decoder(directory, trained):
 
 
 def test_notes_say_what_was_measured(directory):
-    notes = json.loads((directory / export.NOTES_FILE).read_text())
+    notes = json.loads((directory / NOTES_FILE).read_text())
     assert notes["parity"]["examples"] == 20
     assert notes["parity"]["largest_difference"] <= 1e-6
     assert notes["parity"]["top1_error"] == notes["parity"]["reference_top1_error"]
