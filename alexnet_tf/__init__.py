@@ -34,7 +34,16 @@ def leave(*_: object) -> None:
     os._exit(128 + signal.SIGINT)
 
 
-if sys.argv[:1] == ["-m"]:  # `python -m alexnet_tf.VERB`, and not yet at its first line
+def _loads_a_verb() -> bool:
+    """Whether this is `python -m alexnet_tf.VERB`, not yet at its first line.
+
+    Another package's `__init__` may import this one while Python looks for a module of that.
+    """
+    module = sys.orig_argv[len(sys.orig_argv) - len(sys.argv) :][:1]  # before the verb's arguments
+    return sys.argv[:1] == ["-m"] and module[0].removeprefix("-m").split(".")[0] == __name__
+
+
+if _loads_a_verb():
     startup_lines.begin()
     startup_imports.begin()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:

@@ -1,9 +1,15 @@
 """What a verb leaves out while it loads, and that nothing is collected: for that long alone."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from tests.deadlines import SECONDS
+
+ROOT = Path(__file__).parents[2]
 
 BEGUN = """
 import sys
@@ -78,13 +84,40 @@ print(gc.isenabled(), gc.get_freeze_count() > 1000)
 
 
 def test_a_training_loads_neither_scikit_learn_nor_matplotlib():
-    """`sys.argv` as Python has it while it looks for the module of `python -m`."""
     done = python(
-        "import sys; sys.argv = ['-m']; import alexnet_tf.runs.session;"
+        BEGUN + "import alexnet_tf.runs.session;"
         " loaded = {name for name, module in sys.modules.items() if module};"
         " print(*(loaded & {'sklearn.base', 'matplotlib.pyplot', 'matplotlib.figure'}), 'done')"
     )
     assert done.stdout.split() == ["done"], done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "begun"),
+    [
+        (["-m", "alexnet_tf"], True),
+        (["-malexnet_tf"], True),
+        (["-m", "theirs.verb"], False),
+        (["-mtheirs.verb"], False),
+    ],
+)
+def test_only_verbs_of_ours_begin(tmp_path, options, begun):
+    """Others' packages may import this one while Python looks for a module of theirs."""
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "__init__.py").write_text("import alexnet_tf")
+    (tmp_path / "theirs" / "verb.py").write_text("")
+    (tmp_path / "sitecustomize.py").write_text(
+        "import atexit, gc\natexit.register(lambda: print('collecting', gc.isenabled()))"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    done = subprocess.run(
+        [sys.executable, *options, "--version"],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        env=environment,
+    )
+    assert f"collecting {not begun}" in done.stdout, done.stderr
 
 
 def test_python_gets_keras_whole():

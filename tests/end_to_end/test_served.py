@@ -487,7 +487,8 @@ def test_predict_loads_nothing_of_ours_but_itself():
     """A fast start: TensorFlow is most of it; nothing else of ours is loaded, and no Keras."""
     code = """
 import sys
-sys.argv = ["-m"]  # as Python has it while it looks for the module of `python -m`
+from alexnet_tf import startup_imports
+startup_imports.begin()  # as `python -m` does
 from alexnet_tf import predict
 heavy = ("alexnet_tf.network.model", "alexnet_tf.data", "apache_beam", "keras")
 print(sorted(n for n, module in sys.modules.items() if n.startswith(heavy) and module))
