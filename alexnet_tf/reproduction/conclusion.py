@@ -5,18 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from alexnet_tf.reproduction import (
-    estimate,
-    kin,
-    measures,
-    seed_numbers,
-    slope,
-    specialization,
-    statistics,
-)
+from alexnet_tf.reproduction import estimate, kin, measures, specialization, statistics
 from alexnet_tf.reproduction.claim import Claim
 from alexnet_tf.reproduction.claim_parts import ERRORS, ScaleName
 from alexnet_tf.reproduction.comparison import EveryRun, Figure, Lower, Ratio, Trend
+from alexnet_tf.reproduction.effect import effect_of
 from alexnet_tf.reproduction.estimate import Estimate, Verdict
 from alexnet_tf.reproduction.outcome import Outcome
 from alexnet_tf.reproduction.result import ArmResult, Result, finite
@@ -41,7 +34,7 @@ def conclude(
     related = kin.of(claim, outcomes, others)
     decides = _allows_for_seeds(claim, outcomes, related)
     runs = _runs(claim, outcomes, others)
-    effect = _effect(claim, outcomes, related, runs)
+    effect = effect_of(claim, outcomes, related, runs)
     every = {(o.identity, o.seed): o for rows in outcomes.values() for o in rows}.values()
     return Result(
         claim=claim.name,
@@ -73,54 +66,6 @@ def conclude(
         processors=tuple(sorted({o.made["processor"] for o in every})),
         planned=planned,
     )
-
-
-def _effect(
-    claim: Claim,
-    outcomes: Mapping[str, Sequence[Outcome]],
-    related: Sequence[Sequence[Outcome]],
-    runs: Sequence[TowersOfRun],
-) -> Estimate:
-    """In fractions, or as a ratio."""
-    measure, kind = claim.measure, claim.comparison
-    if isinstance(kind, EveryRun):
-        return specialization.share(runs, kind.chance)
-    rows = [outcomes[arm] for arm in claim.compared]
-    views = [claim.views_of(arm) for arm in claim.compared]
-    numbers = [measures.by_seed(measure, v, r) for v, r in zip(views, rows, strict=True)]
-    if isinstance(kind, Lower | Trend) and measure.name in ERRORS:
-        wrong = [measures.wrong(measure, v, r) for v, r in zip(views, rows, strict=True)]
-        if isinstance(kind, Trend):
-            spread = [measures.wrong(measure, views[0], row) for row in related]
-            count = len(kind.arms)
-            drawn = any(row[0].baseline is None for row in rows[count:])
-            arms = {"wrong": wrong[:count], "than": wrong[count:], "drawn": drawn}
-            return _fractions(slope.paired_slope(places=kind.places, kin=spread, **arms))
-        same, drawn = kin.same_runs(*rows), tuple(row[0].baseline is None for row in rows)
-        spread = [measures.wrong(measure, views[0], row) for row in related]
-        if same:
-            spread = [
-                first - measures.wrong(measure, views[1], row).astype(float)
-                for first, row in zip(spread, related, strict=True)
-            ]
-        return _fractions(
-            statistics.paired_difference(*wrong, same_runs=same, kin=spread, drawn=drawn)
-        )
-    if isinstance(kind, Lower):
-        spread = [measures.by_seed(measure, views[0], row) for row in related]
-        return seed_numbers.mean_difference(*numbers, kin=spread)
-    if isinstance(kind, Figure):
-        published = claim.published.arms[kind.arm]
-        if measure.name in ERRORS:
-            spread = [measures.wrong(measure, views[0], row) for row in related]
-            arm = _fractions(
-                statistics.error_interval(measures.wrong(measure, views[0], rows[0]), kin=spread)
-            )
-        else:
-            arm = seed_numbers.mean_interval(numbers[0])
-        return Estimate(*(end - published for end in arm))
-    ends = [[float(len(o.course.training_error)) for o in arm] for arm in rows]
-    return seed_numbers.ratio(numbers[1], numbers[0], ends=(ends[1], ends[0]))
 
 
 def _runs(
@@ -196,10 +141,6 @@ def _arm(claim: Claim, arm: str, outcomes: Sequence[Outcome]) -> ArmResult:
         training_error=tuple(outcome.course.training_error for outcome in outcomes),
         validation_error=tuple(outcome.course.validation_error for outcome in outcomes),
     )
-
-
-def _fractions(percent: Estimate) -> Estimate:
-    return Estimate(*(end / 100 for end in percent))
 
 
 def _hours(seconds: Sequence[float | None]) -> float | None:
