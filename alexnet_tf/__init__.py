@@ -14,14 +14,14 @@ from alexnet_tf import startup_imports, startup_lines
 from preprocessing.dataset.version import VERSION as __version__
 
 _HOMES = {
-    "AlexNet": "runs.trained_network",
+    "AlexNet": "network.untrained",
     "TrainedNetwork": "runs.trained_network",
     "fine_tune": "runs.fine_tuning",
     "load_dataset": "data.dataset",
-    "load_model": "runs.trained_network",
-    "load_preset": "runs.trained_network",
-    "load_run": "runs.trained_network",
-    "new_head": "runs.trained_network",
+    "load_model": "runs.loading",
+    "load_preset": "runs.loading",
+    "load_run": "runs.loading",
+    "new_head": "network.head",
     "Dropout": "network.layers",
     "LocalResponseNormalization": "network.layers",
     "SpatialResponseNormalization": "network.layers",

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from dataclasses import dataclass
 
 import tensorflow as tf
 
-from alexnet_tf.config.schema import DataConfig, HeldOut
+from alexnet_tf.config.schema import Config, DataConfig, HeldOut, Plateau
 from alexnet_tf.data import reader
+from alexnet_tf.data.cache import cached
 from alexnet_tf.data.split import Share, Split
 from alexnet_tf.errors import ConfigError
+from preprocessing.dataset.info import DatasetInfo
 
 
 @dataclass(frozen=True)
@@ -84,3 +87,26 @@ class TrainingData:
         batches = (until - start[0]) * self.at_first.batches(share) - start[1]
         later = reader.training_batches(self.train, *settings, (until, 0))
         return stream.take(batches * share.replicas).concatenate(later)
+
+
+def training_data(directory: str | os.PathLike, info: DatasetInfo, config: Config) -> TrainingData:
+    """A dataset's, as the configuration reads it: a share of it, cached, a part held out.
+
+    Raises ConfigError: the schedule follows a validation error, and nothing is there to measure it
+    on; DatasetError: no training split, or a split without examples.
+    """
+    settings = config.data
+    info.num_examples("train")  # raises where there is no such split
+    validated = "validation" in info.splits
+    if not validated and not settings.held_out and isinstance(config.schedule, Plateau):
+        raise ConfigError(
+            "schedule.name: plateau expects a validation split, whose error it follows;"
+            f" received a dataset of {', '.join(info.splits)} alone. Choose"
+            " schedule.name=piecewise, or data.held_out.fraction=0.1, or convert the dataset"
+            " with a validation split"
+        )
+    splits = [Split(directory, info, "train").expect_examples().first(settings.fraction)]
+    if validated:
+        splits.append(Split(directory, info, "validation").expect_examples())
+    splits = [cached(split, settings.cache) for split in splits]
+    return TrainingData(*splits, held_out=settings.held_out)

@@ -12,8 +12,9 @@ import yaml
 
 from alexnet_tf.config import files as config_files
 from alexnet_tf.runs import directory as run_directory
+from alexnet_tf.runs.loading import load_run
 from alexnet_tf.runs.session import INTERRUPTED, train
-from alexnet_tf.runs.trained_network import TrainedNetwork, load_run
+from alexnet_tf.runs.trained_network import TrainedNetwork
 
 CONFIG = "fine-tuning"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from collections.abc import Iterable
@@ -10,16 +9,14 @@ from collections.abc import Iterable
 import keras
 import tensorflow as tf
 
-from alexnet_tf import step_context
 from alexnet_tf.config import files as config_files
-from alexnet_tf.config.schema import Config, Plateau
+from alexnet_tf.config.schema import Config
 from alexnet_tf.data import reader
 from alexnet_tf.data.augment import InputTransform
-from alexnet_tf.data.cache import cached
-from alexnet_tf.data.split import Share, Split
-from alexnet_tf.data.training_data import TrainingData
+from alexnet_tf.data.split import Share
+from alexnet_tf.data.training_data import training_data
 from alexnet_tf.data.verification import ShardVerifier
-from alexnet_tf.errors import ConfigError, RunError
+from alexnet_tf.errors import RunError
 from alexnet_tf.evaluation.validation import Validation
 from alexnet_tf.network import model as network
 from alexnet_tf.network.towers import Placement
@@ -27,8 +24,8 @@ from alexnet_tf.network.weights import weights_of
 from alexnet_tf.runs.checkpoint_groups import Groups, training_groups
 from alexnet_tf.runs.checkpoints import Checkpoints
 from alexnet_tf.runs.directory import Run
+from alexnet_tf.runs.forward import Forward
 from alexnet_tf.runs.initial_weights import assign_initial
-from alexnet_tf.step_context import DropoutRows
 from alexnet_tf.training import strategy as strategies
 from alexnet_tf.training.epoch_steps import EpochSteps
 from alexnet_tf.training.loop import NonFinite, Progress
@@ -60,22 +57,22 @@ class Setup:
         devices = strategies.create(self.config.strategy, cluster)
         self.strategy, self.workers = devices.strategy, Workers(devices)
         self.device_kind = devices.kind
-        self.placement = Placement(devices.pairs) if devices.pairs else None
+        placement = Placement(devices.pairs) if devices.pairs else None
         self.share = Share(
             training.global_batch_size, devices.local_replicas, cluster.workers, cluster.worker
         )
         check_parts(self.share.per_replica, training.accumulation_steps)
-        self.data = self._data(data)
+        self.data = training_data(data, run.info, self.config)
         self.transform = InputTransform(
             run.mean_image, run.info.color, self.config.data, spec.input_size
         )
         with self.strategy.scope():
             self.model = network.build(
-                spec,
-                seed=training.seed,
-                precision=training.precision,
-                placement=self.placement,
+                spec, seed=training.seed, precision=training.precision, placement=placement
             )
+        self.forward = Forward(
+            self.model, self.transform, spec.tower_names, training.global_batch_size, placement
+        )
         self.checkpoints = Checkpoints(
             run.checkpoints, training.keep_checkpoints, locked=self.is_chief
         )
@@ -125,8 +122,8 @@ class Setup:
         return TrainingStep(
             self.strategy,
             self.optimizer,
-            self._network_input,
-            self._forward,
+            self.forward.network_input,
+            self.forward.logits,
             self.config.training.accumulation_steps,
             self.loss_scale,
             self.config.training.jit_compile,
@@ -194,36 +191,3 @@ class Setup:
     def variables(self) -> Groups:
         """What a checkpoint holds."""
         return training_groups(self.optimizer, self.loss_scale)
-
-    def _network_input(self, batch: Batch, noise: tf.Tensor) -> dict[str, tf.Tensor]:
-        """What each tower sees; a split network's towers both make it, from the same bytes."""
-        copies = {}
-        for tower in self.config.network.tower_names:
-            if self.placement is None and copies:
-                copies[tower] = next(iter(copies.values()))
-                continue
-            with self.placement.operations(tower) if self.placement else contextlib.nullcontext():
-                copies[tower] = self.transform.training(batch, noise)
-        return copies
-
-    def _forward(self, images: dict[str, tf.Tensor], seed: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-        dropout = DropoutRows(seed, rows, self.share.global_batch_size)
-        with step_context.using(dropout=dropout, tower_inputs=images):
-            return self.model(next(iter(images.values())), training=True)
-
-    def _data(self, directory: str | os.PathLike) -> TrainingData:
-        info, settings = self.run.info, self.config.data
-        info.num_examples("train")  # raises where there is no such split
-        validated = "validation" in info.splits
-        if not validated and not settings.held_out and isinstance(self.config.schedule, Plateau):
-            raise ConfigError(
-                "schedule.name: plateau expects a validation split, whose error it follows;"
-                f" received a dataset of {', '.join(info.splits)} alone. Choose"
-                " schedule.name=piecewise, or data.held_out.fraction=0.1, or convert the dataset"
-                " with a validation split"
-            )
-        splits = [Split(directory, info, "train").expect_examples().first(settings.fraction)]
-        if validated:
-            splits.append(Split(directory, info, "validation").expect_examples())
-        splits = [cached(split, settings.cache) for split in splits]
-        return TrainingData(*splits, held_out=settings.held_out)

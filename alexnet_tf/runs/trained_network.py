@@ -1,7 +1,4 @@
-"""The Python interface: build a network, load a trained one, give it a new head.
-
-Imported through the package: `from alexnet_tf import AlexNet, load_model, load_run, new_head`.
-"""
+"""A trained network in Python: pictures to classes, probabilities and features; a preset of it."""
 
 from __future__ import annotations
 
@@ -13,52 +10,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from alexnet_tf.compat import load_keras_file
-from alexnet_tf.config import files as config_files
 from alexnet_tf.config.schema import Config
 from alexnet_tf.data.augment import InputTransform
 from alexnet_tf.data.image_check import check_images, of_any_count
 from alexnet_tf.data.views import mean_probabilities, view_input, views
 from alexnet_tf.errors import ConfigError
 from alexnet_tf.evaluation.features import features_model
-from alexnet_tf.network import model as network
-from alexnet_tf.runs import directory as run_directory
 from alexnet_tf.runs import presets
-from alexnet_tf.runs.preset_files import checkpoint_of, expect_preset, hint, is_preset
-from alexnet_tf.runs.restore import restored_model
 from alexnet_tf.serving import image_files
 from alexnet_tf.serving.conversion import converted
 from preprocessing.dataset.info import ClassName, DatasetInfo
-
-
-def AlexNet(
-    variant: str = "paper",
-    *,
-    num_classes: int = 1000,
-    seed: int = 0,
-    precision: str = "float32",
-    **changes,
-) -> keras.Model:
-    """An untrained network: a plain Keras functional model.
-
-    Args:
-        variant: a name in alexnet_tf.network.spec.VARIANTS, such as "paper", "original", "bvlc".
-        num_classes: units of the last layer.
-        seed: fixes the initial weights.
-        precision: "float32", "mixed_bfloat16" or "mixed_float16".
-        changes: other fields of NetworkSpec, such as width=0.5, input_size=128, activation="tanh".
-
-    Returns:
-        float32 [n, S, S, 3], RGB in grey levels 0…255 minus the training set's mean, to logits
-        float32 [n, num_classes]. Compile it with a loss `from_logits=True`.
-
-    Raises:
-        ConfigError: no such variant or field, or a value out of range.
-        GeometryError: an input too small for the network.
-    """
-    tree = {"variant": variant, "num_classes": num_classes, **changes}
-    spec = config_files.parse({"network": tree}, "AlexNet").network
-    return network.build(spec, seed=seed, precision=precision)
 
 
 @dataclass(frozen=True)
@@ -164,66 +125,3 @@ class TrainedNetwork:
         or the model is not the network of `config`; JobError: it cannot be written.
         """
         presets.save(self, Path(path), (license, intended_use), overwrite)
-
-
-def load_preset(path: str | os.PathLike) -> TrainedNetwork:
-    """The network that `save_preset` wrote, with whichever TensorFlow.
-
-    Raises RunError if it is no preset or a damaged one, ConfigError or DatasetError if what it
-    describes is not possible.
-    """
-    expect_preset(Path(path))
-    return load_run(path)
-
-
-def load_run(path: str | os.PathLike, checkpoint: str = "newest") -> TrainedNetwork:
-    """The network of a run directory (or of a preset), with a checkpoint's weights.
-
-    Args: checkpoint, "newest", or "best", of the lowest top-1 error of validation.
-
-    Raises RunError if it is no run or has no such checkpoint, ConfigError or DatasetError if
-    damaged; ValueError for another name of a checkpoint.
-    """
-    run = run_directory.load(path)
-    model, transform = restored_model(run, checkpoint)
-    if is_preset(run.path):
-        checkpoint = checkpoint_of(run.path)
-    return TrainedNetwork(model, run.config, run.info, transform, run.path, checkpoint)
-
-
-def load_model(path: str | os.PathLike) -> keras.Model:
-    """The network that `model.save(path)` wrote; path ends with ".keras".
-
-    Unlike keras.saving.load_model, from Keras 3.1 on it also reads files of Keras 2.15. Those come
-    without their optimizer: compile the network to train it. Others come as they were saved.
-
-    Raises ValueError if it is no such file, or one that this Keras cannot read (its weights alone
-    go everywhere: save_weights, load_weights); FileNotFoundError if there is none.
-    """
-    if os.path.isdir(path):
-        raise ValueError(f"expected a .keras file, received {os.fspath(path)}{hint(Path(path))}")
-    return load_keras_file(os.fspath(path))
-
-
-def new_head(
-    model: keras.Model, num_classes: int, *, freeze: bool = True, seed: int = 0
-) -> keras.Model:
-    """The model with a fresh last layer, for other classes; the other layers are shared.
-
-    Args:
-        freeze: train the new layer only (sets the other layers' `trainable`).
-        seed: fixes the new layer's initial weights, N(0, 0.01²) as in the paper.
-
-    Raises ValueError for less than two classes.
-    """
-    if num_classes < 2:
-        raise ValueError(f"expected at least two classes. Received: num_classes={num_classes}")
-    for layer in model.layers[:-1]:
-        layer.trainable = not freeze
-    head = keras.layers.Dense(
-        num_classes,
-        kernel_initializer=keras.initializers.RandomNormal(stddev=0.01, seed=seed),
-        dtype="float32",
-        name="head",
-    )
-    return keras.Model(model.input, head(model.layers[-1].input), name=f"{model.name}_new_head")

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import itertools
 import math
-import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from types import FrameType
 from typing import Protocol
 
 import tensorflow as tf
@@ -23,6 +19,7 @@ from alexnet_tf.evaluation.metrics import COLUMNS, Result
 from alexnet_tf.training.epoch_steps import EpochSteps
 from alexnet_tf.training.schedule import PlateauState, Schedule
 from alexnet_tf.training.step import Batch, StepInputs, TrainingStep
+from alexnet_tf.training.stop_on_signal import StopOnSignal
 
 
 class NonFinite(Exception):
@@ -107,7 +104,7 @@ class Loop:
     def run(self, progress: Progress) -> bool:
         """True if the run came to its end, False if a signal stopped it; saved in both cases."""
         self.schedule.plateau = progress.plateau
-        with _StopOnSignal(self.stop) as signals:
+        with StopOnSignal(self.stop) as signals:
             iterator = iter(self.batches((progress.epoch, progress.step)))
             while progress.epoch < self.config.training.epochs:
                 try:
@@ -190,33 +187,3 @@ class Loop:
 
     def _total(self, progress: Progress) -> int:
         return self.steps.before(progress.epoch) + progress.step
-
-
-class _StopOnSignal:
-    """SIGTERM and the first Ctrl-C end the run after the step in progress, with a checkpoint."""
-
-    SIGNALS = (signal.SIGTERM, signal.SIGINT)
-    TEXT = b"\nstopping after this step, with a checkpoint; Ctrl-C again: at once, without one\n"
-
-    def __init__(self, stop: threading.Event):
-        self.stop = stop
-        self.received: int | None = None  # the first signal
-
-    def __enter__(self) -> _StopOnSignal:
-        self.previous = {}
-        if threading.current_thread() is threading.main_thread():
-            for number in self.SIGNALS:
-                self.previous[number] = signal.signal(number, self._received)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self.previous.items():
-            signal.signal(number, handler)
-
-    def _received(self, number: int, frame: FrameType | None) -> None:
-        if self.stop.is_set():  # a second Ctrl-C is meant
-            raise KeyboardInterrupt
-        self.received = number
-        self.stop.set()
-        with contextlib.suppress(OSError):  # not by `print`, which may be at work right now
-            os.write(sys.stderr.fileno(), self.TEXT)
