@@ -44,6 +44,8 @@ _LAYERS_NOTE = (
     " `type: dense`, a fully connected layer."
 )
 
+# As a configuration has them: the class holds rows.
+_LAYERS = "`{NAME: settings of network.layers.NAME, or null to leave it out}`"
 _BIASES_NOTE = "Of `linear` and `exp` without the steps."
 
 
@@ -91,7 +93,7 @@ def _section(key: str, model: type[BaseModel], note: str = "", title: str = "") 
         (
             f"`{name}`",
             _default(key, name, content),
-            _values(content, definitions.get("$defs", {})),
+            _LAYERS if name == "layers" else _values(content, definitions.get("$defs", {})),
             explained[name],
         )
         for name, content in definitions["properties"].items()

@@ -79,9 +79,9 @@ Layer = Annotated[Conv | Local | Dense, Field(discriminator="type")]
 class NetworkSpec(Settings):
     """Everything that defines a network's function and its initial weights."""
 
-    # A name in spec.VARIANTS, or another with all its layers.
+    # One of README's variants, such as paper or original, or another name with all its layers.
     variant: str = Field(pattern=r"^[a-z][a-z0-9-]{0,63}$")
-    layers: tuple[Layer, ...] = Field(min_length=1, max_length=64)  # rows by name, in their order
+    layers: tuple[Layer, ...] = Field(min_length=1, max_length=64)  # by name, in their order
     input_size: int = Field(224, ge=16, le=4096)  # side of the crops, in pixels
     num_classes: int = Field(CLASSES, ge=2, le=2**20)  # if said, the dataset must have as many
     width: float = Field(1.0, ge=1e-6, le=8)  # factor of the units of all layers but the last

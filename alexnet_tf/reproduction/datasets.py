@@ -44,7 +44,7 @@ DATASETS = {
     "any": ClaimData("labelled pictures with a validation split", "make demo"),
     "cifar10": ClaimData(
         "CIFAR-10, 50,000 + 10,000 pictures of 32 pixels",
-        f"{_CONVERT} cifar10 --input cifar-10-binary.tar.gz --output DATA --image-size 32",
+        f"{_CONVERT} cifar10 --input cifar-10-binary.tar.gz --output DATA",
         10,
         32,
         {"train": 50_000, "validation": 10_000},

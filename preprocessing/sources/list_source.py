@@ -9,6 +9,8 @@ from preprocessing.sources.listing import Listing
 from preprocessing.storage.choose import files_for
 from preprocessing.storage.files import Files
 
+SOURCES = ("ilsvrc2012", "folder", "cifar10")
+
 
 def list_source(
     source: str,
@@ -23,7 +25,7 @@ def list_source(
     """Lists a source's images.
 
     Args:
-        source: "ilsvrc2012", "folder" or "cifar10".
+        source: one of SOURCES.
         path: where it lies.
         seed, validation_fraction: of the part that is held out where a folder has no validation.
         follow_links: list folders that are links too; they lead out of the input.

@@ -14,8 +14,6 @@ from preprocessing.sources.listing import ImageRef, Listing, RejectEntry
 from preprocessing.storage.files import LEADS_NOWHERE, SPECIAL_FILE, Files
 from preprocessing.storage.tar import list_tar
 
-SOURCES = ("ilsvrc2012", "folder", "cifar10")
-
 _NO_FILES = {  # reasons for the sizes of what is no file
     LEADS_NOWHERE: ("link", "it leads nowhere, or to a folder"),
     SPECIAL_FILE: ("special-file", "a pipe, socket or device"),

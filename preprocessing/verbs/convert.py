@@ -7,7 +7,7 @@ import sys
 from preprocessing.images.convert import FILTERS, MAX_PIXELS, ImageOptions
 from preprocessing.job.plan import parse_shard_counts
 from preprocessing.job.request import Conversion, option_of
-from preprocessing.sources.lister import SOURCES
+from preprocessing.sources.list_source import SOURCES
 from preprocessing.sources.reader import CIFAR_SIDE
 from preprocessing.storage.choose import absolute
 from preprocessing.verbs.option_values import check_path, check_range, check_workers, image_options
@@ -40,8 +40,7 @@ def add_parser(verbs: argparse._SubParsersAction) -> None:
     add(
         "--encoding",
         choices=("jpeg", "raw"),
-        default="jpeg",
-        help=f"raw: uint8 pixels, to read fast {_DEFAULT}",
+        help="raw: uint8 pixels, to read fast (default: jpeg, for cifar10 raw, as they come)",
     )
     add("--image-size", type=int, help="side in pixels (default: 256, for cifar10 32)")
     add(
@@ -120,8 +119,11 @@ def _conversion(arguments: argparse.Namespace) -> Conversion:
     """What the arguments ask for. Raises DatasetError for values out of range."""
     check_path("--input", arguments.input)
     check_path("--output", arguments.output)
+    cifar = arguments.source == "cifar10"  # small pictures that no JPEG has changed yet
+    if arguments.encoding is None:
+        arguments.encoding = "raw" if cifar else "jpeg"
     if arguments.image_size is None:
-        arguments.image_size = CIFAR_SIDE if arguments.source == "cifar10" else 256
+        arguments.image_size = CIFAR_SIDE if cifar else 256
     if arguments.apply_exif is None:
         arguments.apply_exif = arguments.source == "folder"
     images = {

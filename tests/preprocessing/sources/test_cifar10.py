@@ -65,7 +65,7 @@ def test_every_layout_gives_the_pixels_themselves(tmp_path, layout):
             path = folder / "cifar-10-batches-bin"
     output = tmp_path / "out"
     arguments = ["convert", "--source", "cifar10", "--input", str(path), "--output", str(output)]
-    assert main([*arguments, "--encoding", "raw", "--direct_running_mode", "in_memory"]) == 0
+    assert main([*arguments, "--direct_running_mode", "in_memory"]) == 0
     info = read_info(output)
     assert info.image_size == 32
     assert [name.text for name in info.classes] == NAMES
