@@ -1,5 +1,6 @@
-"""The pages: links lead somewhere, and files that they name are there."""
+"""The pages: links lead somewhere, files that they name are there, and claims ended as they say."""
 
+import json
 import re
 from pathlib import Path
 
@@ -33,3 +34,25 @@ def test_files_that_are_named_are_there(page):
     """Names with capital words are the reader's own, such as configs/NAME.yaml."""
     names = NAMED.findall(page.read_text(encoding="utf-8"))
     assert [n for n in names if not re.search("[A-Z]{2}", n) and not (ROOT / n).exists()] == []
+
+
+def claims_in_readme() -> list[tuple[str, str, str]]:
+    """Claim, what it says came out, and the verdict: of each row of its table of claims."""
+    row = re.compile(r"(?m)^\| `([\w-]+)`: .*\| (.*) \| (\w+)[^|]*\|$")
+    return row.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(("claim", "came_out", "verdict"), claims_in_readme(), ids=lambda x: x[:40])
+def test_readme_says_what_came_out_of_a_claim(claim, came_out, verdict):
+    """In words of its own, so the figures are looked for as they would be written."""
+    [file] = ROOT.glob(f"docs/reproduction/claims/{claim}/*/result.json")
+    result = json.loads(file.read_text(encoding="utf-8"))
+    assert verdict == result["verdict"]
+    if result["kind"] not in ("ratio", "every-run"):
+        figures = [abs(100 * result[name]) for name in ("effect", "low", "high")]
+        written = set(map(float, re.findall(r"\d+\.\d", came_out)))
+        assert {round(figure + 1e-9, 1) for figure in figures} <= written
+
+
+def test_readme_has_claims():
+    assert len(claims_in_readme()) > 5

@@ -43,7 +43,7 @@ class HeldOut(Settings):
 class DataConfig(Settings):
     """Reading and augmentation of the training split."""
 
-    # Along a side; null: all, S − input_size + 1 (2012: 33).
+    # Along a side, the middle ones; null: all, S − input_size + 1 (2012: 33).
     crop_positions: int | None = Field(None, ge=1, le=2**16)
     flip: bool = True  # half of the images are mirrored
     chunk: Count = 1  # so many consecutive images share crop and flip (2012: 32)

@@ -30,9 +30,10 @@ def draws(config: DataConfig, margin: int, seed: int, epoch: tf.Tensor, places: 
     shared = _numbers(tf.raw_ops.StatelessRandomUniformV2, seed_of(seed, epoch, CROP, 0), chunks)
     noise = _numbers(tf.raw_ops.StatelessRandomNormalV2, seed_of(seed, epoch, NOISE, 0), places)
     positions = config.crop_positions or margin + 1
+    first = (margin + 1 - positions) // 2  # the middle ones: a single one is where tests look
     offset = tf.cast(shared[:, :2] * positions, tf.int32)
     return {
-        "offset": tf.minimum(offset, positions - 1),  # float32 rounding could reach `positions`
+        "offset": first + tf.minimum(offset, positions - 1),  # rounding could reach `positions`
         "flip": (shared[:, 2] < 0.5) if config.flip else tf.zeros(tf.shape(places), tf.bool),
         "noise": noise[:, :3],
     }

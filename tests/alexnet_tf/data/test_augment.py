@@ -10,7 +10,9 @@ from alexnet_tf.config import files as config_files
 from alexnet_tf.config.schema import ColorNoise, DataConfig
 from alexnet_tf.data import reader
 from alexnet_tf.data.augment import InputTransform
+from alexnet_tf.data.draws import draws
 from alexnet_tf.data.split import Share, Split
+from alexnet_tf.data.views import views
 from alexnet_tf.errors import ConfigError
 from preprocessing.dataset.info import ColorStatistics
 from preprocessing.dataset.mean_image import read_mean_image
@@ -75,6 +77,25 @@ def test_32_by_32_positions_as_the_paper_counts_them(split):
     assert (offset.min(), offset.max()) == (0, 31)
     counts = np.bincount(offset[:, 0] * 32 + offset[:, 1], minlength=32 * 32)
     assert counts.min() > 0
+
+
+def test_one_position_is_the_one_that_is_evaluated(split):
+    """Else a network without augmentation would be tested on what it was not trained on."""
+    offset = batches(split, DataConfig(crop_positions=1), 1)[0]["offset"]
+    [center] = views(SIZE, CROP, 1)
+    assert (offset == (center.y, center.x)).all()
+
+
+@pytest.mark.parametrize("margin", range(5))
+@pytest.mark.parametrize("positions", range(1, 6))
+def test_fewer_positions_are_the_middle_ones(margin, positions):
+    """As many are left out before as behind, or one more behind."""
+    positions = min(positions, margin + 1)
+    settings, places = DataConfig(crop_positions=positions), tf.range(200, dtype=tf.int64)
+    drawn = draws(settings, margin, seed=0, epoch=tf.constant(0), places=places)
+    low, high = int(tf.reduce_min(drawn["offset"])), int(tf.reduce_max(drawn["offset"]))
+    assert high - low == positions - 1
+    assert margin - high - low in (0, 1)
 
 
 def test_more_positions_than_there_are_is_refused(split):
