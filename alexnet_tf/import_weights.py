@@ -14,7 +14,7 @@ from pathlib import Path
 
 from alexnet_tf import cli
 from alexnet_tf.config import files as config_files
-from alexnet_tf.config.schema import Config
+from alexnet_tf.config.schema import Config, StrategyConfig
 from alexnet_tf.errors import ConfigError, RunError
 from alexnet_tf.foreign_weights.description import numbered, read_classes, write_description
 from alexnet_tf.foreign_weights.files import open_arrays
@@ -140,7 +140,7 @@ def _config(layout: Layout, arguments: argparse.Namespace) -> Config:
 
 def _save(run: Run, weights: dict) -> None:
     """A checkpoint of step 0, as training would write it."""
-    strategy = strategies.create(run.config.strategy, strategies.ALONE).strategy
+    strategy = strategies.create(StrategyConfig()).strategy  # the run's own may need a cluster
     with strategy.scope():
         model = network.build(run.config.network)
         named = weights_of(model)

@@ -15,7 +15,7 @@ if not cli.HELP:  # which needs none of these, and TensorFlow takes seconds to l
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     config = config_files.load(arguments.config, arguments.overrides)
-    return train(config, arguments.data, arguments.run)
+    return train(config, arguments.data, arguments.run).exit_code
 
 
 def _parser() -> argparse.ArgumentParser:

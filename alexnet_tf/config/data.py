@@ -39,6 +39,10 @@ class HeldOut(Settings):
     # It may be moved, by the same command with another epoch, as long as both lie ahead.
     until_epoch: Count | None = None
 
+    def left(self, total: int) -> int:
+        """Of so many records those that are not held out."""
+        return total - round(self.fraction * total)
+
 
 class DataConfig(Settings):
     """Reading and augmentation of the training split."""

@@ -39,7 +39,7 @@ class TrainingData:
     def trained_at_first(self) -> int:
         """Images that are trained on from the first epoch on."""
         total = sum(self.train.counts)
-        return total - round(self.held_out.fraction * total) if self.held_out else total
+        return self.held_out.left(total) if self.held_out else total
 
     @property
     def at_first(self) -> Split:

@@ -40,7 +40,8 @@ def predictions(
     Raises DatasetError where a shard is missing or of another size, JobError where records cannot
     be read or are not those that dataset_info.json describes, or memory does not suffice.
     """
-    info, share = split.info, Share(batch_size)
+    info = split.info
+    share = Share(min(batch_size, sum(split.counts)))  # the last batch is padded to a whole one
     sizes = {transform.size for _, transform in networks}
     # A single view of a single size is cut while decoding; else whole images are read.
     whole = view_count > 1 or len(sizes) > 1

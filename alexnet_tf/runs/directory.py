@@ -54,8 +54,14 @@ class Run:
 
     @property
     def training_images(self) -> int:
-        """Those that `data.fraction` leaves of the dataset's."""
-        return round(self.config.data.fraction * self.info.num_examples("train"))
+        """Those of the dataset's that are trained on, be it only after `data.held_out` ends."""
+        total = round(self.config.data.fraction * self.info.num_examples("train"))
+        held_out = self.config.data.held_out
+        if held_out is None:
+            return total
+        ends = held_out.until_epoch
+        always = ends is None or ends >= self.config.training.epochs
+        return held_out.left(total) if always else total
 
 
 def load(path: str | os.PathLike) -> Run:

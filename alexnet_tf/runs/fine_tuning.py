@@ -11,9 +11,10 @@ from pathlib import Path
 import yaml
 
 from alexnet_tf.config import files as config_files
+from alexnet_tf.errors import JobError
 from alexnet_tf.runs import directory as run_directory
 from alexnet_tf.runs.loading import load_run
-from alexnet_tf.runs.session import INTERRUPTED, train
+from alexnet_tf.runs.session import Ending, train
 from alexnet_tf.runs.trained_network import TrainedNetwork
 
 CONFIG = "fine-tuning"
@@ -23,6 +24,7 @@ def fine_tune(
     weights: str | os.PathLike,
     data: str | os.PathLike,
     run: str | os.PathLike,
+    /,  # `data` is a section of settings, too
     *,
     checkpoint: str = "newest",
     **sections: dict,
@@ -38,17 +40,22 @@ def fine_tune(
         sections: what is to be otherwise than in the built-in configuration "fine-tuning", such as
             training={"epochs": 5}, init_from={"frozen": ["conv1", "conv2"]}.
 
-    Raises the UserErrors of a mistake, JobError if the training failed, KeyboardInterrupt if Ctrl-C
-    stopped it.
+    Raises the UserErrors of a mistake, JobError if the training failed or SIGTERM stopped it,
+    KeyboardInterrupt if Ctrl-C did.
     """
     path = Path(weights)
     tree = config_files.merge(config_files.read_tree(CONFIG), {"init_from": {"path": str(path)}})
     if os.path.isdir(path):
         other = yaml.safe_load(config_files.to_yaml(run_directory.load(path).config))
         del other["network"]["num_classes"]  # the dataset's
-        tree |= {"network": other["network"], "data": other["data"]}
+        # Not the rest of its data settings, which suit other images: a share of them, its crops.
+        mean = {name: other["data"][name] for name in ("mean", "mean_rgb")}
+        tree |= {"network": other["network"], "data": mean}
         tree["init_from"]["format"] = None
     config = config_files.parse(config_files.merge(tree, sections), "fine_tune")
-    if train(config, data, run) == INTERRUPTED:
+    ending = train(config, data, run)
+    if ending is Ending.INTERRUPTED:
         raise KeyboardInterrupt
+    if ending is Ending.STOPPED:
+        raise JobError(f"{ending.value}; the same call goes on")
     return load_run(run, checkpoint)

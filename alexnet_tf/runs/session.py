@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import enum
 import os
 from collections.abc import Callable
 
@@ -22,13 +23,22 @@ from alexnet_tf.training.loop import Loop, Progress, Stopped, Window
 from alexnet_tf.training.optimizers.optimizer import averaged, check
 from preprocessing.dataset.printable import counted
 
-INTERRUPTED = 128 + 2  # the exit code of a program that Ctrl-C ends
+
+class Ending(enum.Enum):
+    """How a training ended; all that was stopped can go on."""
+
+    FINISHED = "finished"
+    STOPPED = "stopped by SIGTERM, here or on another worker"
+    INTERRUPTED = "stopped by Ctrl-C"
+
+    @property
+    def exit_code(self) -> int:
+        """That of a program that Ctrl-C ended, or 0."""
+        return 128 + 2 if self is Ending.INTERRUPTED else 0
 
 
-def train(config: Config, data: str | os.PathLike, path: str | os.PathLike) -> int:
+def train(config: Config, data: str | os.PathLike, path: str | os.PathLike) -> Ending:
     """Trains in the run directory `path`, or goes on with what was begun there.
-
-    Returns the exit code: 0 when it is finished, or was stopped by SIGTERM; 130 by Ctrl-C.
 
     Raises the UserErrors of a mistake in configuration, dataset or run directory, and JobError
     where the training failed.
@@ -47,15 +57,15 @@ def _train(
     data: str | os.PathLike,
     cluster: strategies.Cluster,
     lock: RunLock | None = None,
-) -> int:
+) -> Ending:
     setup = Setup(run, data, cluster)
     with told(setup), contextlib.closing(setup):
         session = Session(setup, lock)
-        finished = session.train()
+        ending = session.train()
     if setup.is_chief:
-        how = "finished" if finished else "stopped; the same command goes on"
+        how = "finished" if ending is Ending.FINISHED else "stopped; the same command goes on"
         print(f"{how}; its curves: tensorboard --logdir {run.path}")
-    return INTERRUPTED if session.loop.interrupted else 0
+    return ending
 
 
 class Session:
@@ -75,8 +85,7 @@ class Session:
         self.report: ProgressReport | None = None
         self.images: TrainingImages | None = None
 
-    def train(self) -> bool:
-        """True if the run came to its end, False if a signal stopped it."""
+    def train(self) -> Ending:
         progress = self.setup.restore()
         # On every worker: variables made under the strategy (Keras 2 makes some for any model)
         # are broadcast, and one worker alone would wait for ever, or take another's for them.
@@ -94,7 +103,9 @@ class Session:
                 self._announce(progress)
             if self.report is not None:
                 self.report.begin(self._total(progress))
-            return self.loop.run(progress)
+            if self.loop.run(progress):
+                return Ending.FINISHED
+        return Ending.INTERRUPTED if self.loop.interrupted else Ending.STOPPED
 
     def window(self, progress: Progress, window: Window) -> None:
         if self.report is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,8 +105,12 @@ class TrainedNetwork:
 
     def features(self, images: tf.Tensor | np.ndarray) -> tf.Tensor:
         """float32 [n, units of the last hidden layer] of uint8 images [n, N, N, 3]."""
-        model = features_model(self.model, self.config.network)
-        return of_any_count(lambda x: model(x, training=False), self.preprocess(images))
+        return of_any_count(lambda x: self._features(x, training=False), self.preprocess(images))
+
+    @functools.cached_property
+    def _features(self) -> keras.Model:
+        """Made once: its layers stay tied to the network's for good."""
+        return features_model(self.model, self.config.network)
 
     def save_preset(
         self,

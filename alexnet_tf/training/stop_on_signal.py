@@ -32,8 +32,10 @@ class StopOnSignal:
             signal.signal(number, handler)
 
     def _received(self, number: int, frame: FrameType | None) -> None:
-        if self.stop.is_set():  # a second Ctrl-C is meant
-            raise KeyboardInterrupt
+        if self.stop.is_set():
+            if number == signal.SIGINT:  # a second Ctrl-C is meant
+                raise KeyboardInterrupt
+            return  # SIGTERM may be sent twice, to a process and to its group
         self.received = number
         self.stop.set()
         with contextlib.suppress(OSError):  # not by `print`, which may be at work right now

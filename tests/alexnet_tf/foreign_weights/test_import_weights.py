@@ -369,6 +369,15 @@ def test_without_a_dataset_it_can_predict(tmp_path):
     assert ranked[0].probability == pytest.approx(probabilities.max(), rel=1e-5)
 
 
+@pytest.mark.parametrize("strategy", ["name=multi-worker", "placement=two-tower"])
+def test_devices_that_this_machine_lacks_do_not_matter(tmp_path, strategy):
+    """They are those of a training that may follow elsewhere."""
+    path = write(tmp_path / "a.npz", random_arrays("caffe"))
+    options = without_data("caffe", path, tmp_path / "run", f"strategy.{strategy}")
+    assert import_weights.main(options) == 0
+    assert load_run(tmp_path / "run").model.count_params()
+
+
 def test_a_dataset_of_another_size_is_refused_at_once(tmp_path):
     path = write(tmp_path / "a.npz", random_arrays("torchvision"))
     for name, settings, message in (

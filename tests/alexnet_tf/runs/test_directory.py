@@ -185,3 +185,21 @@ def test_a_damaged_mean_image_is_named_where_it_lies(tmp_path, data):
     with pytest.raises(DatasetError, match=f"{tmp_path / 'data'}/mean_image.npy"):
         run_directory.begin(tmp_path / "run", config(), tmp_path / "data")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "images"),
+    [
+        ({}, 40),
+        ({"fraction": 0.5}, 20),
+        ({"held_out": {"fraction": 0.25}}, 30),
+        ({"held_out": {"fraction": 0.25, "until_epoch": 9}}, 40),
+        ({"held_out": {"fraction": 0.25, "until_epoch": 10}}, 30),
+        ({"fraction": 0.5, "held_out": {"fraction": 0.1}}, 18),
+    ],
+)
+def test_images_that_are_never_trained_on_do_not_count(tmp_path, settings, images):
+    tiny_datasets.write(tmp_path / "data", classes=2, counts={"train": 40})
+    asked = config(data=settings, training={"epochs": 10})
+    run = run_directory.begin(tmp_path / "run", asked, tmp_path / "data")
+    assert run.training_images == images

@@ -14,13 +14,17 @@ import alexnet_tf
 from alexnet_tf import (
     AlexNet,
     LocalResponseNormalization,
+    TrainedNetwork,
     compat,
     load_dataset,
     load_model,
     new_head,
 )
+from alexnet_tf.config import files as config_files
+from alexnet_tf.data.augment import InputTransform
 from alexnet_tf.errors import ConfigError, DatasetError
 from alexnet_tf.network.spec import VARIANTS
+from preprocessing.dataset.mean_image import read_mean_image
 from tests import tiny_datasets
 from tests.deadlines import SECONDS
 
@@ -201,3 +205,20 @@ def test_a_directory_is_no_keras_file_and_the_line_helps(tmp_path, file, hint):
     (tmp_path / file).write_text("")
     with pytest.raises(ValueError, match=hint):
         load_model(tmp_path)
+
+
+def test_features_again_and_again_leave_nothing_in_the_network(tmp_path):
+    info = tiny_datasets.write(tmp_path, size=72)
+    config = config_files.parse({"network": TINY})
+    transform = InputTransform(read_mean_image(tmp_path), info.color, config.data, 64)
+    model = AlexNet(num_classes=4, **TINY)
+    network = TrainedNetwork(model, config, info, transform, tmp_path)
+    pixels = np.zeros([2, 72, 72, 3], np.uint8)
+
+    def tied():
+        return sum(len(layer._outbound_nodes) for layer in model.layers)
+
+    first = network.features(pixels)
+    once = tied()
+    np.testing.assert_array_equal(network.features(pixels), first)
+    assert tied() == once
