@@ -158,7 +158,8 @@ class BeamFiles:
 def _list(folder: str) -> Iterator[tuple[str, int, float]]:
     """(path below the folder, bytes, seconds of last change) of each file below it.
 
-    Not by FileSystems.match, which would make a list of a million objects of them.
+    Not by FileSystems.match, which would make a list of a million objects of them. Keys that end in
+    "/" are no files: consoles make such objects, without bytes, to show an empty folder.
     """
     folder = folder.rstrip("/") + "/"
     system = FileSystems.get_filesystem(folder)
@@ -167,5 +168,6 @@ def _list(folder: str) -> Iterator[tuple[str, int, float]]:
     else:
         found = system._list(folder)
     for metadata in found:
-        changed = float(metadata.last_updated_in_seconds or 0)
-        yield metadata.path[len(folder) :], metadata.size_in_bytes, changed
+        name = metadata.path[len(folder) :]
+        if name and not name.endswith("/"):
+            yield name, metadata.size_in_bytes, float(metadata.last_updated_in_seconds or 0)

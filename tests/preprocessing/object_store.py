@@ -97,10 +97,14 @@ class BlobFileSystem(FileSystem):
 
 
 def upload(folder, to):
-    """Puts the files below a folder into the store."""
+    """Puts the files below a folder into the store, and marks of its folders, as consoles do."""
+    BLOBS[f"{to}/"] = (b"", 1.0)
     for path in folder.rglob("*"):
+        name = f"{to}/{path.relative_to(folder)}"
         if path.is_file():
-            BLOBS[f"{to}/{path.relative_to(folder)}"] = (path.read_bytes(), 1.0)
+            BLOBS[name] = (path.read_bytes(), 1.0)
+        else:
+            BLOBS[f"{name}/"] = (b"", 1.0)
 
 
 def stored(prefix):
