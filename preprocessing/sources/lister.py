@@ -113,9 +113,11 @@ class Lister:
         """Sorted names of the folders in a folder; other files in it are counted as ignored.
 
         Raises:
-            DatasetError: one is a link, or has a name that is no text.
+            DatasetError: one is a link, or has a name that is empty or no text.
         """
         names = [name for name in self.files.names(path) if not name.startswith(".")]
+        if "" in names:
+            raise DatasetError(f"expected names below {path!r}, found '//' in a key: rename it")
         folders = subfolders(self.files, path)
         self.listing.ignored += len(names) - len(folders)
         self._check_links([path, *(self.files.join(path, name) for name in folders)])

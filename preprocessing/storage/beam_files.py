@@ -58,7 +58,8 @@ class BeamFiles:
         self._listed: dict[str, RememberedFolder] = {}
 
     def join(self, *parts: str) -> str:
-        return posixpath.join(*parts)
+        """Not posixpath.join: a key that begins with a slash would be a path of this machine."""
+        return "/".join((parts[0].rstrip("/"), *parts[1:]))
 
     def is_file(self, path: str) -> bool:
         for known, listed in self._listed.items():
