@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO
 
+from apache_beam.io.aws.s3io import S3Uploader
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
@@ -102,10 +103,10 @@ class BeamFiles:
         try:
             yield file
         except BaseException:
-            file.close()
+            _finish(file)
             self.delete(temporary)
             raise
-        file.close()
+        _finish(file)
         self.move(temporary, path)
 
     def move(self, source: str, target: str) -> None:
@@ -154,6 +155,17 @@ class BeamFiles:
         for name, size, changed in _list(folder):
             listed.add(name, size, changed)
         return listed, ""
+
+
+def _finish(file: BinaryIO) -> None:
+    """Closes a file that was written.
+
+    Of no bytes Beam makes an upload to S3 without parts, which S3 refuses; one empty part it takes.
+    """
+    uploader = getattr(getattr(file, "raw", None), "_uploader", None)
+    if isinstance(uploader, S3Uploader) and not file.tell():
+        uploader._write_to_s3(b"")
+    file.close()
 
 
 def _list(folder: str) -> Iterator[tuple[str, int, float]]:

@@ -141,6 +141,16 @@ def test_nothing_is_left_of_a_file_that_failed():
     assert BLOBS == {}
 
 
+@pytest.mark.parametrize("size", [0, 1, 128 << 10, (10 << 20) + 1])
+def test_a_file_of_any_size_is_written(size):
+    """S3 refuses an upload without parts."""
+    data = bytes(size)
+    with BeamFiles().create("blob://store/file") as file:
+        for begin in range(0, size, 1 << 20):
+            file.write(data[begin : begin + (1 << 20)])
+    assert stored("blob://store") == {"file": data}
+
+
 def test_a_missing_remote_input(capsys):
     assert convert("ilsvrc2012", "blob://store/none", "blob://store/out") == 2
     assert "blob://store/none" in capsys.readouterr().err
