@@ -14,6 +14,7 @@ from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from preprocessing.errors import DatasetError
+from preprocessing.storage.beam_listing import file_at, is_there, list_below, list_names
 from preprocessing.storage.files import FileEntry
 from preprocessing.storage.remembered import RememberedFolder
 
@@ -66,10 +67,12 @@ class BeamFiles:
         for known, listed in self._listed.items():
             if path.startswith(known):
                 return listed.has_file(path[len(known) :])
-        return bool(FileSystems.match([path])[0].metadata_list)
+        return file_at(path) is not None
 
     def is_folder(self, path: str) -> bool:
-        return next(self._below(path), None) is not None
+        if self._remember:
+            return next(self._below(path), None) is not None
+        return next(list_below(path), None) is not None
 
     def entry(self, path: str) -> FileEntry:
         metadata = FileSystems.match([path])[0].metadata_list[0]
@@ -80,7 +83,7 @@ class BeamFiles:
         if self._remember:
             listed, path = self._remembered(folder)
             return listed.names(path)
-        return sorted({entry.name.split("/")[0] for entry in self._below(folder)})
+        return list_names(folder)
 
     def walk(self, folder: str) -> Iterator[FileEntry]:
         for entry in self._below(folder):
@@ -127,7 +130,7 @@ class BeamFiles:
             FileSystems.mkdirs(path)
 
     def delete_folder(self, path: str) -> None:
-        if next(self._below(path), None) is not None:
+        if is_there(path):
             FileSystems.delete([path.rstrip("/") + "/"])
 
     def delete_if_empty(self, path: str) -> None:
@@ -142,7 +145,9 @@ class BeamFiles:
             listed, path = self._remembered(folder)
             yield from listed.below(path)
             return
-        entries = [FileEntry(name, size, str(changed)) for name, size, changed in _list(folder)]
+        entries = [
+            FileEntry(name, size, str(changed)) for name, size, changed in list_below(folder)
+        ]
         yield from sorted(entries, key=lambda entry: entry.name.split("/"))
 
     def _remembered(self, folder: str) -> tuple[RememberedFolder, str]:
@@ -152,7 +157,7 @@ class BeamFiles:
             if folder.startswith(known):
                 return listed, folder[len(known) :]
         listed = self._listed[folder] = RememberedFolder()
-        for name, size, changed in _list(folder):
+        for name, size, changed in list_below(folder):
             listed.add(name, size, changed)
         return listed, ""
 
@@ -166,21 +171,3 @@ def _finish(file: BinaryIO) -> None:
     if isinstance(uploader, S3Uploader) and not file.tell():
         uploader._write_to_s3(b"")
     file.close()
-
-
-def _list(folder: str) -> Iterator[tuple[str, int, float]]:
-    """(path below the folder, bytes, seconds of last change) of each file below it.
-
-    Not by FileSystems.match, which would make a list of a million objects of them. Keys that end in
-    "/" are no files: consoles make such objects, without bytes, to show an empty folder.
-    """
-    folder = folder.rstrip("/") + "/"
-    system = FileSystems.get_filesystem(folder)
-    if system.has_dirs():
-        found = FileSystems.match([folder + "**"])[0].metadata_list
-    else:
-        found = system._list(folder)
-    for metadata in found:
-        name = metadata.path[len(folder) :]
-        if name and not name.endswith("/"):
-            yield name, metadata.size_in_bytes, float(metadata.last_updated_in_seconds or 0)
