@@ -105,8 +105,10 @@ def _check_dead(workspace: Workspace, path: str) -> None:
         dead = here and start_time(int(holder["process"])) != holder["started"]
     except (ValueError, KeyError, TypeError):
         who, dead = "its mark is damaged", False
-    except OSError:  # it ended just now
-        return
+    except OSError:
+        if files.is_file(path):
+            raise
+        return  # it ended just now
     if not dead:
         raise DatasetError(
             f"another conversion is writing to {workspace.output!r} ({who}); wait for it, or stop "

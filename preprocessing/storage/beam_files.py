@@ -17,11 +17,10 @@ from preprocessing.errors import DatasetError
 from preprocessing.storage.beam_listing import file_at, is_there, list_below, list_names
 from preprocessing.storage.files import FileEntry
 from preprocessing.storage.remembered import RememberedFolder
+from preprocessing.storage.store_errors import StoreFile, store_errors
 
 _MOVES_AT_ONCE = 16
 EXTRAS = {"gs": "gcp", "s3": "aws", "hdfs": "hadoop"}  # scheme -> our extra with what it needs
-
-
 _LIBRARIES = {"s3": "boto3", "hdfs": "hdfs"}  # that Beam misses only when it uses them
 
 
@@ -91,25 +90,27 @@ class BeamFiles:
                 yield entry
 
     def open(self, path: str) -> BinaryIO:
-        return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+        return StoreFile(_opened(path), path)
 
     def open_for_jumps(self, path: str) -> BinaryIO:
         """Without the buffers of 16 and 20 MB that Beam's s3:// and hdfs:// fill at each jump."""
-        file = self.open(path)
-        return file.detach() if isinstance(file, io.BufferedReader) else file
+        file = _opened(path)
+        return StoreFile(file.detach() if isinstance(file, io.BufferedReader) else file, path)
 
     @contextlib.contextmanager
     def create(self, path: str) -> Iterator[BinaryIO]:
         """A file under a temporary name, which it loses at the end: not all stores are atomic."""
         temporary = f"{path}.{os.urandom(8).hex()}.part"
-        file = FileSystems.create(temporary, compression_type=CompressionTypes.UNCOMPRESSED)
+        with store_errors(path):
+            file = FileSystems.create(temporary, compression_type=CompressionTypes.UNCOMPRESSED)
         try:
-            yield file
+            yield StoreFile(file, path)
         except BaseException:
-            _finish(file)
-            self.delete(temporary)
+            with contextlib.suppress(OSError):  # of the same store: the first one is told
+                _finish(file, path)
+                self.delete(temporary)
             raise
-        _finish(file)
+        _finish(file, path)
         self.move(temporary, path)
 
     def move(self, source: str, target: str) -> None:
@@ -126,7 +127,8 @@ class BeamFiles:
             FileSystems.delete([path])
 
     def make_folder(self, path: str) -> None:
-        with contextlib.suppress(OSError):  # Beam raises if the folder is there already
+        # Beam raises if the folder is there already.
+        with contextlib.suppress(OSError), store_errors(path):
             FileSystems.mkdirs(path)
 
     def delete_folder(self, path: str) -> None:
@@ -162,12 +164,18 @@ class BeamFiles:
         return listed, ""
 
 
-def _finish(file: BinaryIO) -> None:
+def _opened(path: str) -> BinaryIO:
+    with store_errors(path):
+        return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+
+
+def _finish(file: BinaryIO, path: str) -> None:
     """Closes a file that was written.
 
     Of no bytes Beam makes an upload to S3 without parts, which S3 refuses; one empty part it takes.
     """
     uploader = getattr(getattr(file, "raw", None), "_uploader", None)
-    if isinstance(uploader, S3Uploader) and not file.tell():
-        uploader._write_to_s3(b"")
-    file.close()
+    with store_errors(path):
+        if isinstance(uploader, S3Uploader) and not file.tell():
+            uploader._write_to_s3(b"")
+        file.close()

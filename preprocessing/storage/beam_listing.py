@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 from apache_beam.io.filesystem import BeamIOError, FileMetadata, FileSystem
 from apache_beam.io.filesystems import FileSystems
 
+from preprocessing.storage.store_errors import store_errors
+
 
 def list_below(folder: str) -> Iterator[tuple[str, int, float]]:
     """(path below the folder, bytes, seconds of last change) of each file below it.
@@ -70,6 +72,7 @@ def _inside(system: FileSystem, folder: str) -> list[FileMetadata] | None:
     try:
         return list(system._list(folder))
     except BeamIOError as error:
-        if "is not a directory" in str(error) or not system.exists(folder):
-            return None
+        with store_errors(folder):
+            if "is not a directory" in str(error) or not system.exists(folder):
+                return None
         raise

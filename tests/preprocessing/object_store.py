@@ -21,7 +21,7 @@ from apache_beam.io.filesystemio import UploaderStream
 BLOBS: dict[str, tuple[bytes, float]] = {}  # path -> bytes, time of change
 
 
-class _Client:
+class Client:
     """Takes uploads as S3 does: in parts, at least one, and the object is there at the end."""
 
     def __init__(self, path):
@@ -66,7 +66,7 @@ class BlobFileSystem(FileSystem):
                 yield FileMetadata(path, len(data), changed)
 
     def create(self, path, mime_type="", compression_type=CompressionTypes.AUTO):
-        uploader = S3Uploader(_Client(path), path.replace("blob://", "s3://"))
+        uploader = S3Uploader(Client(path), path.replace("blob://", "s3://"))
         return io.BufferedWriter(UploaderStream(uploader), 128 << 10)
 
     def open(self, path, mime_type="", compression_type=CompressionTypes.AUTO):
