@@ -171,16 +171,13 @@ def prepare(
     files = workspace.files
     folder = JobFolder(files, workspace.output, job_key(identity))
     begun = workspace.jobs()
-    for other in begun:
-        if other.key == folder.key:
-            continue
-        if not overwrite:
-            raise DatasetError(
-                f"{workspace.output!r} holds an unfinished conversion, and this one differs: "
-                f"{_difference(other, identity)}. Repeat the command that began it, or start anew "
-                "with --overwrite"
-            )
-        files.delete_folder(other.path())
+    others = [other for other in begun if other.key != folder.key]
+    if others and not overwrite:  # else they are removed once this one is published
+        raise DatasetError(
+            f"{workspace.output!r} holds an unfinished conversion, and this one differs: "
+            f"{_difference(others[0], identity)}. Repeat the command that began it, or start anew "
+            "with --overwrite"
+        )
     files.delete_folder(folder.path("progress"))
     for name in ("shards", "results", "progress"):
         files.make_folder(folder.path(name))

@@ -275,6 +275,28 @@ def test_a_resumed_job_must_be_the_same(unpublished, archives, tmp_path, change,
     assert verify_dataset(str(output), workers=0) == []
 
 
+def test_overwrite_keeps_an_unfinished_conversion_until_the_new_one_is_complete(
+    dataset, unpublished, archives, tmp_path, monkeypatch
+):
+    output = shutil.copytree(unpublished[0], tmp_path / "out")
+    before = tree(job_folder(output))
+    with monkeypatch.context() as patch:
+        fail_on_write(patch, "train-00001-of-00003")
+        with pytest.raises(JobError, match="No space left"):
+            run(archives, output, seed=1, overwrite=True)
+    old, _ = sorted((output / ".conversion").glob("*/job.json"), key=lambda f: f.stat().st_mtime)
+    assert tree(old.parent) == before
+    with pytest.raises(DatasetError, match="holds an unfinished conversion"):
+        run(archives, output)
+    again = shutil.copytree(output, tmp_path / "again")
+    summary = run(archives, output, overwrite=True)  # the old one after all
+    assert summary.counters["shards kept"] == 5
+    assert tree(output) == tree(dataset)
+    run(archives, again, seed=1, overwrite=True)
+    assert verify_dataset(str(again), workers=0) == []
+    assert not (again / ".conversion").exists()
+
+
 def test_a_resumed_job_must_have_the_same_input(tmp_path, monkeypatch):
     source, output = write_archives(tmp_path / "in"), tmp_path / "out"
     with monkeypatch.context() as patch:
