@@ -8,6 +8,7 @@ that was thought to be dead, never finds or replaces a file of it.
 import dataclasses
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,7 +140,8 @@ def _check_apart(source: str, output: str) -> None:
     if is_remote(source) or is_remote(output):
         inside = f"{output}/".startswith(f"{source.rstrip('/')}/")
     else:
-        inside = Path(output).resolve().is_relative_to(Path(source).resolve())
+        # Not Path.resolve, which before Python 3.13 raises RuntimeError of a link to itself.
+        inside = Path(os.path.realpath(output)).is_relative_to(os.path.realpath(source))
     if inside:
         raise DatasetError(f"expected an --output outside of --input {source!r}; got {output!r}")
 

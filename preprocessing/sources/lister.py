@@ -15,7 +15,7 @@ from preprocessing.storage.files import LEADS_NOWHERE, SPECIAL_FILE, Files
 from preprocessing.storage.tar import list_tar
 
 _NO_FILES = {  # reasons for the sizes of what is no file
-    LEADS_NOWHERE: ("link", "it leads nowhere, or to a folder"),
+    LEADS_NOWHERE: ("link", "it leads to no file that can be reached"),
     SPECIAL_FILE: ("special-file", "a pipe, socket or device"),
 }
 

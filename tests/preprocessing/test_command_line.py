@@ -110,6 +110,22 @@ def test_no_input_exits_2_in_one_line(tmp_path, source, capsys):
     assert str(gone) in error
 
 
+@pytest.mark.parametrize("option", ["--input", "--output", "benchmark"])
+def test_a_link_to_itself_exits_2_in_one_line(tmp_path, option, capsys):
+    write_class_folders(tmp_path / "in")
+    (tmp_path / "loop").symlink_to("loop")
+    places = {"--input": tmp_path / "in", "--output": tmp_path / "out", option: tmp_path / "loop"}
+    if option == "benchmark":
+        code = main(["benchmark", "--input", str(tmp_path / "loop")])
+    else:
+        folders = ("--input", places["--input"], "--output", places["--output"])
+        code = convert("--source", "folder", *folders)
+    assert code == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert str(tmp_path / "loop") in error
+    assert error.startswith("preprocessing ")
+
+
 def test_output_that_nobody_reads_ends_quietly(tmp_path):
     """`inspect DIR | head -1`, where head has gone before anything is written."""
     write_archives(tmp_path / "in")

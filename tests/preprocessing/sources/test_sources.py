@@ -202,7 +202,7 @@ def test_a_split_of_links_that_lead_nowhere(tmp_path, place, kit):
     dangling(tmp_path / place)
     told = (
         f"expected images in {tmp_path / split}, found 2 that cannot be read; the first, "
-        "'ILSVRC2012_val_00000001.JPEG': it leads nowhere, or to a folder"
+        "'ILSVRC2012_val_00000001.JPEG': it leads to no file that can be reached"
     )
     with pytest.raises(DatasetError) as caught:
         ilsvrc(tmp_path)
@@ -386,6 +386,32 @@ def test_subfolders_links_and_loose_files(tmp_path):
     rejects = {(r.filename, r.reason) for r in listing.rejects}
     assert rejects == {("nowhere.jpg", "link"), ("circle", "link")}
     assert listing.ignored == 1
+
+
+def closed(folder):
+    write_files(folder / "closed", {"a.jpg": image(1)})
+    (folder / "closed").chmod(0)
+    return folder / "closed" / "a.jpg"
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        lambda folder: folder / "in" / "class0" / "link.jpg",  # itself
+        lambda folder: folder / "in" / "class0" / "0.jpg" / "inside",
+        lambda folder: folder / ("n" * 300),
+        pytest.param(
+            closed, marks=pytest.mark.skipif(os.geteuid() == 0, reason="root may go everywhere")
+        ),
+    ],
+    ids=["loop", "through a file", "too long", "closed"],
+)
+def test_a_link_that_cannot_be_followed_is_one_reject(tmp_path, target):
+    write_class_folders(tmp_path / "in", per_class=4)
+    (tmp_path / "in" / "class0" / "link.jpg").symlink_to(target(tmp_path))
+    listing = folders(tmp_path / "in", fraction=0)
+    assert [(r.filename, r.reason) for r in listing.rejects] == [("link.jpg", "link")]
+    assert len(listing.splits["train"]) == 12
 
 
 @pytest.mark.parametrize("place", ["train/class0", "val/class0", "test/class0", "test"])
