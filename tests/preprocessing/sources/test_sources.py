@@ -74,6 +74,15 @@ def test_flat_validation_folder(tmp_path):
     assert contents(ilsvrc(tmp_path), "validation") == VALIDATION
 
 
+@pytest.mark.parametrize("name", [".ipynb_checkpoints", "@eaDir", "__MACOSX"])
+def test_a_flat_validation_folder_with_one_that_a_system_left(tmp_path, name):
+    write_archives(tmp_path)
+    (tmp_path / "ILSVRC2012_img_val.tar").unlink()
+    write_files(tmp_path / "val", validation_images())
+    write_files(tmp_path / "val" / name, {"ILSVRC2012_val_00000001.JPEG": image(1)})
+    assert contents(ilsvrc(tmp_path), "validation") == VALIDATION
+
+
 def test_extracted_without_a_kit_has_wnids_for_names(tmp_path):
     write_extracted(tmp_path)
     shutil.rmtree(tmp_path / "ILSVRC2012_devkit_t12")
