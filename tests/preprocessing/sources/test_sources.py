@@ -433,6 +433,15 @@ def test_a_split_folder_of_links_that_lead_nowhere(tmp_path, place):
         folders(tmp_path)
 
 
+@pytest.mark.parametrize("fraction", [0, 0.25])
+def test_a_class_of_links_that_lead_nowhere(tmp_path, fraction):
+    write_class_folders(tmp_path)
+    dangling(tmp_path / "class9")
+    with pytest.raises(DatasetError) as told:
+        folders(tmp_path, fraction=fraction)
+    assert str(told.value) == "expected images of class 'class9', found none that can be read"
+
+
 def test_pipes_are_rejects_and_not_waited_for(tmp_path):
     write_class_folders(tmp_path, per_class=4)
     os.mkfifo(tmp_path / "class0" / "pipe.jpg")
