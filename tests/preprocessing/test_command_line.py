@@ -88,6 +88,10 @@ def test_bad_usage_exits_2_in_one_line(arguments, message, capsys):
         (["--workers", "0"], "--workers"),
         (["--max-pixels", "0"], "pixel"),
         (["--image-sise", "64"], "received --image-sise;"),
+        (["--direct_num_workers", "x"], "argument --direct_num_workers: invalid int value: 'x'"),
+        (["--direct_running_mode", "fast"], "invalid choice: 'fast'"),
+        (["--runner", "DataflowRunner", "--num_workers", "x"], "--num_workers: invalid int value"),
+        (["--experiments"], "expected one argument"),
     ],
 )
 def test_bad_values_exit_2_in_one_line(tmp_path, options, message, capsys):
@@ -320,3 +324,8 @@ def test_a_path_that_cannot_be_used_exits_2_and_is_named(tmp_path, capsys):
     assert main(["inspect", str(tmp_path / "data"), "--images", str(tmp_path)]) == 2
     error = capsys.readouterr().err
     assert error == f"preprocessing inspect: cannot use {tmp_path}: Is a directory\n"
+    (tmp_path / "file.txt").touch()
+    sheet = tmp_path / "file.txt" / "sheet.png"
+    assert main(["inspect", str(tmp_path / "data"), "--images", str(sheet)]) == 2
+    error = capsys.readouterr().err
+    assert error == f"preprocessing inspect: cannot use {sheet}: Not a directory\n"
