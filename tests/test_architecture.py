@@ -32,7 +32,7 @@ SHARED = tuple(
         "evaluation.metrics",
     )
 )
-BEAM = ("preprocessing.job.", "preprocessing.storage.beam_files", "preprocessing.benchmark.")
+BEAM = ("preprocessing.job.", "preprocessing.storage.beam_", "preprocessing.benchmark.")
 DRIVER_ONLY = ("sample", "benchmark", "inspection", "verbs")  # setup.py leaves them off workers
 
 

@@ -121,7 +121,7 @@ def _single_threaded() -> Iterator[None]:
 
 def _link_images(folder: str, target: Path, count: int) -> None:
     """Makes target/<class>/ with `count` links to the images below a folder, round and round."""
-    source = Path(folder).resolve()
+    source = Path(os.path.realpath(folder))  # of a link to itself, no error
     if not source.is_dir():
         raise DatasetError(f"expected a folder as --input, found none at {folder!r}")
     images = [source / entry.name for entry in LocalFiles().walk(str(source)) if entry.size > 0]

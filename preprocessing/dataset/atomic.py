@@ -26,7 +26,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
                 os.fsync(file.fileno())
             os.replace(temporary, path)
     finally:
-        with contextlib.suppress(FileNotFoundError):
+        if os.path.lexists(temporary):  # where it could not be made, that error is told
             os.unlink(temporary)
 
 

@@ -99,14 +99,20 @@ def _check_dead(workspace: Workspace, path: str) -> None:
     files = workspace.files
     try:
         with files.open(path) as file:
-            holder = json.loads(file.read(10_000))
+            data = file.read(10_000)
+    except OSError:
+        if files.is_file(path):
+            raise
+        return  # it ended just now
+    try:
+        holder = json.loads(data)
         who = f"process {holder['process']} on {holder['host']} since {holder['since']}"
         here = holder["system"] and holder["system"] == this_system()
         dead = here and start_time(int(holder["process"])) != holder["started"]
     except (ValueError, KeyError, TypeError):
         who, dead = "its mark is damaged", False
-    except OSError:  # it ended just now
-        return
+    except PermissionError:  # another user's: it runs
+        dead = False
     if not dead:
         raise DatasetError(
             f"another conversion is writing to {workspace.output!r} ({who}); wait for it, or stop "

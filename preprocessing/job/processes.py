@@ -9,7 +9,10 @@ _LINUX = sys.platform.startswith("linux")
 
 
 def start_time(pid: int) -> str | None:
-    """When a process began, in a form to compare only; None if there is none of this id."""
+    """When a process began, in a form to compare only; None if there is none of this id.
+
+    Raises PermissionError: it is another user's, and the system does not tell of those.
+    """
     status = _status(pid)
     return status[1] if status else None
 
@@ -30,10 +33,10 @@ def children(module: str) -> list[int]:
 
 def _of_proc(pid: int) -> tuple[int, int, str]:
     """(id, parent's id, command line); the parent's is 0 if the process has ended."""
-    status = _status(pid)
     try:
+        status = _status(pid)
         line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
-    except (OSError, ProcessLookupError):
+    except OSError:  # it has ended, or is another user's where /proc is mounted with hidepid
         status, line = None, b""
     return pid, status[0] if status else 0, line.decode("utf-8", "replace")
 

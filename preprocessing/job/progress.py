@@ -1,5 +1,6 @@
 """How far a conversion is: workers leave it in small files, the job reads them."""
 
+import contextlib
 import sys
 import time
 from collections.abc import Sequence
@@ -56,10 +57,14 @@ class JobProgress:
         self._next = 0.0
 
     def __call__(self) -> int:
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + (1 if self._folder.files.is_local else _REMOTE_SECONDS)
+            with contextlib.suppress(OSError):  # a store's, for once: the next look will tell
+                self._done = self._look()
+        return self._done
+
+    def _look(self) -> int:
         files = self._folder.files
-        if time.monotonic() < self._next:
-            return self._done
-        self._next = time.monotonic() + (1 if files.is_local else _REMOTE_SECONDS)
         finished = self._waiting.keys() & set(files.names(self._folder.path("results")))
         done = sum(self._waiting[name] for name in finished)
         if files.is_local:
@@ -67,5 +72,4 @@ class JobProgress:
                 if f"{name}.json" not in finished:
                     with files.open(self._folder.progress(name)) as file:
                         done += int(file.read() or 0)
-        self._done = done
         return done

@@ -1,15 +1,17 @@
 """What is asked of a conversion, and what identifies it: the same job gives the same bytes."""
 
 import dataclasses
+import hashlib
 import importlib.metadata
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import PIL
 import PIL.features
 
-from preprocessing.dataset.info import FORMAT_VERSION
+from preprocessing.dataset.info import FORMAT_VERSION, ClassName
 from preprocessing.images.convert import ImageOptions
 from preprocessing.job.plan import Plan
 from preprocessing.sources.listing import Listing
@@ -86,9 +88,15 @@ def job_identity(conversion: Conversion, listing: Listing, plan: Plan) -> dict[s
         "Pillow": versions["pillow"],
         "libjpeg": versions["libjpeg"],
         **{f"input {item}": state for item, state in listing.identity.items()},
+        "names of the classes": _digest(listing.classes),  # records have them; a kit may come later
         _ORDER: plan.digest,
     }
     return {item: str(state) for item, state in identity.items()}
+
+
+def _digest(classes: Sequence[ClassName]) -> str:
+    names = json.dumps([(name.synset, name.text) for name in classes])
+    return hashlib.sha256(names.encode()).hexdigest()[:16]
 
 
 def difference(before: Mapping[str, str], now: Mapping[str, str]) -> str:

@@ -1,6 +1,8 @@
 """Which runner does the work: local processes if the user names none, or any other of Beam's."""
 
+import contextlib
 import copy
+import io
 import logging
 import os
 import shlex
@@ -33,10 +35,10 @@ def beam_options(arguments: Sequence[str], workers: int | None = None) -> Pipeli
     """Beam's options; without a runner, as many local processes as the machine has cores.
 
     Raises:
-        DatasetError: an option that no local runner knows. (Other runners take options that Beam's
-            Python part has never heard of.)
+        DatasetError: an option's value that is none, or an option that no local runner knows.
+            (Other runners take options that Beam's Python part has never heard of.)
     """
-    options = PipelineOptions(list(arguments))
+    options = _parsed(arguments)
     if _is_dask(options) and not any(a.startswith(_DASK_PARTITIONS) for a in arguments):
         # An element is a shard; by default Dask would give 128 of them to one worker.
         return PipelineOptions([*arguments, "--dask_partition_size=1"])
@@ -62,6 +64,19 @@ def beam_options(arguments: Sequence[str], workers: int | None = None) -> Pipeli
         multiple = direct.direct_running_mode != "in_memory"
         direct.direct_num_workers = (os.cpu_count() or 1) if multiple else 1
     return options
+
+
+def _parsed(arguments: Sequence[str]) -> PipelineOptions:
+    """Of a mistake Beam would print the usage of all its options, and exit."""
+    told = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(told):
+            options = PipelineOptions(list(arguments))
+            options.get_all_options()  # each is looked at now, not when its runner starts
+            return options
+    except SystemExit as error:
+        reason = told.getvalue().strip().rpartition("error: ")[2]
+        raise DatasetError(f"cannot read Beam's options: {reason}") from error
 
 
 def runner_and_options(

@@ -8,6 +8,7 @@ that was thought to be dead, never finds or replaces a file of it.
 import dataclasses
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,7 +140,8 @@ def _check_apart(source: str, output: str) -> None:
     if is_remote(source) or is_remote(output):
         inside = f"{output}/".startswith(f"{source.rstrip('/')}/")
     else:
-        inside = Path(output).resolve().is_relative_to(Path(source).resolve())
+        # Not Path.resolve, which before Python 3.13 raises RuntimeError of a link to itself.
+        inside = Path(os.path.realpath(output)).is_relative_to(os.path.realpath(source))
     if inside:
         raise DatasetError(f"expected an --output outside of --input {source!r}; got {output!r}")
 
@@ -171,16 +173,13 @@ def prepare(
     files = workspace.files
     folder = JobFolder(files, workspace.output, job_key(identity))
     begun = workspace.jobs()
-    for other in begun:
-        if other.key == folder.key:
-            continue
-        if not overwrite:
-            raise DatasetError(
-                f"{workspace.output!r} holds an unfinished conversion, and this one differs: "
-                f"{_difference(other, identity)}. Repeat the command that began it, or start anew "
-                "with --overwrite"
-            )
-        files.delete_folder(other.path())
+    others = [other for other in begun if other.key != folder.key]
+    if others and not overwrite:  # else they are removed once this one is published
+        raise DatasetError(
+            f"{workspace.output!r} holds an unfinished conversion, and this one differs: "
+            f"{_difference(others[0], identity)}. Repeat the command that began it, or start anew "
+            "with --overwrite"
+        )
     files.delete_folder(folder.path("progress"))
     for name in ("shards", "results", "progress"):
         files.make_folder(folder.path(name))

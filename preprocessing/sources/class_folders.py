@@ -77,6 +77,10 @@ def _hold_out(listing: Listing, seed: int, fraction: float) -> None:
     begin = 0
     for name, end in zip(listing.classes, ends.tolist(), strict=True):
         members = end - begin
+        if not members:
+            raise DatasetError(
+                f"expected images of class {name.synset!r}, found none that can be read"
+            )
         count = max(1, math.floor(members * fraction + 0.5)) if fraction > 0 else 0
         if count >= members:
             raise DatasetError(

@@ -11,6 +11,7 @@ from preprocessing.dataset.info import ClassName
 from preprocessing.errors import DatasetError
 from preprocessing.sources.devkit import ARCHIVE as DEVKIT_ARCHIVE
 from preprocessing.sources.devkit import GROUND_TRUTH, META, WNID, Devkit, find_devkit
+from preprocessing.sources.layout import subfolders
 from preprocessing.sources.lister import Lister, Report
 from preprocessing.sources.listing import Listing
 from preprocessing.storage.files import Files
@@ -126,9 +127,7 @@ def _add_ilsvrc_validation(
     lister: Lister, path: str, kit: Devkit | None, labels: dict[str, int]
 ) -> None:
     files = lister.files
-    if files.is_folder(path) and any(
-        files.is_folder(files.join(path, name)) for name in files.names(path)
-    ):
+    if files.is_folder(path) and subfolders(files, path):
         for wnid in lister.class_folders(path):
             if wnid not in labels:
                 raise DatasetError(f"expected folders of trained classes in {path}, found {wnid!r}")

@@ -43,7 +43,8 @@ def subfolders(files: Files, path: str) -> list[str]:
     return [
         name
         for name in files.names(path)
-        if not name.startswith(".")
+        if name  # it may be empty in an object store, by a key of two slashes
+        and not name.startswith(".")
         and name.lower() not in NO_FOLDERS
         and files.is_folder(files.join(path, name))
     ]

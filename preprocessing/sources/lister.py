@@ -15,7 +15,7 @@ from preprocessing.storage.files import LEADS_NOWHERE, SPECIAL_FILE, Files
 from preprocessing.storage.tar import list_tar
 
 _NO_FILES = {  # reasons for the sizes of what is no file
-    LEADS_NOWHERE: ("link", "it leads nowhere, or to a folder"),
+    LEADS_NOWHERE: ("link", "it leads to no file that can be reached"),
     SPECIAL_FILE: ("special-file", "a pipe, socket or device"),
 }
 
@@ -113,9 +113,11 @@ class Lister:
         """Sorted names of the folders in a folder; other files in it are counted as ignored.
 
         Raises:
-            DatasetError: one is a link, or has a name that is no text.
+            DatasetError: one is a link, or has a name that is empty or no text.
         """
         names = [name for name in self.files.names(path) if not name.startswith(".")]
+        if "" in names:
+            raise DatasetError(f"expected names below {path!r}, found '//' in a key: rename it")
         folders = subfolders(self.files, path)
         self.listing.ignored += len(names) - len(folders)
         self._check_links([path, *(self.files.join(path, name) for name in folders)])

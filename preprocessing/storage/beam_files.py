@@ -9,17 +9,18 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO
 
+from apache_beam.io.aws.s3io import S3Uploader
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from preprocessing.errors import DatasetError
+from preprocessing.storage.beam_listing import file_at, is_there, list_below, list_names
 from preprocessing.storage.files import FileEntry
 from preprocessing.storage.remembered import RememberedFolder
+from preprocessing.storage.store_errors import StoreFile, store_errors
 
 _MOVES_AT_ONCE = 16
 EXTRAS = {"gs": "gcp", "s3": "aws", "hdfs": "hadoop"}  # scheme -> our extra with what it needs
-
-
 _LIBRARIES = {"s3": "boto3", "hdfs": "hdfs"}  # that Beam misses only when it uses them
 
 
@@ -58,16 +59,19 @@ class BeamFiles:
         self._listed: dict[str, RememberedFolder] = {}
 
     def join(self, *parts: str) -> str:
-        return posixpath.join(*parts)
+        """Not posixpath.join: a key that begins with a slash would be a path of this machine."""
+        return "/".join((parts[0].rstrip("/"), *parts[1:]))
 
     def is_file(self, path: str) -> bool:
         for known, listed in self._listed.items():
             if path.startswith(known):
                 return listed.has_file(path[len(known) :])
-        return bool(FileSystems.match([path])[0].metadata_list)
+        return file_at(path) is not None
 
     def is_folder(self, path: str) -> bool:
-        return next(self._below(path), None) is not None
+        if self._remember:
+            return next(self._below(path), None) is not None
+        return next(list_below(path), None) is not None
 
     def entry(self, path: str) -> FileEntry:
         metadata = FileSystems.match([path])[0].metadata_list[0]
@@ -78,7 +82,7 @@ class BeamFiles:
         if self._remember:
             listed, path = self._remembered(folder)
             return listed.names(path)
-        return sorted({entry.name.split("/")[0] for entry in self._below(folder)})
+        return list_names(folder)
 
     def walk(self, folder: str) -> Iterator[FileEntry]:
         for entry in self._below(folder):
@@ -86,25 +90,27 @@ class BeamFiles:
                 yield entry
 
     def open(self, path: str) -> BinaryIO:
-        return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+        return StoreFile(_opened(path), path)
 
     def open_for_jumps(self, path: str) -> BinaryIO:
         """Without the buffers of 16 and 20 MB that Beam's s3:// and hdfs:// fill at each jump."""
-        file = self.open(path)
-        return file.detach() if isinstance(file, io.BufferedReader) else file
+        file = _opened(path)
+        return StoreFile(file.detach() if isinstance(file, io.BufferedReader) else file, path)
 
     @contextlib.contextmanager
     def create(self, path: str) -> Iterator[BinaryIO]:
         """A file under a temporary name, which it loses at the end: not all stores are atomic."""
         temporary = f"{path}.{os.urandom(8).hex()}.part"
-        file = FileSystems.create(temporary, compression_type=CompressionTypes.UNCOMPRESSED)
+        with store_errors(path):
+            file = FileSystems.create(temporary, compression_type=CompressionTypes.UNCOMPRESSED)
         try:
-            yield file
+            yield StoreFile(file, path)
         except BaseException:
-            file.close()
-            self.delete(temporary)
+            with contextlib.suppress(OSError):  # of the same store: the first one is told
+                _finish(file, path)
+                self.delete(temporary)
             raise
-        file.close()
+        _finish(file, path)
         self.move(temporary, path)
 
     def move(self, source: str, target: str) -> None:
@@ -121,11 +127,12 @@ class BeamFiles:
             FileSystems.delete([path])
 
     def make_folder(self, path: str) -> None:
-        with contextlib.suppress(OSError):  # Beam raises if the folder is there already
+        # Beam raises if the folder is there already.
+        with contextlib.suppress(OSError), store_errors(path):
             FileSystems.mkdirs(path)
 
     def delete_folder(self, path: str) -> None:
-        if next(self._below(path), None) is not None:
+        if is_there(path):
             FileSystems.delete([path.rstrip("/") + "/"])
 
     def delete_if_empty(self, path: str) -> None:
@@ -140,7 +147,9 @@ class BeamFiles:
             listed, path = self._remembered(folder)
             yield from listed.below(path)
             return
-        entries = [FileEntry(name, size, str(changed)) for name, size, changed in _list(folder)]
+        entries = [
+            FileEntry(name, size, str(changed)) for name, size, changed in list_below(folder)
+        ]
         yield from sorted(entries, key=lambda entry: entry.name.split("/"))
 
     def _remembered(self, folder: str) -> tuple[RememberedFolder, str]:
@@ -150,22 +159,23 @@ class BeamFiles:
             if folder.startswith(known):
                 return listed, folder[len(known) :]
         listed = self._listed[folder] = RememberedFolder()
-        for name, size, changed in _list(folder):
+        for name, size, changed in list_below(folder):
             listed.add(name, size, changed)
         return listed, ""
 
 
-def _list(folder: str) -> Iterator[tuple[str, int, float]]:
-    """(path below the folder, bytes, seconds of last change) of each file below it.
+def _opened(path: str) -> BinaryIO:
+    with store_errors(path):
+        return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
 
-    Not by FileSystems.match, which would make a list of a million objects of them.
+
+def _finish(file: BinaryIO, path: str) -> None:
+    """Closes a file that was written.
+
+    Of no bytes Beam makes an upload to S3 without parts, which S3 refuses; one empty part it takes.
     """
-    folder = folder.rstrip("/") + "/"
-    system = FileSystems.get_filesystem(folder)
-    if system.has_dirs():
-        found = FileSystems.match([folder + "**"])[0].metadata_list
-    else:
-        found = system._list(folder)
-    for metadata in found:
-        changed = float(metadata.last_updated_in_seconds or 0)
-        yield metadata.path[len(folder) :], metadata.size_in_bytes, changed
+    uploader = getattr(getattr(file, "raw", None), "_uploader", None)
+    with store_errors(path):
+        if isinstance(uploader, S3Uploader) and not file.tell():
+            uploader._write_to_s3(b"")
+        file.close()

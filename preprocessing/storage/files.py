@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 from preprocessing.dataset.atomic import replacing
-from preprocessing.errors import DatasetError
+from preprocessing.errors import MISTAKEN, DatasetError
 
 LEADS_NOWHERE, SPECIAL_FILE = -1, -2  # instead of a size, of what is no file
 
@@ -86,12 +86,8 @@ class LocalFiles:
             if entry.is_dir(follow_symlinks=False):
                 for below in self.walk(entry.path):
                     yield FileEntry(f"{entry.name}/{below.name}", below.size, below.changed)
-            elif entry.is_file():
-                status = entry.stat()
-                yield FileEntry(entry.name, status.st_size, str(status.st_mtime_ns))
             else:
-                size = LEADS_NOWHERE if entry.is_symlink() else SPECIAL_FILE
-                yield FileEntry(entry.name, size, "")
+                yield _file_entry(entry)
 
     def open(self, path: str) -> BinaryIO:
         return open(path, "rb")
@@ -136,3 +132,15 @@ class LocalFiles:
 
     def forget(self) -> None:
         """Frees what was remembered of folders."""
+
+
+def _file_entry(entry: os.DirEntry[str]) -> FileEntry:
+    """Of a file, or of what is none."""
+    try:
+        if entry.is_file():
+            status = entry.stat()
+            return FileEntry(entry.name, status.st_size, str(status.st_mtime_ns))
+    except OSError as error:
+        if error.errno not in MISTAKEN or not entry.is_symlink():  # a loop, a closed folder, ...
+            raise
+    return FileEntry(entry.name, LEADS_NOWHERE if entry.is_symlink() else SPECIAL_FILE, "")

@@ -34,12 +34,13 @@ class RememberedFolder:
 
     def add(self, name: str, size: int, changed: float) -> None:
         """Adds a file: its path below the folder, bytes, seconds of its last change."""
-        path, _, file_name = name.rpartition("/")
-        if self._last[0] != path:
+        path, slash, file_name = name.rpartition("/")
+        folder = path + slash
+        if self._last[0] != folder:
             node = self._root
-            for part in path.split("/") if path else ():
+            for part in folder.split("/")[:-1]:  # some may be empty: keys are no paths
                 node = node.folders.setdefault(part, _Node())
-            self._last = (path, node)
+            self._last = (folder, node)
         node = self._last[1]
         node.names += file_name.encode("utf-8", "surrogateescape") + b"/"
         node.sizes.append(size)
@@ -52,8 +53,8 @@ class RememberedFolder:
 
     def has_file(self, path: str) -> bool:
         """Whether there is a file of this path below the folder."""
-        folder, _, name = path.rpartition("/")
-        node = self._find(folder)
+        folder, slash, name = path.rpartition("/")
+        node = self._find(folder + slash)
         return node is not None and name in node.file_names()
 
     def below(self, path: str) -> Iterator[FileEntry]:
@@ -63,8 +64,9 @@ class RememberedFolder:
             yield from _walk(node, "")
 
     def _find(self, path: str) -> _Node | None:
+        folder = path if path.endswith("/") or not path else f"{path}/"
         node: _Node | None = self._root
-        for part in filter(None, path.split("/")):
+        for part in folder.split("/")[:-1]:
             node = node.folders.get(part) if node else None
         return node
 

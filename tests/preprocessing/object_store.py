@@ -1,9 +1,14 @@
-"""An object store in memory, as a filesystem of Beam's: it stands in for gs://, s3://, hdfs://."""
+"""An object store in memory, as a filesystem of Beam's: it stands in for gs://, s3://, hdfs://.
+
+It is written by Beam's own uploader for S3.
+"""
 
 import io
 import posixpath
 import time
 
+from apache_beam.io.aws.clients.s3 import messages
+from apache_beam.io.aws.s3io import S3Uploader
 from apache_beam.io.filesystem import (
     BeamIOError,
     CompressedFile,
@@ -11,21 +16,29 @@ from apache_beam.io.filesystem import (
     FileMetadata,
     FileSystem,
 )
+from apache_beam.io.filesystemio import UploaderStream
 
 BLOBS: dict[str, tuple[bytes, float]] = {}  # path -> bytes, time of change
 
 
-class _Written(io.BytesIO):
-    """Like an object store: the object is there, whole, once the file is closed."""
+class Client:
+    """Takes uploads as S3 does: in parts, at least one, and the object is there at the end."""
 
     def __init__(self, path):
-        super().__init__()
         self.path = path
+        self.parts = []
 
-    def close(self):
-        if not self.closed:
-            BLOBS[self.path] = (self.getvalue(), time.time())
-        super().close()
+    def create_multipart_upload(self, request):
+        return messages.UploadResponse("id")
+
+    def upload_part(self, request):
+        self.parts.append(request.bytes)
+        return messages.UploadPartResponse("tag", request.part_number)
+
+    def complete_multipart_upload(self, request):
+        if not request.parts:
+            raise messages.S3ClientError("MalformedXML: it was not well-formed", 400)
+        BLOBS[self.path] = (b"".join(self.parts), time.time())
 
 
 class BlobFileSystem(FileSystem):
@@ -53,7 +66,8 @@ class BlobFileSystem(FileSystem):
                 yield FileMetadata(path, len(data), changed)
 
     def create(self, path, mime_type="", compression_type=CompressionTypes.AUTO):
-        return _Written(path)
+        uploader = S3Uploader(Client(path), path.replace("blob://", "s3://"))
+        return io.BufferedWriter(UploaderStream(uploader), 128 << 10)
 
     def open(self, path, mime_type="", compression_type=CompressionTypes.AUTO):
         if path not in BLOBS:
@@ -97,10 +111,14 @@ class BlobFileSystem(FileSystem):
 
 
 def upload(folder, to):
-    """Puts the files below a folder into the store."""
+    """Puts the files below a folder into the store, and marks of its folders, as consoles do."""
+    BLOBS[f"{to}/"] = (b"", 1.0)
     for path in folder.rglob("*"):
+        name = f"{to}/{path.relative_to(folder)}"
         if path.is_file():
-            BLOBS[f"{to}/{path.relative_to(folder)}"] = (path.read_bytes(), 1.0)
+            BLOBS[name] = (path.read_bytes(), 1.0)
+        else:
+            BLOBS[f"{name}/"] = (b"", 1.0)
 
 
 def stored(prefix):

@@ -88,6 +88,10 @@ def test_bad_usage_exits_2_in_one_line(arguments, message, capsys):
         (["--workers", "0"], "--workers"),
         (["--max-pixels", "0"], "pixel"),
         (["--image-sise", "64"], "received --image-sise;"),
+        (["--direct_num_workers", "x"], "argument --direct_num_workers: invalid int value: 'x'"),
+        (["--direct_running_mode", "fast"], "invalid choice: 'fast'"),
+        (["--runner", "DataflowRunner", "--num_workers", "x"], "--num_workers: invalid int value"),
+        (["--experiments"], "expected one argument"),
     ],
 )
 def test_bad_values_exit_2_in_one_line(tmp_path, options, message, capsys):
@@ -108,6 +112,22 @@ def test_no_input_exits_2_in_one_line(tmp_path, source, capsys):
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert str(gone) in error
+
+
+@pytest.mark.parametrize("option", ["--input", "--output", "benchmark"])
+def test_a_link_to_itself_exits_2_in_one_line(tmp_path, option, capsys):
+    write_class_folders(tmp_path / "in")
+    (tmp_path / "loop").symlink_to("loop")
+    places = {"--input": tmp_path / "in", "--output": tmp_path / "out", option: tmp_path / "loop"}
+    if option == "benchmark":
+        code = main(["benchmark", "--input", str(tmp_path / "loop")])
+    else:
+        folders = ("--input", places["--input"], "--output", places["--output"])
+        code = convert("--source", "folder", *folders)
+    assert code == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert str(tmp_path / "loop") in error
+    assert error.startswith("preprocessing ")
 
 
 def test_output_that_nobody_reads_ends_quietly(tmp_path):
@@ -304,3 +324,8 @@ def test_a_path_that_cannot_be_used_exits_2_and_is_named(tmp_path, capsys):
     assert main(["inspect", str(tmp_path / "data"), "--images", str(tmp_path)]) == 2
     error = capsys.readouterr().err
     assert error == f"preprocessing inspect: cannot use {tmp_path}: Is a directory\n"
+    (tmp_path / "file.txt").touch()
+    sheet = tmp_path / "file.txt" / "sheet.png"
+    assert main(["inspect", str(tmp_path / "data"), "--images", str(sheet)]) == 2
+    error = capsys.readouterr().err
+    assert error == f"preprocessing inspect: cannot use {sheet}: Not a directory\n"

@@ -118,6 +118,17 @@ def test_an_error_names_what_was_asked_for(tmp_path):
         assert raised.value.filename == str(tmp_path / "none" / "name")
 
 
+@pytest.mark.parametrize(
+    "name", ["file/inside", "n" * 300, "loop/inside"], ids=["in a file", "too long", "loop"]
+)
+def test_where_no_file_can_be_the_error_names_what_was_asked_for(tmp_path, name):
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(OSError, match=r"directory|too long|links") as raised:
+        write_text(tmp_path / name, "text")
+    assert raised.value.filename == str(tmp_path / name)
+
+
 def test_an_error_of_the_renaming_names_what_was_asked_for(tmp_path, monkeypatch):
     folder, file = tmp_path / "folder", tmp_path / "file"
     folder.mkdir()

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -60,6 +61,20 @@ def test_only_own_workers_are_found(start):
     worker.kill()
     worker.wait(LIMIT)
     assert children(MODULE) == []
+
+
+def test_other_users_processes_may_be_hidden(start, monkeypatch):
+    """As with /proc mounted with hidepid=1."""
+    worker, _ = start("-m", MODULE)
+    read = Path.read_text
+
+    def hidden(path, *arguments, **options):
+        if path.parts[1:2] == ("proc",) and path.parts[2] != str(worker.pid):
+            raise PermissionError(1, "Operation not permitted", str(path))
+        return read(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "read_text", hidden)
+    assert children(MODULE) == [worker.pid]
 
 
 def test_a_start_time_tells_processes_of_one_id_apart(start):

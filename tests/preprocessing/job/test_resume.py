@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 
+from preprocessing.dataset.info import read_info
 from preprocessing.errors import DatasetError, JobError
 from preprocessing.images.convert import ImageOptions
 from preprocessing.inspection.verify import verify_dataset
@@ -16,7 +17,7 @@ from preprocessing.job.lock import locked
 from preprocessing.job.workspace import Workspace
 from preprocessing.storage.files import LocalFiles
 from tests.preprocessing.conversions import run, tree
-from tests.preprocessing.drawn_images import write_archives, write_class_folders
+from tests.preprocessing.drawn_images import write_archives, write_class_folders, write_extracted
 
 
 @pytest.fixture(scope="module")
@@ -274,6 +275,28 @@ def test_a_resumed_job_must_be_the_same(unpublished, archives, tmp_path, change,
     assert verify_dataset(str(output), workers=0) == []
 
 
+def test_overwrite_keeps_an_unfinished_conversion_until_the_new_one_is_complete(
+    dataset, unpublished, archives, tmp_path, monkeypatch
+):
+    output = shutil.copytree(unpublished[0], tmp_path / "out")
+    before = tree(job_folder(output))
+    with monkeypatch.context() as patch:
+        fail_on_write(patch, "train-00001-of-00003")
+        with pytest.raises(JobError, match="No space left"):
+            run(archives, output, seed=1, overwrite=True)
+    old, _ = sorted((output / ".conversion").glob("*/job.json"), key=lambda f: f.stat().st_mtime)
+    assert tree(old.parent) == before
+    with pytest.raises(DatasetError, match="holds an unfinished conversion"):
+        run(archives, output)
+    again = shutil.copytree(output, tmp_path / "again")
+    summary = run(archives, output, overwrite=True)  # the old one after all
+    assert summary.counters["shards kept"] == 5
+    assert tree(output) == tree(dataset)
+    run(archives, again, seed=1, overwrite=True)
+    assert verify_dataset(str(again), workers=0) == []
+    assert not (again / ".conversion").exists()
+
+
 def test_a_resumed_job_must_have_the_same_input(tmp_path, monkeypatch):
     source, output = write_archives(tmp_path / "in"), tmp_path / "out"
     with monkeypatch.context() as patch:
@@ -283,6 +306,25 @@ def test_a_resumed_job_must_have_the_same_input(tmp_path, monkeypatch):
     write_archives(source, per_class=5)
     with pytest.raises(DatasetError, match=r"input ILSVRC2012_img_train\.tar was \d+ bytes"):
         run(source, output)
+
+
+@pytest.mark.parametrize("later", [True, False])
+def test_a_resumed_job_must_have_the_same_names_of_classes(tmp_path, monkeypatch, later):
+    """Kept shards would have WNIDs for names, and new ones words; or the other way about."""
+    source, output = write_extracted(tmp_path / "in"), tmp_path / "out"
+    kit, away = source / "ILSVRC2012_devkit_t12", tmp_path / "kit"
+    if later:
+        kit.rename(away)
+    with monkeypatch.context() as patch:
+        patch.setattr("preprocessing.job.convert.publish", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run(source, output)
+    (away if later else kit).rename(kit if later else away)
+    with pytest.raises(DatasetError, match=r"names of the classes was \w{16}, is \w{16}\."):
+        run(source, output)
+    run(source, output, overwrite=True)
+    texts = {name.text for name in read_info(output).classes}
+    assert ("lemon" in texts) is later
 
 
 def test_input_that_changes_meanwhile(tmp_path, monkeypatch):

@@ -209,6 +209,20 @@ def test_the_id_of_a_holder_that_ended_may_be_another_process(source):
     assert convert(source) == 0
 
 
+def test_a_holder_that_the_system_does_not_tell_of_is_believed(source, monkeypatch, capsys):
+    """Another user's process, where /proc is mounted with hidepid=1."""
+
+    def hidden(pid):
+        if pid == 17:
+            raise PermissionError(1, "Operation not permitted", f"/proc/{pid}/stat")
+        return start_time(pid)
+
+    monkeypatch.setattr("preprocessing.job.lock.start_time", hidden)
+    mark(system=this_system())
+    assert convert(source) == 2
+    assert "process 17 on elsewhere" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"null", b"\xff", b'{"host": 1}'])
 def test_a_damaged_mark_is_believed(source, capsys, data):
     BLOBS[mark()] = (data, 1.0)

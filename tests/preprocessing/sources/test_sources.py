@@ -74,6 +74,15 @@ def test_flat_validation_folder(tmp_path):
     assert contents(ilsvrc(tmp_path), "validation") == VALIDATION
 
 
+@pytest.mark.parametrize("name", [".ipynb_checkpoints", "@eaDir", "__MACOSX"])
+def test_a_flat_validation_folder_with_one_that_a_system_left(tmp_path, name):
+    write_archives(tmp_path)
+    (tmp_path / "ILSVRC2012_img_val.tar").unlink()
+    write_files(tmp_path / "val", validation_images())
+    write_files(tmp_path / "val" / name, {"ILSVRC2012_val_00000001.JPEG": image(1)})
+    assert contents(ilsvrc(tmp_path), "validation") == VALIDATION
+
+
 def test_extracted_without_a_kit_has_wnids_for_names(tmp_path):
     write_extracted(tmp_path)
     shutil.rmtree(tmp_path / "ILSVRC2012_devkit_t12")
@@ -202,7 +211,7 @@ def test_a_split_of_links_that_lead_nowhere(tmp_path, place, kit):
     dangling(tmp_path / place)
     told = (
         f"expected images in {tmp_path / split}, found 2 that cannot be read; the first, "
-        "'ILSVRC2012_val_00000001.JPEG': it leads nowhere, or to a folder"
+        "'ILSVRC2012_val_00000001.JPEG': it leads to no file that can be reached"
     )
     with pytest.raises(DatasetError) as caught:
         ilsvrc(tmp_path)
@@ -388,6 +397,32 @@ def test_subfolders_links_and_loose_files(tmp_path):
     assert listing.ignored == 1
 
 
+def closed(folder):
+    write_files(folder / "closed", {"a.jpg": image(1)})
+    (folder / "closed").chmod(0)
+    return folder / "closed" / "a.jpg"
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        lambda folder: folder / "in" / "class0" / "link.jpg",  # itself
+        lambda folder: folder / "in" / "class0" / "0.jpg" / "inside",
+        lambda folder: folder / ("n" * 300),
+        pytest.param(
+            closed, marks=pytest.mark.skipif(os.geteuid() == 0, reason="root may go everywhere")
+        ),
+    ],
+    ids=["loop", "through a file", "too long", "closed"],
+)
+def test_a_link_that_cannot_be_followed_is_one_reject(tmp_path, target):
+    write_class_folders(tmp_path / "in", per_class=4)
+    (tmp_path / "in" / "class0" / "link.jpg").symlink_to(target(tmp_path))
+    listing = folders(tmp_path / "in", fraction=0)
+    assert [(r.filename, r.reason) for r in listing.rejects] == [("link.jpg", "link")]
+    assert len(listing.splits["train"]) == 12
+
+
 @pytest.mark.parametrize("place", ["train/class0", "val/class0", "test/class0", "test"])
 def test_a_split_folder_of_links_that_lead_nowhere(tmp_path, place):
     split = place.split("/")[0]
@@ -396,6 +431,15 @@ def test_a_split_folder_of_links_that_lead_nowhere(tmp_path, place):
     dangling(tmp_path / place)
     with pytest.raises(DatasetError, match=rf"images in \S+/{split}, found 2 that cannot be read"):
         folders(tmp_path)
+
+
+@pytest.mark.parametrize("fraction", [0, 0.25])
+def test_a_class_of_links_that_lead_nowhere(tmp_path, fraction):
+    write_class_folders(tmp_path)
+    dangling(tmp_path / "class9")
+    with pytest.raises(DatasetError) as told:
+        folders(tmp_path, fraction=fraction)
+    assert str(told.value) == "expected images of class 'class9', found none that can be read"
 
 
 def test_pipes_are_rejects_and_not_waited_for(tmp_path):

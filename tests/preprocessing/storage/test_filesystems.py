@@ -5,12 +5,22 @@ import io
 import pytest
 
 from preprocessing.__main__ import main
+from preprocessing.dataset.example import decode_example
+from preprocessing.dataset.info import read_info
+from preprocessing.dataset.tfrecord import read_records
 from preprocessing.errors import DatasetError
+from preprocessing.images.convert import decode_and_resize
 from preprocessing.inspection.verify import verify_dataset
 from preprocessing.sources.listing import Container, ImageRef
 from preprocessing.sources.reader import ImageReader
 from preprocessing.storage.beam_files import BeamFiles
-from tests.preprocessing.drawn_images import write_archives, write_class_folders, write_extracted
+from tests.preprocessing.conversions import SMALL
+from tests.preprocessing.drawn_images import (
+    image,
+    write_archives,
+    write_class_folders,
+    write_extracted,
+)
 from tests.preprocessing.object_store import BLOBS, stored, upload
 
 
@@ -62,6 +72,13 @@ def test_images_of_a_remote_archive_are_fetched_without_their_neighbors(monkeypa
         assert sum(requests) == 1000 + 200_000 + 1
         with pytest.raises(DatasetError, match="input changed"):
             reader.read(ImageRef(0, "image", len(data) - 10, 11, 0))
+
+
+def records(directory):
+    info = read_info(directory)
+    for path in (path for split in info.splits for path in info.shard_paths(directory, split)):
+        with open(path, "rb") as file:
+            yield from map(decode_example, read_records(file))
 
 
 def local(folder):
@@ -124,10 +141,44 @@ def test_nothing_is_left_of_a_file_that_failed():
     assert BLOBS == {}
 
 
+@pytest.mark.parametrize("size", [0, 1, 128 << 10, (10 << 20) + 1])
+def test_a_file_of_any_size_is_written(size):
+    """S3 refuses an upload without parts."""
+    data = bytes(size)
+    with BeamFiles().create("blob://store/file") as file:
+        for begin in range(0, size, 1 << 20):
+            file.write(data[begin : begin + (1 << 20)])
+    assert stored("blob://store") == {"file": data}
+
+
 def test_a_missing_remote_input(capsys):
     assert convert("ilsvrc2012", "blob://store/none", "blob://store/out") == 2
     assert "blob://store/none" in capsys.readouterr().err
     assert BLOBS == {}
+
+
+# --- keys that are no paths -----------------------------------------------------------------------
+
+
+def test_a_key_of_two_slashes_leads_to_its_object_and_to_no_local_file(tmp_path):
+    write_class_folders(tmp_path / "in")
+    write_class_folders(tmp_path / "secret", classes=1)
+    upload(tmp_path / "in", "blob://store/in")
+    secret = f"{tmp_path}/secret/class0/0.jpg"
+    BLOBS[f"blob://store/in/class0/{secret}"] = (image(77), 1.0)
+    assert convert("folder", "blob://store/in", tmp_path / "out", "--encoding", "raw") == 0
+    (record,) = (r for r in records(tmp_path / "out") if r.filename == secret)
+    assert record.encoded == decode_and_resize(image(77), SMALL).tobytes()
+
+
+def test_a_class_without_a_name_is_refused(tmp_path, capsys):
+    write_class_folders(tmp_path / "in")
+    upload(tmp_path / "in", "blob://store/in")
+    BLOBS["blob://store/in//cat/0.jpg"] = (image(1), 1.0)
+    assert convert("folder", "blob://store/in", tmp_path / "out") == 2
+    error = capsys.readouterr().err
+    assert "expected names below 'blob://store/in', found '//' in a key" in error
+    assert error.count("\n") == 1
 
 
 # --- characters that Beam's patterns are made of --------------------------------------------------

@@ -11,6 +11,7 @@ from tests.preprocessing.object_store import BLOBS, BlobFileSystem
 names = st.text("ab.-/", min_size=1, max_size=8).filter(
     lambda name: all(part for part in name.split("/"))
 )
+keys = st.text("ab.-/", min_size=1, max_size=8).filter(lambda key: not key.endswith("/"))
 files = st.dictionaries(names, st.integers(0, 99), max_size=12)
 
 
@@ -33,13 +34,16 @@ def test_it_holds_what_was_added(given_files, folder):
     assert listed.names(folder) == sorted({name.split("/")[0] for name in below})
 
 
-@given(files)
+@given(st.dictionaries(keys, st.integers(0, 99), max_size=12))
 def test_remembering_or_asking_each_time_is_the_same(given_files):
     BLOBS.clear()
     BLOBS.update({f"blob://s/in/{n}": (b"x" * size, 1.0) for n, size in given_files.items()})
     remembering, asking = BeamFiles(remember=True), BeamFiles()
     for folder in ("blob://s/in", "blob://s/in/a", "blob://s/in/a/b", "blob://s/in/none"):
-        assert list(remembering.walk(folder)) == list(asking.walk(folder))
+        found = list(remembering.walk(folder))
+        assert found == list(asking.walk(folder))
+        for entry in found:  # what is read by that name is what was listed
+            assert len(asking.open(asking.join(folder, entry.name)).read()) == entry.size
         assert remembering.names(folder) == asking.names(folder)
         assert remembering.is_folder(folder) == asking.is_folder(folder)
 
