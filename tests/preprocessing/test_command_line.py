@@ -151,6 +151,16 @@ def test_sampling_writes_few_lines_to_a_log(tmp_path, capsys):
     assert "\r" not in capsys.readouterr().err
 
 
+def test_a_sample_is_drawn_on_a_disk_only(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    few = ("--train-per-class", "1", "--validation-per-class", "1", "--workers", "1")
+    assert main(["sample", "--output", "gs://bucket/x", *few]) == 2
+    error = capsys.readouterr().err
+    assert "expected a local folder as --output, received 'gs://bucket/x'" in error
+    assert error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("path", ["", " ", "\t\n"])
 @pytest.mark.parametrize(
     ("verb", "option"),
