@@ -10,7 +10,7 @@ from apache_beam.io.filesystem import BeamIOError
 
 from preprocessing.__main__ import main
 from preprocessing.dataset.info import read_info
-from preprocessing.storage.beam_files import EXTRAS
+from preprocessing.storage.beam_schemes import EXTRAS
 from tests import tiny_datasets
 from tests.deadlines import SECONDS
 from tests.preprocessing.drawn_images import write_archives, write_class_folders, write_files
@@ -205,7 +205,7 @@ def test_a_filesystem_that_is_not_installed(tmp_path, capsys, monkeypatch, schem
     def unknown(path):
         raise ValueError("Unable to get filesystem")
 
-    monkeypatch.setattr("preprocessing.storage.beam_files.FileSystems.get_filesystem", unknown)
+    monkeypatch.setattr("preprocessing.storage.beam_schemes.FileSystems.get_filesystem", unknown)
     write_class_folders(tmp_path / "in")
     path = f"{scheme}://bucket/folder"
     places = {"--input": tmp_path / "in", "--output": tmp_path / "out", f"--{call}": path}
@@ -241,7 +241,7 @@ def test_a_filesystem_that_lacks_an_option(capsys, monkeypatch):
         raise BeamIOError("Unable to get", {path: ValueError("hdfs_host is not set")})
 
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
-    monkeypatch.setattr("preprocessing.storage.beam_files.FileSystems.get_filesystem", fail)
+    monkeypatch.setattr("preprocessing.storage.beam_schemes.FileSystems.get_filesystem", fail)
     assert main(["inspect", "hdfs://folder"]) == 2
     told = "preprocessing inspect: cannot use 'hdfs://folder': hdfs_host is not set\n"
     assert capsys.readouterr().err == told
