@@ -1,7 +1,6 @@
 """Beam's filesystems (gs://, s3://, hdfs://, ...) behind the interface of files.py."""
 
 import contextlib
-import importlib.util
 import io
 import os
 import posixpath
@@ -10,39 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO
 
 from apache_beam.io.aws.s3io import S3Uploader
-from apache_beam.io.filesystem import BeamIOError, CompressionTypes
+from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
-from preprocessing.errors import DatasetError
 from preprocessing.storage.beam_listing import file_at, is_there, list_below, list_names
 from preprocessing.storage.files import FileEntry
 from preprocessing.storage.remembered import RememberedFolder
 from preprocessing.storage.store_errors import StoreFile, store_errors
 
 _MOVES_AT_ONCE = 16
-EXTRAS = {"gs": "gcp", "s3": "aws", "hdfs": "hadoop"}  # scheme -> our extra with what it needs
-_LIBRARIES = {"s3": "boto3", "hdfs": "hdfs"}  # that Beam misses only when it uses them
-
-
-def check_usable(path: str) -> None:
-    """Raises DatasetError if Beam has no filesystem for the path's scheme, or lacks an option."""
-    scheme = path.partition("://")[0]
-    try:
-        library = _LIBRARIES.get(scheme)
-        if library and importlib.util.find_spec(library) is None:
-            raise ValueError(f"{library} is not installed")
-        FileSystems.get_filesystem(path)
-    except BeamIOError as error:  # such as "hdfs_host is not set"
-        problems = [str(problem) for problem in (error.exception_details or {}).values()]
-        raise DatasetError(f"cannot use {path!r}: {'; '.join(problems) or error}") from error
-    except ValueError as error:
-        if scheme in EXTRAS:
-            way = f'install what it needs: pip install "alexnet_tf[{EXTRAS[scheme]}]"'
-        else:
-            way = "known are gs://, s3://, hdfs:// and local paths"
-        raise DatasetError(
-            f"expected a path of a filesystem that is installed, received {path!r}; {way}"
-        ) from error
 
 
 class BeamFiles:

@@ -27,7 +27,8 @@ def files_for(path: str, remember: bool = False) -> Files:
     """
     if not is_remote(path):
         return LocalFiles()
-    from preprocessing.storage.beam_files import BeamFiles, check_usable
+    from preprocessing.storage.beam_files import BeamFiles
+    from preprocessing.storage.beam_schemes import check_usable
 
     check_usable(path)
     return BeamFiles(remember)

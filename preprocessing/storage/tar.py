@@ -80,6 +80,10 @@ def list_tar(file: BinaryIO, name: str, start: int = 0, end: int | None = None) 
                 if member.size < 0 or member.offset_data <= position:
                     raise tarfile.ReadError(f"{member.name!r} has a size of {member.size} bytes")
                 size = member.size if member.isreg() else 0
+                if member.issparse():  # its size is the file's, whose holes are not stored
+                    size = archive.offset - member.offset_data
+                    if size < 0:
+                        raise tarfile.ReadError(f"{member.name!r} has {size} bytes stored")
                 position = member.offset_data + -(-size // _BLOCK) * _BLOCK
                 if member.offset_data + size > end:
                     raise tarfile.ReadError(f"{member.name!r} goes beyond the end")

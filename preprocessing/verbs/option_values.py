@@ -38,6 +38,14 @@ def check_path(option: str, value: str) -> None:
         )
 
 
+def check_local(option: str, value: str) -> None:
+    """Raises DatasetError for a path with a scheme, which would be a local folder of that name."""
+    if is_remote(value):
+        raise DatasetError(
+            f"expected a local folder as {option}, received {value!r}: name one, and copy it there"
+        )
+
+
 def image_options(**values: Any) -> ImageOptions:
     """ImageOptions of an option's values; a value out of range is a DatasetError."""
     try:

@@ -2,7 +2,7 @@
 
 import argparse
 
-from preprocessing.verbs.option_values import check_path, check_workers
+from preprocessing.verbs.option_values import check_local, check_path, check_workers
 
 
 def add_parser(verbs: argparse._SubParsersAction) -> None:
@@ -23,6 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
     from preprocessing.sample.archives import draw_dataset
 
     check_path("--output", arguments.output)
+    check_local("--output", arguments.output)
     check_workers(arguments.workers)
     draw_dataset(
         arguments.output,

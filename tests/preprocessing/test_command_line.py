@@ -10,7 +10,7 @@ from apache_beam.io.filesystem import BeamIOError
 
 from preprocessing.__main__ import main
 from preprocessing.dataset.info import read_info
-from preprocessing.storage.beam_files import EXTRAS
+from preprocessing.storage.beam_schemes import EXTRAS
 from tests import tiny_datasets
 from tests.deadlines import SECONDS
 from tests.preprocessing.drawn_images import write_archives, write_class_folders, write_files
@@ -151,6 +151,16 @@ def test_sampling_writes_few_lines_to_a_log(tmp_path, capsys):
     assert "\r" not in capsys.readouterr().err
 
 
+def test_a_sample_is_drawn_on_a_disk_only(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    few = ("--train-per-class", "1", "--validation-per-class", "1", "--workers", "1")
+    assert main(["sample", "--output", "gs://bucket/x", *few]) == 2
+    error = capsys.readouterr().err
+    assert "expected a local folder as --output, received 'gs://bucket/x'" in error
+    assert error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("path", ["", " ", "\t\n"])
 @pytest.mark.parametrize(
     ("verb", "option"),
@@ -195,7 +205,7 @@ def test_a_filesystem_that_is_not_installed(tmp_path, capsys, monkeypatch, schem
     def unknown(path):
         raise ValueError("Unable to get filesystem")
 
-    monkeypatch.setattr("preprocessing.storage.beam_files.FileSystems.get_filesystem", unknown)
+    monkeypatch.setattr("preprocessing.storage.beam_schemes.FileSystems.get_filesystem", unknown)
     write_class_folders(tmp_path / "in")
     path = f"{scheme}://bucket/folder"
     places = {"--input": tmp_path / "in", "--output": tmp_path / "out", f"--{call}": path}
@@ -231,7 +241,7 @@ def test_a_filesystem_that_lacks_an_option(capsys, monkeypatch):
         raise BeamIOError("Unable to get", {path: ValueError("hdfs_host is not set")})
 
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
-    monkeypatch.setattr("preprocessing.storage.beam_files.FileSystems.get_filesystem", fail)
+    monkeypatch.setattr("preprocessing.storage.beam_schemes.FileSystems.get_filesystem", fail)
     assert main(["inspect", "hdfs://folder"]) == 2
     told = "preprocessing inspect: cannot use 'hdfs://folder': hdfs_host is not set\n"
     assert capsys.readouterr().err == told

@@ -135,6 +135,43 @@ def test_a_sparse_map_that_never_ends():
         list(list_tar(io.BytesIO(data), "archive"))
 
 
+def _gnu_sparse() -> bytes:
+    """A member in the older form: where its pieces stand in the file is in its header."""
+    info = tarfile.TarInfo("x")
+    info.type, info.size = tarfile.GNUTYPE_SPARSE, 700
+    header = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    for place, value in ((386, 0), (398, 700), (483, 20_000_000)):  # offset, bytes, file's size
+        header[place : place + 12] = tarfile.itn(value, 12, tarfile.GNU_FORMAT)
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header) + (b"s" * 700).ljust(1024, b"\0")
+
+
+SPARSE_1 = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "x"}
+
+
+@pytest.mark.parametrize(
+    "sparse",
+    [
+        _gnu_sparse(),
+        _pax({"GNU.sparse.map": "0,700", "GNU.sparse.size": "20000000"}, data=b"s" * 700)[:-1024],
+        _pax(
+            {**SPARSE_1, "GNU.sparse.realsize": "20000000"},
+            data=b"1\n0\n700\n".ljust(512, b"\0") + b"s" * 700,
+        )[:-1024],
+    ],
+    ids=["gnu", "pax 0.1", "pax 1.0"],
+)
+def test_a_sparse_member_is_one_reject(sparse):
+    data = tar_bytes({"a": b"a" * 700})[:1536] + sparse + tar_bytes({"b": b"b" * 700})
+    members = list(list_tar(io.BytesIO(data), "archive"))
+    assert [(m.name, m.problem) for m in members] == [("a", ""), ("x", "special-file"), ("b", "")]
+    assert data[members[2].offset :][:700] == b"b" * 700
+    for length in range(1536 + 512, 1536 + len(sparse), 512):
+        with pytest.raises(DatasetError, match="truncated or damaged"):
+            list(list_tar(io.BytesIO(data[:length]), "archive"))
+
+
 def test_headers_of_headers():
     header = _pax({"comment": "x"})[:1024]
     with pytest.raises(DatasetError, match="truncated or damaged"):
