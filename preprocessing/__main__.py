@@ -24,6 +24,11 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}; see --help\n")
 
 
+def _is_not_beams(record: logging.LogRecord) -> bool:
+    """Of what is logged by no logger of its own: Beam's S3 logs there what it raises as well."""
+    return "apache_beam" not in record.pathname
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one verb and returns the exit code."""
     verb = ""
@@ -31,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):  # whatever the terminal cannot show
             stream.reconfigure(errors="backslashreplace")
     logging.basicConfig(level=logging.ERROR)  # Beam warns of optional parts that are not needed
+    logging.getLogger().addFilter(_is_not_beams)
     try:  # the verbs' imports take a second: an interruption may come then
         arguments, rest = _parser().parse_known_args(argv)
         verb = f" {arguments.verb}"

@@ -1,5 +1,8 @@
 """How far a job is, by what its workers leave."""
 
+import itertools
+import types
+
 import pytest
 
 from preprocessing.job.plan import ShardTask
@@ -18,8 +21,9 @@ def folder(tmp_path):
 
 @pytest.fixture(autouse=True)
 def _looks_each_time(monkeypatch):
-    seconds = iter(range(0, 1000, 100))
-    monkeypatch.setattr("preprocessing.job.progress.time.monotonic", lambda: next(seconds))
+    seconds = itertools.count(100, 100)
+    clock = types.SimpleNamespace(monotonic=lambda: next(seconds))
+    monkeypatch.setattr("preprocessing.job.progress.time", clock)
 
 
 def test_finished_shards_and_the_others_parts_are_counted(folder, tmp_path):

@@ -82,7 +82,9 @@ def refused_call(name):
         (refused_call("complete_multipart_upload"), "out/mean_image.npy"),
     ],
 )
-def test_a_store_that_refuses_is_told_in_one_line(tmp_path, monkeypatch, capsys, refuse, part):
+def test_a_store_that_refuses_is_told_in_one_line(
+    tmp_path, monkeypatch, capsys, caplog, refuse, part
+):
     write_class_folders(tmp_path / "in")
     upload(tmp_path / "in", "blob://store/in")
     with monkeypatch.context() as patch:
@@ -92,6 +94,7 @@ def test_a_store_that_refuses_is_told_in_one_line(tmp_path, monkeypatch, capsys,
     assert part in error
     assert "An error occurred (403): Forbidden" in error
     assert error.count("\n") == 1
+    assert [record for record in caplog.records if record.name == "root"] == []
     assert "blob://store/out/dataset_info.json" not in BLOBS
     assert convert("blob://store/in", "blob://store/out") == 0
     assert not [path for path in BLOBS if ".conversion" in path or path.endswith(".part")]
