@@ -77,7 +77,7 @@ def _cells(report: dict) -> tuple[str, ...]:
     part = "" if report["images"] == "all" else f" ({report['images']})"
     best = " (best)" if report.get("checkpoint") == "best" else ""
     return (
-        printable(" + ".join(report["runs"])) + best,
+        printable(" + ".join(_weighted(report))) + best,
         f"{report['split']}{part}",
         f"{report['views']:d}",
         f"{report['examples']:,d}",
@@ -85,3 +85,11 @@ def _cells(report: dict) -> tuple[str, ...]:
         f"{report['top5_error']:.2%}",
         f"{report['loss']:.4f}",
     )
+
+
+def _weighted(report: dict) -> list[str]:
+    """The runs, with the weights that they were averaged with where those differ."""
+    weights = report.get("weights") or [1.0]
+    if min(weights) == max(weights):
+        return report["runs"]
+    return [f"{w:.3g}·{run}" for w, run in zip(weights, report["runs"], strict=True)]

@@ -50,6 +50,15 @@ def test_the_best_of_the_same_images_first(tmp_path, capsys):
     assert "elsewhere" in second
 
 
+def test_weights_tell_ensembles_apart(tmp_path, capsys):
+    write_report(tmp_path, "a", runs=["a", "b"], weights=[1.0, 1.0], split="one")
+    run = write_report(tmp_path, "a", runs=["a", "b"], weights=[0.25, 0.75], split="two")
+    assert evaluate.main(["--compare", run]) == 0
+    even, uneven = capsys.readouterr().out.splitlines()[3:]
+    assert even.startswith("a + b  ")
+    assert uneven.startswith("0.25·a + 0.75·b  ")
+
+
 def test_mistakes(tmp_path):
     run = write_report(tmp_path, "run")
     with pytest.raises(RunError, match="expected a run directory"):
@@ -60,6 +69,9 @@ def test_mistakes(tmp_path):
         evaluate.main(["--compare", str(tmp_path / "new")])
     [report] = (tmp_path / "run" / "evaluation").iterdir()
     damaged = [report.read_text().replace(end, '"x"') for end in ("0.08", "0.04")]
+    damaged += [
+        report.read_text()[:-1] + f', "weights": {w}}}' for w in ("3", "[1, 2]", '[1, "x"]')
+    ]
     for content in ("", "[]", "{}", '{"runs": 3}', *damaged):
         report.write_text(content)
         with pytest.raises(RunError, match="is damaged"):
