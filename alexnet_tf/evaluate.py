@@ -22,8 +22,11 @@ if not cli.HELP:  # which needs none of these, and TensorFlow takes seconds to l
     from alexnet_tf.evaluation.error_counts import ErrorCounts
     from alexnet_tf.evaluation.labelled_split import labelled, open_split
     from alexnet_tf.evaluation.predictions import Predictions, predictions
+    from alexnet_tf.evaluation.present_weights import PresentWeights
+    from alexnet_tf.network.weights import arrays_of
     from alexnet_tf.runs import directory as run_directory
     from alexnet_tf.runs.restore import restored_model
+    from alexnet_tf.runs.stored_weights import weights_sha256
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,19 +34,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.compare:
         if arguments.run or arguments.data:
             raise ConfigError("--compare: expected no --run or --data beside it; it reads reports")
-        print(comparison(arguments.compare))
+        print(comparison(arguments.compare, PresentWeights().mark))
         return 0
     _check(arguments)
     runs = [run_directory.load(path) for path in arguments.run]
     split = open_split(runs, arguments.data, arguments.split)
     networks = [restored_model(run, arguments.checkpoint) for run in runs]
     names = [str(run.path) for run in runs]
+    digests = [weights_sha256(arrays_of(model)) for model, _ in networks]
     for views in dict.fromkeys(arguments.views):
         stream = labelled(predictions(networks, split, views, arguments.batch_size), split.name)
         weights, part, counts = _counted(stream, len(split.info.classes), arguments)
-        subject = report.Subject(
-            names, weights, split.name, views, split.info, part, arguments.checkpoint
-        )
+        where = (names, weights, split.name, views, split.info, part)
+        subject = report.Subject(*where, arguments.checkpoint, digests)
         _write(subject, counts, runs[0])
     return 0
 

@@ -6,37 +6,21 @@ import shutil
 import pytest
 
 from alexnet_tf import evaluate
-from alexnet_tf.config import files as config_files
 from alexnet_tf.evaluation.report_name import report_name
-from alexnet_tf.network import model as network
-from alexnet_tf.network.weights import weights_of
 from alexnet_tf.reproduction.finished_run import outcome_of
-from alexnet_tf.runs import directory as run_directory
-from alexnet_tf.runs.checkpoints import Checkpoints
-from tests import tiny_datasets
+from tests import tiny_datasets, tiny_runs
 
-EPOCH = {"kind": "epoch", "epoch": 0, "train top1_error": 0.5}
 COUNTS = {"train": 8, "validation": 8, "test": 6}
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    """Untrained runs on DATA, two of them of two seeds as a reproduction's; and OTHER of the same
-    classes."""
+    """Runs of three seeds on DATA, beside each other as a reproduction's; OTHER has its classes."""
     root = tmp_path_factory.mktemp("named")
     tiny_datasets.write(root / "data", counts=COUNTS)
     tiny_datasets.write(root / "other", counts=COUNTS, seed=1)
     for seed in (1, 2, 3):
-        tree = {
-            "network": {"input_size": 64, "width": 0.05},
-            "training": {"seed": seed, "epochs": 1},
-        }
-        run = run_directory.begin(root / f"seed-{seed}", config_files.parse(tree), root / "data")
-        named = {
-            w.name: w.variable for w in weights_of(network.build(run.config.network, seed=seed))
-        }
-        Checkpoints(run.checkpoints).save(1, {"weights": named}, {"epoch": 1, "step": 0})
-        (run.path / "log.jsonl").write_text(json.dumps(EPOCH) + "\n")
+        tiny_runs.write(root / f"seed-{seed}", root / "data", seed)
     return root
 
 
