@@ -120,7 +120,13 @@ def test_what_shows_reports_marks_them_or_leaves_them_out(tmp_path, run, data, e
         "10 of validation",
         f"10 of validation, {EARLIER}",
     ]
-    evaluated(run, "--views", "9", "--checkpoint", "newest")
+    evaluated(run, "--views", "9")
+    tiny_datasets.write(tmp_path / "more", seed=1)
+    more = ["--run", str(run.path), "--data", str(tmp_path / "more")]
+    assert evaluate.main(more) == 0
     assert export.main([*arguments, str(tmp_path / "half"), "--weights", "float16"]) == 0
-    card = (tmp_path / "half/README.md").read_text()
-    assert card.count("| 10 of validation |") == card.count("| 10 of validation | 9 |") == 1
+    rows = (tmp_path / "half/README.md").read_text().splitlines()
+    assert [row.split(" | ")[:2] for row in rows if " of validation" in row] == [
+        ["| 10 of validation, of another dataset", "1"],
+        ["| 10 of validation", "9"],
+    ]
