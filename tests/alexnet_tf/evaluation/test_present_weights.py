@@ -53,10 +53,11 @@ def test_a_run_its_network_and_its_preset_have_one_sha256(tmp_path, data, optimi
     changed = arrays_of(model)
     changed["fc8/bias"][-1] += 1e-3
     assert weights_sha256(changed) != same
-    kernels = arrays_of(model)
-    one, other = (f"conv1_{tower}/kernel" for tower in "ab")
-    kernels[one], kernels[other] = kernels[other], kernels[one]
-    assert weights_sha256(kernels) != same
+    changed = arrays_of(model)
+    changed["fc9/bias"] = changed.pop("fc8/bias")
+    assert weights_sha256(changed) != same
+    changed = {name: array[..., None] for name, array in arrays_of(model).items()}
+    assert weights_sha256(changed) != same
 
 
 def test_newest_and_best_move_each_by_itself(run, evaluated):
