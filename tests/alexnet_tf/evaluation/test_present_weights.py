@@ -54,7 +54,7 @@ def test_a_run_its_network_and_its_preset_have_one_sha256(tmp_path, data, optimi
     changed["fc8/bias"][-1] += 1e-3
     assert weights_sha256(changed) != same
     changed = arrays_of(model)
-    changed["fc9/bias"] = changed.pop("fc8/bias")
+    changed["fc8/a"] = changed.pop("fc8/bias")
     assert weights_sha256(changed) != same
     changed = {name: array[..., None] for name, array in arrays_of(model).items()}
     assert weights_sha256(changed) != same
