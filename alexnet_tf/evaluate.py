@@ -6,7 +6,6 @@ import argparse
 import json
 import math
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from alexnet_tf.config.choices import CHECKPOINT_HELP, CHECKPOINTS, VIEW_COUNTS
 from alexnet_tf.errors import ConfigError
 from alexnet_tf.evaluation.comparison import comparison
 from alexnet_tf.evaluation.ensemble import average, best_weights
+from alexnet_tf.evaluation.report_name import report_name
 from preprocessing.dataset.atomic import write_text
 
 if not cli.HELP:  # which needs none of these, and TensorFlow takes seconds to load
@@ -22,8 +22,11 @@ if not cli.HELP:  # which needs none of these, and TensorFlow takes seconds to l
     from alexnet_tf.evaluation.error_counts import ErrorCounts
     from alexnet_tf.evaluation.labelled_split import labelled, open_split
     from alexnet_tf.evaluation.predictions import Predictions, predictions
+    from alexnet_tf.evaluation.present_weights import PresentWeights
+    from alexnet_tf.network.weights import arrays_of
     from alexnet_tf.runs import directory as run_directory
     from alexnet_tf.runs.restore import restored_model
+    from alexnet_tf.runs.stored_weights import weights_sha256
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,27 +34,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.compare:
         if arguments.run or arguments.data:
             raise ConfigError("--compare: expected no --run or --data beside it; it reads reports")
-        print(comparison(arguments.compare))
+        print(comparison(arguments.compare, PresentWeights().mark))
         return 0
     _check(arguments)
     runs = [run_directory.load(path) for path in arguments.run]
     split = open_split(runs, arguments.data, arguments.split)
     networks = [restored_model(run, arguments.checkpoint) for run in runs]
     names = [str(run.path) for run in runs]
+    digests = [weights_sha256(arrays_of(model)) for model, _ in networks]
     for views in dict.fromkeys(arguments.views):
         stream = labelled(predictions(networks, split, views, arguments.batch_size), split.name)
         weights, part, counts = _counted(stream, len(split.info.classes), arguments)
-        subject = report.Subject(
-            names, weights, split.name, views, split.info, part, arguments.checkpoint
-        )
-        _write(subject, counts, runs[0].path / "evaluation")
+        where = (names, weights, split.name, views, split.info, part)
+        subject = report.Subject(*where, arguments.checkpoint, digests)
+        _write(subject, counts, runs[0])
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = cli.Parser(prog="python -m alexnet_tf.evaluate", description=__doc__)
     parser.add_argument(
-        "--run", action="append", help="run directory; give several for an ensemble"
+        "--run",
+        action="append",
+        help="run directory, where reports are written (RUN/evaluation); give several for an"
+        " ensemble, whose reports lie with the first",
     )
     chosen = parser.add_mutually_exclusive_group()
     chosen.add_argument("--weights", nargs="+", type=float, help="of the runs in an ensemble")
@@ -134,17 +140,26 @@ def _searched(stream: Iterable[Predictions], classes: int) -> tuple[list[float],
     return weights.tolist(), "odd positions", counts
 
 
-def _write(subject: report.Subject, counts: ErrorCounts, directory: Path) -> None:
+def _write(subject: report.Subject, counts: ErrorCounts, first: run_directory.Run) -> None:
     """Prints the line, and writes the report as JSON and Markdown, each under a temporary name."""
     content = report.as_json(subject, counts)
     print(report.line(content))
-    kind = "ensemble" if len(subject.runs) > 1 else subject.split
-    which = "" if subject.checkpoint == "newest" else f"-{subject.checkpoint}"
-    path = directory / f"{kind}-{subject.views}-views{which}.json"
+    dataset = subject.info.fingerprint
+    name = report_name(
+        subject.runs,
+        subject.weights,
+        subject.split,
+        subject.views,
+        part=subject.part,
+        checkpoint=subject.checkpoint,
+        other_dataset="" if dataset == first.info.fingerprint else dataset,
+    )
+    directory = first.path / "evaluation"
+    path = directory / f"{name}.json"
     with cli.writing(path):
         directory.mkdir(exist_ok=True)
         write_text(path, json.dumps(content, indent=1) + "\n")
-        write_text(path.with_suffix(".md"), report.as_markdown(subject, counts))
+        write_text(directory / f"{name}.md", report.as_markdown(subject, counts))
     print(f"report: {path}")
 
 

@@ -29,11 +29,13 @@ if not cli.HELP:  # which needs none of these, and TensorFlow takes seconds to l
     from alexnet_tf.evaluation.image_features import FeatureExtractor, nearest_neighbors, together
     from alexnet_tf.evaluation.labelled_split import count_errors, open_split
     from alexnet_tf.evaluation.predictions import Network
+    from alexnet_tf.evaluation.present_weights import PresentWeights
     from alexnet_tf.evaluation.report import Subject
-    from alexnet_tf.network.weights import first_kernels
+    from alexnet_tf.network.weights import arrays_of, first_kernels
     from alexnet_tf.runs import directory as run_directory
     from alexnet_tf.runs.directory import Run
     from alexnet_tf.runs.restore import restored_model
+    from alexnet_tf.runs.stored_weights import weights_sha256
 
 IMAGES, QUERIES, NEAREST, TOP = 8, 5, 6, 5  # of Figure 4, as in the paper
 SEARCHED = 2000  # test images among which one of each class is sought
@@ -59,7 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     train = train.first(max(run.config.data.fraction for run in runs))
     trained = alone is not None and (alone.path / log.LOG).is_file()  # not of imported weights
     epochs = course(alone) if trained else None
-    earlier = reports_of(alone.path) if arguments.html else []  # a damaged one is told at once
+    # A damaged one is told at once.
+    earlier = list(reports_of(alone.path).values()) if arguments.html else []
     networks = [restored_model(run, arguments.checkpoint) for run in runs]
     counts = count_errors(networks, test, arguments.views)
     names = [name.text for name in test.info.classes]
@@ -77,11 +80,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             save(curves(epochs, title), output / "curves.png")
         if arguments.html:
             where = ([str(alone.path)], [1.0], test.name, arguments.views, test.info, "all")
-            subject = Subject(*where, arguments.checkpoint)
+            digest = weights_sha256(arrays_of(networks[0][0]))
+            subject = Subject(*where, arguments.checkpoint, [digest])
+            present = PresentWeights()
+            marked = [(report, present.mark(report, alone.path)) for report in earlier]
             page = run_page.run_page(
                 alone,
                 networks[0][0].count_params(),
-                run_page.Measured(subject, counts, earlier),
+                run_page.Measured(subject, counts, marked),
                 _drawn(output, trained),
                 run_page.commands(
                     alone, arguments.data, subject, sys.argv[1:] if argv is None else argv

@@ -20,7 +20,8 @@ def open_split(runs: Sequence[Run], data: str | os.PathLike, name: str) -> Split
 
     Raises:
         RunError: its classes are not those that every run was trained on.
-        ConfigError: its images are smaller than a run's input.
+        ConfigError: its images are smaller than a run's input; or of another size than those of a
+            run with `data.mean: crop`, whose mean image has no values for their places.
         DatasetError: `data` is no complete dataset, or has no such split, or nothing in it.
     """
     info = read_info(data)
@@ -32,6 +33,12 @@ def open_split(runs: Sequence[Run], data: str | os.PathLike, name: str) -> Split
                 f" {os.fspath(data)}"
             )
         reader.check_sizes(info, run.config.network.input_size)
+        if run.config.data.mean == "crop" and info.image_size != run.info.image_size:
+            raise ConfigError(
+                f"expected images of {run.info.image_size} pixels, whose mean {run.path} subtracts"
+                f" place by place (data.mean: crop), received {info.image_size} in"
+                f" {os.fspath(data)}; convert them with --image-size {run.info.image_size}"
+            )
     return Split(data, info, name).expect_examples()
 
 

@@ -29,6 +29,7 @@ class Subject:
     info: DatasetInfo
     part: str = "all"  # of the split's images: "all", or "odd positions" after a search
     checkpoint: str = "newest"  # of the runs; or "best"
+    weights_sha256: Sequence[str] | None = None  # of each run's network; None: it is not known
 
 
 def as_json(subject: Subject, counts: ErrorCounts) -> dict:
@@ -48,6 +49,7 @@ def as_json(subject: Subject, counts: ErrorCounts) -> dict:
         "runs": list(subject.runs),
         "weights": list(subject.weights),
         "checkpoint": subject.checkpoint,
+        "weights_sha256": subject.weights_sha256 and list(subject.weights_sha256),
         "dataset": subject.info.fingerprint,
         "split": subject.split,
         "images": subject.part,

@@ -30,11 +30,12 @@ class Figures:
 
 @dataclass(frozen=True)
 class Measured:
-    """Errors: those counted for the page, and what earlier evaluations of the run reported."""
+    """Errors: those counted for the page, and what earlier evaluations of the run reported, each
+    with what is to be said of its weights (see `PresentWeights.mark`)."""
 
     subject: report.Subject
     counts: ErrorCounts
-    earlier: Sequence[Mapping]
+    earlier: Sequence[tuple[Mapping, str]]
 
 
 def run_page(
@@ -110,26 +111,32 @@ def _summary(run: Run, parameters: int, epochs: int, content: Mapping) -> str:
     )
 
 
-def _errors(measured: Mapping, reports: Sequence[Mapping]) -> tuple[str, str]:
+def _errors(measured: Mapping, reports: Sequence[tuple[Mapping, str]]) -> tuple[str, str]:
     head = ("images", "views", "checkpoint", "top-1 error", "top-5 error", "log-loss, nats")
     which = ("dataset", "split", "images", "views", "checkpoint")
     same = tuple(measured[key] for key in which)
-    before = [r for r in reports if tuple(r.get(key, "newest") for key in which) != same]
+    before = [
+        (report, mark)
+        for report, mark in reports
+        if tuple(report.get(key, "newest") for key in which) != same
+    ]
     rows = [
         (
             f"{row['examples']:,} of {row['split']}"
-            + ("" if row["dataset"] == measured["dataset"] else ", of another dataset"),
+            + ("" if row["dataset"] == measured["dataset"] else ", of another dataset")
+            + (f", {mark}" if mark else ""),
             row["views"],
             row.get("checkpoint", "newest"),
             report.with_interval(row, "top1"),
             report.with_interval(row, "top5"),
             f"{row['loss']:.4f}",
         )
-        for row in (measured, *before)
+        for row, mark in ((measured, ""), *before)
     ]
     earlier = "" if len(rows) == 1 else " The first row was measured for this page, the others by"
     earlier += " earlier evaluations of the run." if earlier else ""
-    best = any(row.get("checkpoint") == "best" for row in (measured, *before))
+    shown = (measured, *(report for report, _ in before))
+    best = any(row.get("checkpoint") == "best" for row in shown)
     chosen = " The best checkpoint was chosen by its error on validation images." if best else ""
     return table(head, rows, numbers=(1, 3, 4, 5)), note(f"Intervals hold 95 %.{earlier}{chosen}")
 

@@ -41,6 +41,11 @@ def weights_of(model: keras.Model) -> tuple[Weight, ...]:
     return tuple(weights)
 
 
+def arrays_of(model: keras.Model) -> dict[str, np.ndarray]:
+    """The weights' values, float32, by name, in the network's order."""
+    return {weight.name: weight.variable.numpy() for weight in weights_of(model)}
+
+
 def first_kernels(model: keras.Model) -> list[np.ndarray]:
     """The first layer's kernels of each tower, float32 [h, w, 3, n]; tower a before tower b."""
     weights = weights_of(model)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from alexnet_tf.config import files as config_files
 from alexnet_tf.errors import RunError
+from alexnet_tf.evaluation.report_name import report_name
 from alexnet_tf.network.geometry import geometry
 from alexnet_tf.reproduction.identity import average_identity, identity
 from alexnet_tf.reproduction.kernel_color import Kernels, kernels_of
@@ -87,16 +88,15 @@ def _course(epochs: Mapping[int, dict]) -> Course:
 
 def _report(run: run_directory.Run, views: int, averaged: Sequence[int]) -> dict:
     """What `evaluate` wrote. Raises RunError."""
-    kind = "ensemble" if averaged else "validation"
-    path = run.path / "evaluation" / f"{kind}-{views}-views.json"
+    runs = [run.path.with_name(f"seed-{seed}") for seed in averaged] or [run.path]
+    name = report_name(runs, [1.0] * len(runs), "validation", views)
+    path = run.path / "evaluation" / f"{name}.json"
     try:
         report = json.loads(path.read_bytes())
         if report["dataset"] != run.info.fingerprint:
             raise RunError(f"expected a report on the run's own dataset in {path}")
-        if len(report["runs"]) != max(1, len(averaged)) or report["views"] != views:
-            raise RunError(
-                f"expected a report of {max(1, len(averaged))} networks in {views} views in {path}"
-            )
+        if len(report["runs"]) != len(runs) or report["views"] != views:
+            raise RunError(f"expected a report of {len(runs)} networks in {views} views in {path}")
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunError(f"expected a report of evaluate in {path}: {error}") from error
     return report

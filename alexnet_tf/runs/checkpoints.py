@@ -7,7 +7,6 @@ A checkpoint of the same step that is just being replaced lies beside it as step
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
@@ -18,7 +17,6 @@ import tensorflow as tf
 from alexnet_tf.errors import JobError
 from alexnet_tf.runs.checkpoint_state import (
     STATE,
-    read_error,
     read_state,
     sha256,
     state_bytes,
@@ -28,7 +26,6 @@ from alexnet_tf.runs.saved_checkpoints import SavedCheckpoints, old
 
 # What lies under these names counts for nothing: a kill left it while it was written or removed.
 WRITING, REMOVED = ".writing-", ".removed-"
-log = logging.getLogger(__name__)
 
 
 class Checkpoints(SavedCheckpoints):
@@ -80,7 +77,7 @@ class Checkpoints(SavedCheckpoints):
         temporary.replace(final)
         _to_disk(self.directory)
         steps = [there for there in self.steps() if there <= step]
-        kept_steps = {*steps[-self.keep :], *self._by_error(steps)[:1]}
+        kept_steps = {*steps[-self.keep :], *self.by_error(steps)[:1]}
         for there in self.steps():
             path, kept = self.path(there), there in kept_steps
             if path.exists() or not kept:  # else a kill left nothing but the old one
@@ -108,7 +105,7 @@ class Checkpoints(SavedCheckpoints):
 
     def restore_best(self, variables: Mapping[str, Mapping]) -> Mapping | None:
         """As `restore_newest`, of the lowest error; None if no checkpoint has one."""
-        return self._restore(variables, self._by_error)
+        return self._restore(variables, self.by_error)
 
     def _restore(
         self, variables: Mapping[str, Mapping], order: Callable[[list[int]], Iterable[int]]
@@ -125,21 +122,6 @@ class Checkpoints(SavedCheckpoints):
             return state
 
         return self.first_undamaged(read, order)
-
-    def _by_error(self, steps: Iterable[int]) -> list[int]:
-        """Those of the steps that have an error, the lowest first; of equal ones the earliest."""
-        errors = []
-        for step in steps:
-            for path in self.paths(step)[:1]:
-                try:
-                    error = read_error(path)
-                except (OSError, ValueError) as damage:
-                    if path.exists():  # else a training has removed it since it was listed
-                        log.warning("checkpoint %s is damaged (%s)", path, damage)
-                    continue
-                if error is not None:
-                    errors.append((error, step))
-        return [step for _, step in sorted(errors)]
 
     def _remove(self, path: Path) -> None:
         """First renamed, so that a kill leaves nothing half-deleted under a checkpoint's name."""

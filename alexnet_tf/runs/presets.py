@@ -12,12 +12,13 @@ import numpy as np
 from alexnet_tf.cli import writing
 from alexnet_tf.compat import versions
 from alexnet_tf.config import files as config_files
-from alexnet_tf.errors import ConfigError, JobError, UserError
-from alexnet_tf.evaluation.comparison import read_report
-from alexnet_tf.network.weights import weights_of
+from alexnet_tf.errors import ConfigError, UserError
+from alexnet_tf.evaluation.comparison import reports_of_weights
+from alexnet_tf.network.weights import arrays_of
 from alexnet_tf.runs import directory as run_directory
 from alexnet_tf.runs.preset_files import WEIGHTS, is_preset, write_description
 from alexnet_tf.runs.restore import restored_model
+from alexnet_tf.runs.stored_weights import weights_sha256
 from alexnet_tf.serving import model_card
 from preprocessing.dataset.atomic import replacing_directory
 from preprocessing.dataset.info import write_info
@@ -37,11 +38,12 @@ def save(trained: TrainedNetwork, path: Path, stated: tuple[str, str], overwrite
         raise ConfigError(f"expected a new directory, received {path}; or overwrite=True")
     if os.path.lexists(path) and not is_preset(path):
         raise ConfigError(f"overwrite=True: expected a preset to replace, received {path}")
-    reports = _reports(trained)
+    weights = arrays_of(trained.model)
+    reports = reports_of_weights(trained.source, weights_sha256(weights))
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing_directory(path) as new:
-            _write(trained, Path(new), reports, stated)
+            _write(trained, Path(new), weights, reports, stated)
             try:
                 restored_model(run_directory.load(new))
             except UserError as error:
@@ -50,7 +52,11 @@ def save(trained: TrainedNetwork, path: Path, stated: tuple[str, str], overwrite
 
 
 def _write(
-    trained: TrainedNetwork, directory: Path, reports: list[Path], stated: tuple[str, str]
+    trained: TrainedNetwork,
+    directory: Path,
+    weights: dict[str, np.ndarray],
+    reports: dict[Path, dict],
+    stated: tuple[str, str],
 ) -> None:
     (directory / "dataset").mkdir()
     (directory / "evaluation").mkdir()
@@ -58,7 +64,6 @@ def _write(
     write_info(directory / "dataset", trained.info)
     mean = encode_mean_image(trained.transform.mean_image)
     (directory / "dataset" / MEAN_FILE).write_bytes(mean)
-    weights = {w.name: w.variable.numpy() for w in weights_of(trained.model)}
     with (directory / WEIGHTS).open("wb") as file:
         np.savez(file, **weights)
     for report in reports:
@@ -71,23 +76,5 @@ def _write(
         "input_size": trained.transform.size,
         "checkpoint": trained.checkpoint,
     }
-    rows = [read_report(report) for report in reports]
-    page = model_card.preset_card(trained.info, notes, rows, *stated)
+    page = model_card.preset_card(trained.info, notes, list(reports.values()), *stated)
     (directory / model_card.FILE).write_text(page, encoding="utf-8")
-
-
-def _reports(trained: TrainedNetwork) -> list[Path]:
-    """Evaluations of these very weights; none if they were trained on since they were read."""
-    try:
-        model, _ = restored_model(run_directory.load(trained.source), trained.checkpoint)
-    except (UserError, JobError):  # it is there no more
-        return []
-    pairs = zip(weights_of(model), weights_of(trained.model), strict=False)
-    if not all(np.array_equal(old.variable, new.variable) for old, new in pairs):
-        return []
-    found = []
-    for path in sorted((trained.source / "evaluation").glob("*.json")):
-        report = read_report(path)
-        if len(report["runs"]) == 1 and report.get("checkpoint", "newest") == trained.checkpoint:
-            found.append(path)
-    return found

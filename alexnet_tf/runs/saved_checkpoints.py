@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from alexnet_tf.config.schema import OptimizerConfig
 from alexnet_tf.errors import CheckpointError
-from alexnet_tf.runs.checkpoint_state import OLD, PREFIX, read_state
+from alexnet_tf.runs.checkpoint_state import OLD, PREFIX, read_error, read_state
 
 WEIGHTS = "weights"  # the group of variables that is in every checkpoint
 Read = TypeVar("Read")
@@ -74,6 +74,21 @@ class SavedCheckpoints:
                 f" ones{advice}"
             )
         return None
+
+    def by_error(self, steps: Iterable[int]) -> list[int]:
+        """Those of the steps that have an error, the lowest first; of equal ones the earliest."""
+        errors = []
+        for step in steps:
+            for path in self.paths(step)[:1]:
+                try:
+                    error = read_error(path)
+                except (OSError, ValueError) as damage:
+                    if path.exists():  # else a training has removed it since it was listed
+                        log.warning("checkpoint %s is damaged (%s)", path, damage)
+                    continue
+                if error is not None:
+                    errors.append((error, step))
+        return [step for _, step in sorted(errors)]
 
     def _listed(self) -> set[tuple[str, int]]:
         """Names and inodes: a checkpoint that replaces another of its step is a change, too."""

@@ -15,9 +15,10 @@ import tensorflow as tf
 from alexnet_tf.compat import versions
 from alexnet_tf.data.split import Split
 from alexnet_tf.errors import JobError
-from alexnet_tf.evaluation.comparison import reports_of
+from alexnet_tf.evaluation.comparison import reports_of_weights
 from alexnet_tf.runs.directory import Run
 from alexnet_tf.runs.reason import reason_of
+from alexnet_tf.runs.stored_weights import weights_sha256
 from alexnet_tf.serving import model_card, onnx_file, parity, tflite, warmup
 from alexnet_tf.serving.load import NOTES_FILE
 from alexnet_tf.serving.signatures import Served
@@ -69,7 +70,8 @@ def write(run: Run, output: str | os.PathLike[str], wanted: Wanted, split: Split
         warm = directory / warmup.PATH
         warm.parent.mkdir()
         warm.write_bytes(warmup.requests(run.info.image_size))
-        page = model_card.card(run.info, notes, reports_of(run.path), *texts)
+        reports = reports_of_weights(run.path, weights_sha256(served.trained_weights()))
+        page = model_card.card(run.info, notes, list(reports.values()), *texts)
         (directory / model_card.FILE).write_text(page, encoding="utf-8")
         (directory / NOTES_FILE).write_text(json.dumps(notes, indent=1) + "\n", encoding="utf-8")
     return notes

@@ -20,7 +20,7 @@ def card(
 
     Args:
         notes: what export.json says.
-        reports: evaluations of the run, as `evaluate` writes them.
+        reports: evaluations of these very weights, as `evaluate` writes them.
         license, intended_use: in the user's words; empty where they say nothing.
     """
     made = (
@@ -105,7 +105,7 @@ Classes: {", ".join(names[:SHOWN])}{more}.
 
 ## Errors
 
-{_errors(reports)}
+{_errors(info, reports)}
 """
 
 
@@ -115,9 +115,12 @@ def _beside(notes: dict) -> str:
     return f" The same network lies beside it as {' and '.join(files)}." if files else ""
 
 
-def _errors(reports: Sequence[dict]) -> str:
+def _errors(info: DatasetInfo, reports: Sequence[dict]) -> str:
     if not reports:
-        return "Not evaluated before this was written (python -m alexnet_tf.evaluate)."
+        return (
+            "No report on these very weights was there when this was written"
+            " (python -m alexnet_tf.evaluate)."
+        )
     rows = [
         "| images | views | checkpoint | top-1 error (95 %) | top-5 error (95 %) |",
         "|---|---|---|---|---|",
@@ -128,8 +131,9 @@ def _errors(reports: Sequence[dict]) -> str:
             for k in ("top1", "top5")
             for low, high in [report[f"{k}_interval"]]
         )
+        other = "" if report["dataset"] == info.fingerprint else ", of another dataset"
         rows.append(
-            f"| {report['examples']:,} of {report['split']} | {report['views']} |"
+            f"| {report['examples']:,} of {report['split']}{other} | {report['views']} |"
             f" {report.get('checkpoint', 'newest')} | {top1} | {top5} |"
         )
     return "\n".join(rows)

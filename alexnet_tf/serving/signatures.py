@@ -23,6 +23,7 @@ from alexnet_tf.data.views import (
 )
 from alexnet_tf.evaluation.features import features_model
 from alexnet_tf.network.structure import NetworkSpec
+from alexnet_tf.network.weights import arrays_of
 from alexnet_tf.runs.directory import Run
 from alexnet_tf.runs.restore import restored_model
 from alexnet_tf.serving.conversion import converted
@@ -104,6 +105,10 @@ class Served(tf.Module):
         return {
             f"{layer.name}/{kind}": variable.numpy() for layer, kind, variable in self._parts.stored
         }
+
+    def trained_weights(self) -> dict[str, np.ndarray]:
+        """As they were before they were rounded, float32."""
+        return arrays_of(self._parts.model)
 
     def mean_under(self, view: View) -> np.ndarray:
         """What is subtracted of a view's pixels, mirrored as they are: float32 [S, S, 3]."""

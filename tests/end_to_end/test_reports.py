@@ -121,7 +121,8 @@ def test_report_and_its_page(made):
 def test_weights_are_searched_on_one_half_and_reported_on_the_other(made, capsys):
     arguments = ["--run", str(made.run), "--run", str(made.run), "--data", str(made.data)]
     assert evaluate.main([*arguments, "--search-weights", "--batch-size", "7"]) == 0
-    report = json.loads((made.run / "evaluation" / "ensemble-1-views.json").read_text())
+    path = capsys.readouterr().out.split("report: ")[1].strip()
+    report = json.loads(Path(path).read_text())
     assert report["examples"] == 10
     assert report["images"] == "odd positions"
     assert report["weights"] == pytest.approx([0.5, 0.5])  # twice the same network

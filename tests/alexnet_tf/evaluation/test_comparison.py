@@ -6,6 +6,7 @@ import pytest
 
 from alexnet_tf import evaluate
 from alexnet_tf.errors import ConfigError, RunError
+from alexnet_tf.evaluation.present_weights import UNKNOWN
 
 
 def write_report(root, run: str, **changes):
@@ -40,7 +41,8 @@ def test_the_best_of_the_same_images_first(tmp_path, capsys):
     write_report(tmp_path, "worse", top1_error=0.15, views=10)
     assert evaluate.main(["--compare", *runs]) == 0
     first, second = capsys.readouterr().out.split("\n\n")
-    assert [line.split()[:3] for line in first.splitlines()[3:]] == [
+    lines = [line.replace(f" ({UNKNOWN})", "") for line in first.splitlines()[3:]]
+    assert [line.split()[:3] for line in lines] == [
         ["better", "validation", "1"],
         ["worse", "validation", "1"],
         ["worse", "validation", "10"],
@@ -48,6 +50,15 @@ def test_the_best_of_the_same_images_first(tmp_path, capsys):
     assert "20.00% (8.00% to 12.00%)" in first
     assert second.startswith("dataset " + "b" * 12)
     assert "elsewhere" in second
+
+
+def test_weights_tell_ensembles_apart(tmp_path, capsys):
+    write_report(tmp_path, "a", runs=["a", "b"], weights=[1.0, 1.0], split="one")
+    run = write_report(tmp_path, "a", runs=["a", "b"], weights=[0.25, 0.75], split="two")
+    assert evaluate.main(["--compare", run]) == 0
+    even, uneven = capsys.readouterr().out.splitlines()[3:]
+    assert even.startswith(f"a + b ({UNKNOWN})  ")
+    assert uneven.startswith(f"0.25·a + 0.75·b ({UNKNOWN})  ")
 
 
 def test_mistakes(tmp_path):
@@ -60,6 +71,12 @@ def test_mistakes(tmp_path):
         evaluate.main(["--compare", str(tmp_path / "new")])
     [report] = (tmp_path / "run" / "evaluation").iterdir()
     damaged = [report.read_text().replace(end, '"x"') for end in ("0.08", "0.04")]
+    damaged += [
+        report.read_text()[:-1] + f', "weights": {w}}}' for w in ("3", "[1, 2]", '[1, "x"]')
+    ]
+    more = ('"weights_sha256": 3', '"weights_sha256": []', '"weights_sha256": [3]')
+    for end in (*more, '"checkpoint": "x"', '"checkpoint": []'):
+        damaged.append(report.read_text()[:-1] + f", {end}}}")
     for content in ("", "[]", "{}", '{"runs": 3}', *damaged):
         report.write_text(content)
         with pytest.raises(RunError, match="is damaged"):

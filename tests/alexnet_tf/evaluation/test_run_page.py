@@ -106,13 +106,15 @@ def test_earlier_evaluations_stand_below(trained):
         for which in ((1, "newest"), (10, "newest"), (1, "best"))
     ]
     earlier[1] |= {"dataset": "another", "examples": 5000, "loss": 1.5}
-    parsed = page(trained, earlier)
+    parsed = page(
+        trained, zip(earlier, ("", "of unknown weights", "of earlier weights"), strict=True)
+    )
     cells = rows(parsed)
     of_table = [cells[i : i + 6] for i in range(0, 18, 6)]
     assert [row[:3] for row in of_table] == [
         ["4 of validation", "1", "newest"],  # once: it was measured again
-        ["5,000 of validation, of another dataset", "10", "newest"],
-        ["4 of validation", "1", "best"],
+        ["5,000 of validation, of another dataset, of unknown weights", "10", "newest"],
+        ["4 of validation, of earlier weights", "1", "best"],
     ]
     assert [row[3] for row in of_table] == [ERROR] * 3
     assert of_table[1][5] == "1.5000"

@@ -186,7 +186,7 @@ def test_made_in_earnest(write, data, tmp_path, capfd, jobs):
     found = result.read(output / "claims/dropout/short/result.json")
     assert [found.arms[arm].epochs for arm in ("single", "averaged", "hog")] == [1, 0, 0]
     assert found.pictures == 12
-    reports = list(output.glob("runs/*/seed-1/evaluation/ensemble-1-views.json"))
+    reports = list(output.glob("runs/*/seed-1/evaluation/ensemble-validation-1-views-*.json"))
     assert json.loads(reports[0].read_text())["top1_error"] == found.arms["averaged"].by_seed[0]
     capfd.readouterr()
     assert reproduce.main([str(write(**OTHERS)), *options]) == 0  # all is there

@@ -93,10 +93,24 @@ def test_weights_that_were_trained_on_have_no_errors_in_the_card(root, tmp_path)
     bias = weights_of(trained.model)[-1].variable
     bias.assign_add(tf.ones_like(bias))
     trained.save_preset(tmp_path / "changed")
-    assert "Not evaluated" in (tmp_path / "changed/README.md").read_text()
+    assert "No report on these very weights" in (tmp_path / "changed/README.md").read_text()
     assert list((tmp_path / "changed/evaluation").iterdir()) == []
     again = load_preset(tmp_path / "changed")
     np.testing.assert_array_equal(weights_of(again.model)[-1].variable, bias)
+
+
+def test_errors_of_before_a_training_went_on_are_not_in_the_card(root, tmp_path):
+    shutil.copytree(root / "run", tmp_path / "run")
+    arguments_on = [*arguments(root, "run")[:4], "--run", str(tmp_path / "run")]
+    assert train.main([*arguments_on, "training.epochs=2"]) == 0
+    evaluated = ["--run", str(tmp_path / "run"), "--data", str(root / "data"), "--views", "10"]
+    for number, evaluated_again in enumerate((False, True)):
+        trained, preset = load_run(tmp_path / "run"), tmp_path / str(number)
+        trained.save_preset(preset)
+        names = [path.name for path in (preset / "evaluation").iterdir()]
+        assert names == (["validation-10-views.json"] if evaluated_again else [])
+        assert ("No report" in (preset / "README.md").read_text()) is not evaluated_again
+        assert evaluate.main(evaluated) == 0
 
 
 def test_saved_again_from_itself_it_is_the_same(root, tmp_path):
@@ -240,4 +254,4 @@ def test_without_its_run_it_is_saved_without_reports(root, tmp_path):
     shutil.rmtree(tmp_path / "run")
     trained.save_preset(tmp_path / "preset")
     assert run_directory.load(tmp_path / "preset").info == trained.info
-    assert "Not evaluated" in (tmp_path / "preset/README.md").read_text()
+    assert "No report on these very weights" in (tmp_path / "preset/README.md").read_text()
