@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import PercentFormatter
 
 from alexnet_tf.figures.page import INK, PALE
 from alexnet_tf.reproduction import words
@@ -38,8 +38,7 @@ def draw(axes: Axes, result: Result, colors: dict[str, str]) -> None:
     axes.set_xticks(places, [f"{trend.at[arm]:g}" for arm in trend.arms])
     axes.set_xlabel(f"{trend.factor}{', logarithmic' if trend.per == 'doubling' else ''}")
     axes.set_ylabel(result.measure.name)
-    axes.yaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10]))  # whole points
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes.yaxis.set_major_formatter(PercentFormatter(1))  # as many decimals as tell ticks apart
     axes.margins(0.2)
     axes.grid(axis="y", color="#eeeeee")
     axes.set_axisbelow(True)
