@@ -16,9 +16,8 @@ def store_errors(path: str) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, OSError) or type(error).__module__ == "builtins":
             raise
-        told = " ".join(
-            str(getattr(error, "message", error)).split()
-        )  # Beam's is no text by itself
+        told = getattr(error, "message", error)  # Beam's is no text by itself
+        told = " ".join(str(told).split())
         raise OSError(f"cannot use {path}: {type(error).__name__}: {told}") from error
 
 
